@@ -1,0 +1,1 @@
+"""The code that speaks each api: one module each."""

@@ -1,0 +1,61 @@
+"""What the dialects share about parts: data URLs, ids the wire can carry, the text of a tool's result."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from dbx_gateway.chat import Blob, Part, Text, ToolCall, ToolResult
+
+__all__ = ["NO_OUTPUT", "blob_of_url", "data_url", "name_of_call", "result_text", "wire_id"]
+
+NO_OUTPUT = "[No output]"
+"""Stands for the result of a tool that returned nothing, where the wire wants text."""
+
+_DATA_URL = re.compile(r"data:(?P<mime>[^;,]*)(?:;[^,]*)?;base64,(?P<data>.*)", re.DOTALL)
+_UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def data_url(blob: Blob, default_mime: str = "application/octet-stream") -> str:
+    """Return ``blob`` as one URL: its own, or its bytes as a ``data:`` URL."""
+    if blob.url is not None:
+        return blob.url
+    return f"data:{blob.mime or default_mime};base64,{blob.data or ''}"
+
+
+def blob_of_url(url: str, mime: str | None = None) -> Blob:
+    """Return what ``url`` points at; a base64 ``data:`` URL is taken apart."""
+    match = _DATA_URL.fullmatch(url)
+    if match is None:
+        return Blob(url=url, mime=mime)
+    return Blob(data=match["data"], mime=match["mime"] or mime)
+
+
+def wire_id(value: str, longest: int = 64) -> str:
+    """Return ``value`` as an id the wire can carry: ``[a-zA-Z0-9_-]``, at most ``longest`` characters.
+
+    A value that fits is returned as it is. Any other gets a readable head and 32 hexadecimal digits of its hash, so
+    that the same value always becomes the same id, on a call and on its result, and two values never the same one.
+    """
+    if value and len(value) <= longest and _UNSAFE.search(value) is None:
+        return value
+    head = _UNSAFE.sub("_", value)[: min(20, longest - 33)].rstrip("_-")
+    return (
+        f"{head}_{hashlib.sha256(value.encode()).hexdigest()[:32]}"
+        if head
+        else ("id_" + hashlib.sha256(value.encode()).hexdigest()[: longest - 3][:32])
+    )
+
+
+def result_text(result: ToolResult) -> str:
+    """Return the text of a tool's result, its text parts joined by a line break."""
+    return "\n".join(part.text for part in result.content if isinstance(part, Text))
+
+
+def name_of_call(call_id: str, parts: Iterable[Part]) -> str | None:
+    """Return the name of the tool that the call ``call_id`` among ``parts`` asked for."""
+    for part in parts:
+        if isinstance(part, ToolCall) and part.call_id == call_id:
+            return part.name
+    return None

@@ -1,0 +1,463 @@
+"""What a stream hands out, and how it adds up.
+
+Laws that hold for every decoder, because each writes through :class:`Assembly`:
+
+* ``index`` counts the parts of the answer in order of first appearance: it is the part's place in the final message.
+* Each index has exactly one end (:class:`ToolCallEnd` for calls, :class:`PartEnd` for all else), and the deltas before
+  it add up to what it holds.
+* :class:`ToolCallStart` always has an id and a name.
+* :class:`UsageUpdate` is the total so far, never a difference.
+* :class:`End` comes once, last, and only after a normal end; any other end raises.
+* ``fold(events)`` equals what the whole answer decodes to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+from dbx_gateway.chat import (
+    Alternative,
+    ChatResponse,
+    Exchange,
+    Finish,
+    JsonObject,
+    Message,
+    Origin,
+    Part,
+    Reasoning,
+    Refusal,
+    Segment,
+    Text,
+    ToolCall,
+    Usage,
+)
+
+__all__ = [
+    "Assembly",
+    "End",
+    "Event",
+    "PartEnd",
+    "ReasoningDelta",
+    "RefusalDelta",
+    "Start",
+    "TextDelta",
+    "ToolCallDelta",
+    "ToolCallEnd",
+    "ToolCallStart",
+    "UsageUpdate",
+    "coalesce",
+    "fold",
+    "mint_call_id",
+    "with_exchange",
+]
+
+# Not frozen: one is made for each event of a stream, and a frozen one costs three times as much to make.
+
+
+@dataclass(slots=True)
+class Start:
+    """The answer begins."""
+
+    response_id: str | None
+    model: str | None
+    origin: Origin | None = None
+    exchange: Exchange | None = field(default=None, compare=False)
+
+
+@dataclass(slots=True)
+class TextDelta:
+    """More visible text."""
+
+    index: int
+    text: str
+
+
+@dataclass(slots=True)
+class ReasoningDelta:
+    """More readable reasoning."""
+
+    index: int
+    kind: Literal["summary", "raw"]
+    text: str
+
+
+@dataclass(slots=True)
+class RefusalDelta:
+    """More of a refusal."""
+
+    index: int
+    text: str
+
+
+@dataclass(slots=True)
+class ToolCallStart:
+    """A tool call begins."""
+
+    index: int
+    call_id: str
+    name: str
+
+
+@dataclass(slots=True)
+class ToolCallDelta:
+    """More of a tool call's arguments."""
+
+    index: int
+    arguments: str
+
+
+@dataclass(slots=True)
+class ToolCallEnd:
+    """A tool call is whole. Whether it may be executed is known only at the end: see ``is_executable``."""
+
+    index: int
+    call: ToolCall
+
+
+@dataclass(slots=True)
+class PartEnd:
+    """A part other than a tool call is whole, with everything the wire said about it."""
+
+    index: int
+    part: Part
+
+
+@dataclass(slots=True)
+class UsageUpdate:
+    """Tokens so far (a running total)."""
+
+    usage: Usage
+
+
+@dataclass(slots=True)
+class End:
+    """The answer is complete."""
+
+    finish: Finish
+    usage: Usage | None = None
+    alternatives: tuple[Alternative, ...] = ()
+    extras: JsonObject = field(default_factory=dict)
+
+
+Event: TypeAlias = (
+    Start
+    | TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallStart
+    | ToolCallDelta
+    | ToolCallEnd
+    | PartEnd
+    | UsageUpdate
+    | End
+)
+
+
+def mint_call_id(response_id: str | None, index: int, name: str) -> str:
+    """Return an id for a tool call that came without one: the same for the same answer, whole or streamed."""
+    if not response_id:
+        return f"call_{uuid.uuid4().hex[:24]}"
+    return "call_" + hashlib.sha256(f"{response_id}\n{index}\n{name}".encode()).hexdigest()[:24]
+
+
+def fold(events: Iterable[Event]) -> ChatResponse:
+    """Add the events of one stream up to the whole answer.
+
+    Raises:
+        ValueError: the events hold no :class:`End`.
+    """
+    start: Start | None = None
+    parts: dict[int, Part] = {}
+    for event in events:
+        match event:
+            case Start():
+                start = event
+            case ToolCallEnd():
+                parts[event.index] = event.call
+            case PartEnd():
+                parts[event.index] = event.part
+            case End():
+                return ChatResponse(
+                    message=Message(
+                        role="assistant",
+                        parts=tuple(parts[index] for index in sorted(parts)),
+                        origin=start.origin if start else None,
+                    ),
+                    finish=event.finish,
+                    usage=event.usage,
+                    id=start.response_id if start else None,
+                    model=start.model if start else None,
+                    alternatives=event.alternatives,
+                    extras=event.extras,
+                    exchange=start.exchange if start else None,
+                )
+            case _:
+                pass
+    msg = "these events end without an End: the stream was left or failed"
+    raise ValueError(msg)
+
+
+def coalesce(events: list[Event]) -> list[Event]:
+    """Join neighbouring deltas of one part into one; everything else stays as it is and in its order."""
+    if len(events) < 2:
+        return events
+    joined: list[Event] = []
+    run: list[str] = []
+    head: TextDelta | ReasoningDelta | ToolCallDelta | None = None
+    for event in events:
+        if head is not None and _continues(head, event):
+            run.append(_fragment(event))
+            continue
+        if head is not None:
+            joined.append(_joined(head, run))
+            head = None
+        if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
+            head, run = event, [_fragment(event)]
+        else:
+            joined.append(event)
+    if head is not None:
+        joined.append(_joined(head, run))
+    return joined
+
+
+def _continues(head: TextDelta | ReasoningDelta | ToolCallDelta, event: Event) -> bool:
+    match event:
+        case TextDelta():
+            return isinstance(head, TextDelta) and head.index == event.index
+        case ToolCallDelta():
+            return isinstance(head, ToolCallDelta) and head.index == event.index
+        case ReasoningDelta():
+            return isinstance(head, ReasoningDelta) and (head.index, head.kind) == (event.index, event.kind)
+        case _:
+            return False
+
+
+def _fragment(event: Event) -> str:
+    match event:
+        case TextDelta() | ReasoningDelta():
+            return event.text
+        case ToolCallDelta():
+            return event.arguments
+        case _:
+            return ""
+
+
+def _joined(head: TextDelta | ReasoningDelta | ToolCallDelta, run: list[str]) -> Event:
+    if len(run) == 1:
+        return head
+    text = "".join(run)
+    match head:
+        case TextDelta():
+            return TextDelta(head.index, text)
+        case ReasoningDelta():
+            return ReasoningDelta(head.index, head.kind, text)
+        case ToolCallDelta():
+            return ToolCallDelta(head.index, text)
+
+
+class _Open:
+    """A part that is still growing: fragments in a list, joined once at its end."""
+
+    __slots__ = ("call_id", "fields", "fragments", "index", "kind", "name", "segment", "segments")
+
+    def __init__(self, index: int, kind: Literal["text", "refusal", "reasoning", "call"]) -> None:
+        self.index = index
+        self.kind = kind
+        self.fragments: list[str] = []
+        self.fields: dict[str, Any] = {}
+        self.segments: list[tuple[Literal["summary", "raw"], list[str]]] = []
+        self.segment: Hashable = None
+        self.call_id = ""
+        self.name = ""
+
+    def part(self) -> Part:
+        text = "".join(self.fragments)
+        match self.kind:
+            case "text":
+                return Text(text, **self.fields)
+            case "refusal":
+                return Refusal(text, **self.fields)
+            case "reasoning":
+                segments = tuple(Segment(kind, "".join(fragments)) for kind, fragments in self.segments)
+                return Reasoning(segments=segments, **self.fields)
+            case "call":
+                return ToolCall(call_id=self.call_id, name=self.name, arguments=text, **self.fields)
+
+
+class Assembly:
+    """The parts of one answer as they grow; every decoder writes its stream through one of these.
+
+    A decoder names parts by a key of its own (any hashable value: the wire's index, for example). Each method adds the
+    events it causes to ``out``, which :meth:`drain` hands over.
+
+    Args:
+        origin: who is answering; put on the message.
+    """
+
+    def __init__(self, origin: Origin | None = None) -> None:
+        self.origin = origin
+        self.response_id: str | None = None
+        self.model: str | None = None
+        self.latest_usage: Usage | None = None
+        self.started = False
+        self._out: list[Event] = []
+        self._open: dict[Hashable, _Open] = {}
+        self._ended: dict[Hashable, int] = {}
+        self._parts: dict[int, Part] = {}
+        self._count = 0
+
+    def drain(self) -> list[Event]:
+        """Return the events since the last call."""
+        out, self._out = self._out, []
+        return out
+
+    def start(self, response_id: str | None, model: str | None) -> None:
+        """The answer begins; later calls are ignored."""
+        if not self.started:
+            self.started = True
+            self.response_id, self.model = response_id, model
+            self._out.append(Start(response_id, model, self.origin))
+
+    def is_open(self, key: Hashable) -> bool:
+        """Whether the part at ``key`` has begun and not ended."""
+        return key in self._open
+
+    def has(self, key: Hashable) -> bool:
+        """Whether a part at ``key`` ever began."""
+        return key in self._open or key in self._ended
+
+    def text(self, key: Hashable, fragment: str) -> None:
+        """Add visible text to the part at ``key``, opening it if it is new. Empty text does nothing."""
+        if fragment:
+            part = self._open.get(key) or self._begin(key, "text")
+            part.fragments.append(fragment)
+            self._out.append(TextDelta(part.index, fragment))
+
+    def refusal(self, key: Hashable, fragment: str) -> None:
+        """Add to the refusal at ``key``, opening it if it is new. Empty text does nothing."""
+        if fragment:
+            part = self._open.get(key) or self._begin(key, "refusal")
+            part.fragments.append(fragment)
+            self._out.append(RefusalDelta(part.index, fragment))
+
+    def reasoning(
+        self, key: Hashable, fragment: str, *, kind: Literal["summary", "raw"] = "raw", segment: Hashable = None
+    ) -> None:
+        """Add reasoning to the part at ``key``; a new ``segment`` or ``kind`` begins a new run of it."""
+        if fragment:
+            part = self._open.get(key) or self._begin(key, "reasoning")
+            if not part.segments or part.segment != segment or part.segments[-1][0] != kind:
+                part.segments.append((kind, []))
+                part.segment = segment
+            part.segments[-1][1].append(fragment)
+            self._out.append(ReasoningDelta(part.index, kind, fragment))
+
+    def call(self, key: Hashable, call_id: str | None, name: str, **fields: Any) -> None:
+        """Open a tool call at ``key``; a missing id is minted and marked so."""
+        part = self._begin(key, "call")
+        part.name = name
+        if call_id:
+            part.call_id = call_id
+        else:
+            part.call_id = mint_call_id(self.response_id, part.index, name)
+            part.fields["minted"] = True
+        part.fields.update(fields)
+        self._out.append(ToolCallStart(part.index, part.call_id, name))
+
+    def arguments(self, key: Hashable, fragment: str) -> None:
+        """Add to the arguments of the call at ``key``, which must be open. Empty text does nothing."""
+        if fragment:
+            part = self._open[key]
+            part.fragments.append(fragment)
+            self._out.append(ToolCallDelta(part.index, fragment))
+
+    def open(self, key: Hashable, kind: Literal["text", "refusal", "reasoning"], **fields: Any) -> None:
+        """Open an empty part (a signature may come without text), or set fields of the open one."""
+        part = self._open.get(key) or self._begin(key, kind)
+        part.fields.update(fields)
+
+    def fields(self, key: Hashable) -> dict[str, Any]:
+        """The fields so far of the open part at ``key``, to read or to change."""
+        return self._open[key].fields
+
+    def argument_text(self, key: Hashable) -> str:
+        """The arguments so far of the open call at ``key``; joins them, so not for use once per delta."""
+        return "".join(self._open[key].fragments)
+
+    def end(self, key: Hashable, **fields: Any) -> None:
+        """End the part at ``key``; a key that is not open is ignored."""
+        opened = self._open.pop(key, None)
+        if opened is None:
+            return
+        opened.fields.update(fields)
+        self._close(key, opened)
+
+    def part(self, key: Hashable, part: Part) -> None:
+        """Add a part that came whole."""
+        index = self._next(key)
+        self._ended[key] = index
+        self._parts[index] = part
+        self._out.append(ToolCallEnd(index, part) if isinstance(part, ToolCall) else PartEnd(index, part))
+
+    def usage(self, usage: Usage) -> None:
+        """Record the total so far."""
+        if usage != self.latest_usage:
+            self._out.append(UsageUpdate(usage))
+        self.latest_usage = usage
+
+    def end_parts(self) -> None:
+        """End every open part, in order."""
+        for key in list(self._open):
+            self.end(key)
+
+    def finish(
+        self, finish: Finish, *, alternatives: tuple[Alternative, ...] = (), extras: JsonObject | None = None
+    ) -> None:
+        """The answer is complete: end every open part and hand out :class:`End`."""
+        self.end_parts()
+        self._out.append(End(finish, self.latest_usage, alternatives, extras or {}))
+
+    def partial(self, reason: Finish | None = None) -> ChatResponse:
+        """Return what has arrived so far as an answer that failed."""
+        parts = dict(self._parts)
+        parts.update({opened.index: opened.part() for opened in self._open.values()})
+        return ChatResponse(
+            message=Message(role="assistant", parts=tuple(parts[index] for index in sorted(parts)), origin=self.origin),
+            finish=reason or Finish(reason="error"),
+            usage=self.latest_usage,
+            id=self.response_id,
+            model=self.model,
+        )
+
+    @property
+    def calls(self) -> int:
+        """How many tool calls the answer holds so far."""
+        ended = sum(isinstance(part, ToolCall) for part in self._parts.values())
+        return ended + sum(opened.kind == "call" for opened in self._open.values())
+
+    def _next(self, key: Hashable) -> int:
+        if self.has(key):
+            msg = f"a part at {key!r} has ended already"
+            raise KeyError(msg)
+        index = self._count
+        self._count += 1
+        return index
+
+    def _begin(self, key: Hashable, kind: Literal["text", "refusal", "reasoning", "call"]) -> _Open:
+        opened = self._open[key] = _Open(self._next(key), kind)
+        return opened
+
+    def _close(self, key: Hashable, opened: _Open) -> None:
+        part = opened.part()
+        self._ended[key] = opened.index
+        self._parts[opened.index] = part
+        self._out.append(ToolCallEnd(opened.index, part) if isinstance(part, ToolCall) else PartEnd(opened.index, part))
+
+
+def with_exchange(event: Event, exchange: Exchange) -> Event:
+    """Return ``event`` with the exchange on it, where it is the start of an answer."""
+    return replace(event, exchange=exchange) if isinstance(event, Start) else event

@@ -1,0 +1,33 @@
+"""Warnings that are worth saying once: a thing the caller set that could not be honoured as asked."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+__all__ = ["forget_notices", "warn_once"]
+
+logger = logging.getLogger("dbx_gateway")
+
+_said: set[str] = set()
+_lock = threading.Lock()
+
+
+def warn_once(subject: str, message: str) -> None:
+    """Log ``message`` as a warning the first time this process has something to say about ``subject``.
+
+    Args:
+        subject: what the warning is about, for example ``"claude-x: top_k"``; never text of a prompt or an answer.
+        message: one sentence that names the thing, what became of it and how to change that.
+    """
+    with _lock:
+        if subject in _said:
+            return
+        _said.add(subject)
+    logger.warning(message)
+
+
+def forget_notices() -> None:
+    """Let every warning be said again."""
+    with _lock:
+        _said.clear()

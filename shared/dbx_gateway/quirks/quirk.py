@@ -1,0 +1,74 @@
+"""What a quirk is: one place where a workspace departs from the api it claims to speak, and the fix for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.errors import APIError
+from dbx_gateway.families import Family
+from dbx_gateway.profiles import Profile
+from dbx_gateway.surfaces import Api, Surface
+
+__all__ = ["AnswerFix", "Context", "Evidence", "Quirk", "RequestFix"]
+
+Evidence = Literal["O", "S", "T"]
+"""How good the evidence is: O official code or documentation, S shipping third-party client, T one person's report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The request a quirk looks at."""
+
+    model: str
+    surface: Surface
+    family: Family
+    api: Api
+    stream: bool
+    profile: Profile
+
+
+RequestFix: TypeAlias = Callable[[JsonObject, Context], JsonObject]
+"""Takes a request body and returns the body to send; never changes what it was given."""
+
+AnswerFix: TypeAlias = Callable[[JsonObject], JsonObject]
+"""Takes one wire object (a stream event, or the whole answer) and returns the one to decode."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirk:
+    """One departure of a workspace from the api it claims, and what is done about it.
+
+    Args:
+        name: the same as of its module, its test and the simulated workspace's rule.
+        kind: ``out`` changes the request, ``in`` changes the answer, ``guard`` refuses the request before it is sent.
+        surfaces, families, apis: where it applies; all three must match.
+        reason: what the server does or answers, in its own words where they are known.
+        source: where that was seen.
+        evidence: how good the source is.
+        delete_when: the observation that would let this quirk go.
+        on_refusal: None for a fix that is always applied; else it is applied only after the server refused a request,
+            when this function recognises the refusal, and then remembered for the endpoint.
+        request: the fix of the request.
+        answer: makes the fix of one answer (fresh for each, so that it may remember across a stream), from the body
+            as it was before any quirk's ``request`` and the context; None when there is nothing to fix.
+    """
+
+    name: str
+    kind: Literal["out", "in", "guard"]
+    surfaces: frozenset[Surface] = frozenset({"ai-gateway", "model-serving"})
+    families: frozenset[Family] = field(default_factory=frozenset)
+    apis: frozenset[Api] = field(default_factory=frozenset)
+    reason: str
+    source: str
+    evidence: Evidence
+    delete_when: str
+    on_refusal: Callable[[APIError], bool] | None = None
+    request: RequestFix | None = None
+    answer: Callable[[JsonObject, Context], AnswerFix | None] | None = None
+
+    def applies_to(self, context: Context) -> bool:
+        """Whether the gate lets ``context`` through."""
+        return context.surface in self.surfaces and context.family in self.families and context.api in self.apis

@@ -1,0 +1,104 @@
+"""What the simulated workspace understands of a request, and what it decides to answer, whatever the wire format.
+
+Written apart from the client's own model on purpose: a misreading of a wire format must not be able to agree with
+itself. A *reader* of each format turns a body into an :class:`Ask`; the :mod:`~dbx_gateway.testing.brain` turns that
+into an :class:`Answer`; a *writer* of each format turns the answer into a body or into stream events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Answer", "Ask", "AskedTool", "Call", "Counts", "Saying", "Turn"]
+
+
+@dataclass(frozen=True)
+class AskedTool:
+    """A tool the request offers."""
+
+    name: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of the conversation, reduced to what an answer can depend on.
+
+    Args:
+        role: who speaks.
+        text: all its text.
+        media: kinds of what else it holds: ``image``, ``pdf``, ``audio``, ``video``.
+        calls: the tool calls it makes: id and name.
+        results: the tool results it gives: call id and text.
+        signatures: opaque proofs it replays, exactly as received.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str = ""
+    media: tuple[str, ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    results: tuple[tuple[str, str], ...] = ()
+    signatures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request, understood."""
+
+    model: str
+    turns: tuple[Turn, ...]
+    tools: tuple[AskedTool, ...] = ()
+    choice: Literal["auto", "none", "required"] = "auto"
+    forced: str | None = None
+    parallel: bool = True
+    schema: dict[str, Any] | None = None
+    json_mode: bool = False
+    reasoning: bool = False
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    stream: bool = False
+    include_usage: bool = False
+
+
+@dataclass(frozen=True)
+class Saying:
+    """A run of the answer that is not a call: visible text, or reasoning with its signature."""
+
+    kind: Literal["text", "reasoning", "refusal"]
+    text: str
+    signature: str | None = None
+    citations: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call of the answer."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    signature: str | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Tokens, in one arithmetic: ``input`` includes ``cache_read`` and ``cache_write``, ``output`` includes ``reasoning``."""
+
+    input: int
+    output: int
+    cache_read: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the workspace answers."""
+
+    id: str
+    model: str
+    items: tuple[Saying | Call, ...]
+    end: Literal["stop", "calls", "length", "filter"]
+    counts: Counts
+    extras: dict[str, Any] = field(default_factory=dict)
