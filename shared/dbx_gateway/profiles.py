@@ -5,17 +5,18 @@ The rows are in :mod:`dbx_gateway.profile_rows`, which ``shared/profile_data/gen
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
 from dbx_gateway.families import OPEN_FAMILIES, Family, family_of
 
-__all__ = ["Profile", "known_models", "profile_of"]
+__all__ = ["Profile", "known_models", "profile_of", "version_of"]
 
 Thinking = Literal["none", "budget", "adaptive", "both", "always"]
-"""How a Claude model takes its thinking control: a token budget, adaptive only, either, or adaptive that cannot be
-switched off (databricks-wire.md section 5.4). ``none`` for every other family."""
+"""How a model takes its thinking control: a token budget, adaptive only, either, or adaptive that cannot be switched off
+(Claude: databricks-wire.md section 5.4). Gemini 2.5 takes a budget too (section 5.5); ``none`` for every other model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,19 @@ class Profile:
     embedding_batch: int | None = None
     """Texts per embeddings request."""
     known: bool = True
-    """False for a name the table does not hold: the row is then its family's newest."""
+    """False for a name the table does not hold: the row is then the nearest of its family."""
+    denied: tuple[tuple[str, str], ...] = ()
+    """Fields that are false because a source says the model cannot, each with the reason in words."""
+
+    def why_not(self, capability: str) -> str | None:
+        """Return why the model lacks a capability, or None if it has it.
+
+        Args:
+            capability: the name of a field that is true or false, such as ``"tools"`` or ``"structured_output"``.
+        """
+        if getattr(self, capability):
+            return None
+        return dict(self.denied).get(capability, f"not known to take {capability.replace('_', ' ')}")
 
 
 @cache
@@ -77,12 +90,24 @@ def known_models() -> tuple[Profile, ...]:
     return tuple(_rows().values())
 
 
+def version_of(model: str) -> tuple[int, ...]:
+    """Return the version in a model's name: digits parted by dashes are a dotted version.
+
+    ``claude-opus-4-5`` is (4, 5), ``kimi-k3`` is (3,), a name without a version is (). A size (``70b``) or a date
+    (``1017``) is no part of it. Source: databricks-wire.md section 3.3.
+    """
+    found = re.search(r"(?<![a-z\d])[a-z]*?(\d{1,2}(?:[-.]\d{1,2}(?![a-z\d]))*)(?![a-z\d])", model.lower())
+    return tuple(int(part) for part in re.split(r"[-.]", found[1])) if found else ()
+
+
 @cache
 def profile_of(model: str, family: Family | None = None) -> Profile:
     """Return what is known about ``model``.
 
     A Unity Catalog name (``system.ai.<rest>``) is looked up as ``databricks-<rest>``. A name that is not in the table
-    takes its family's newest row, with prices and limits unknown; nothing is ever refused.
+    takes the nearest row of its family, with its capabilities and limits and no prices: the row of the same version
+    where the name shows one that is known, else the newest of its line (sonnet, codex, flash), else the newest.
+    Nothing is ever refused.
 
     Args:
         model: a name as the user gives it.
@@ -90,15 +115,35 @@ def profile_of(model: str, family: Family | None = None) -> Profile:
     """
     rows = _rows()
     name = model.lower()
-    short = name.removeprefix("system.ai.")
-    for candidate in (name, "databricks-" + short, "databricks-" + short.removeprefix("databricks-")):
-        row = rows.get(candidate)
-        if row is not None and (family is None or row.family == family):
-            return replace(row, model=model)
+    short = name.removeprefix("system.ai.").removeprefix("databricks-")
+    row = rows.get("databricks-" + short)
+    if row is not None and (family is None or row.family == family):
+        return replace(row, model=model)
     family = family or family_of(model) or "other"
-    newest = next(
-        (row for row in reversed(rows.values()) if row.family == family and row.kind in ("chat", "embedding")), None
-    )
-    if newest is None:
+    nearest = _nearest(name.rsplit(".", 1)[-1], family)
+    if nearest is None:
         return Profile(model=model, family=family, known=False, sampling=family in OPEN_FAMILIES or family == "agent")
-    return replace(newest, model=model, known=False, input_dbu=None, output_dbu=None, cache_read_dbu=None)
+    return replace(nearest, model=model, known=False, input_dbu=None, output_dbu=None, cache_read_dbu=None)
+
+
+def _nearest(name: str, family: Family) -> Profile | None:
+    """Return the row of ``family`` that a name without a row of its own is most likely to behave like."""
+    rows = [row for row in known_models() if row.family == family and row.kind in ("chat", "embedding")]
+    # A name that does not say its family is the user's own: its numbers are no versions and its words no lines.
+    telling = family_of(name) == family
+    words, version = (_words(name), version_of(name)) if telling else (frozenset[str](), ())
+
+    def nearness(row: Profile) -> tuple[bool, int, tuple[int, ...], bool]:
+        same = version != () and version_of(row.model) == version
+        return same, len(words & _words(row.model)), version_of(row.model), row.context_window is not None
+
+    # Of two rows that are equally near, the later one: max() keeps the first it meets.
+    return max(reversed(rows), key=nearness, default=None)
+
+
+def _words(name: str) -> frozenset[str]:
+    """Return the words that name a line of models inside a family: ``sonnet``, ``codex``, ``flash``."""
+    return frozenset(re.findall(r"(?<![a-z\d])[a-z]{3,}(?![a-z\d])", name)) & _LINES
+
+
+_LINES = frozenset({"fable", "opus", "sonnet", "haiku", "codex", "pro", "mini", "nano", "flash", "lite"})

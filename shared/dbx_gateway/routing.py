@@ -1,13 +1,39 @@
-"""Where a request goes: from a model's name, the settings and what was learned, to a list of routes to try."""
+"""Where a request goes: from a model's name, the settings and what was learned, to a list of routes to try.
+
+Sources of the table: databricks-wire.md sections 1.1, 1.2, 1.7 and 4.1.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, urlsplit
 
+from dbx_gateway.errors import APIError, ConfigurationError, InvalidRequestError, NotFoundError
 from dbx_gateway.families import Family
+from dbx_gateway.profiles import Profile
 from dbx_gateway.surfaces import Api, Surface
 
-__all__ = ["Route"]
+__all__ = [
+    "API_HEADERS",
+    "AUTO",
+    "EmbeddingsRoute",
+    "Route",
+    "SurfaceChoice",
+    "api_of_url",
+    "candidates",
+    "choose_surface",
+    "embeddings_route",
+    "endpoint_route",
+    "is_gateway_host",
+    "may_try_next",
+]
+
+AUTO: Final = "auto"
+
+API_HEADERS: Final[Mapping[Api, Mapping[str, str]]] = {"messages": {"anthropic-version": "2023-06-01"}}
+"""Headers that an api's definition asks for (dialects.md section 3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +55,253 @@ class Route:
     url: str
     stream_url: str
     model_in_body: bool = True
-    agent_task: str | None = None
     reason: str = ""
 
     def __str__(self) -> str:
         return f"{self.surface} {self.api} {self.url}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingsRoute:
+    """One place that serves an embedding model."""
+
+    model: str
+    surface: Surface
+    url: str
+    model_in_body: bool
+
+    def __str__(self) -> str:
+        return f"{self.surface} embeddings {self.url}"
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceChoice:
+    """The surface for a model.
+
+    Args:
+        surface: None when only a probe of the host can tell.
+        reason: why, in one sentence.
+        try_gateway_too: the model may also be on the gateway if model serving does not know it.
+    """
+
+    surface: Surface | None
+    reason: str
+    try_gateway_too: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One candidate of the routing table: a path below the surface's prefix."""
+
+    api: Api
+    path: str
+    stream_path: str | None = None
+    model_in_body: bool = True
+
+
+_CHAT: Final = "chat-completions"
+_GATEWAY_CHAT: Final = _Cell(_CHAT, "mlflow/v1/chat/completions")
+_SERVING_CHAT: Final = _Cell(_CHAT, "chat/completions")
+_MESSAGES: Final = _Cell("messages", "anthropic/v1/messages")
+_GEMINI: Final = _Cell(
+    "generate-content",
+    "gemini/v1beta/models/{model}:generateContent",
+    "gemini/v1beta/models/{model}:streamGenerateContent?alt=sse",
+    model_in_body=False,
+)
+_INVOCATIONS: Final = "{model}/invocations"
+
+_TABLE: Final[Mapping[tuple[Surface, Family], tuple[_Cell, ...]]] = {
+    ("ai-gateway", "claude"): (_MESSAGES, _GATEWAY_CHAT),
+    ("ai-gateway", "gpt"): (
+        _Cell("responses", "openai/v1/responses"),
+        _Cell("responses", "codex/v1/responses"),
+        _GATEWAY_CHAT,
+    ),
+    ("ai-gateway", "gemini"): (_GEMINI, _GATEWAY_CHAT),
+    ("model-serving", "claude"): (_MESSAGES, _SERVING_CHAT),
+    ("model-serving", "gpt"): (_Cell("responses", "responses"), _SERVING_CHAT),
+    ("model-serving", "gemini"): (_GEMINI, _SERVING_CHAT),
+}
+
+_OTHERS: Final[Mapping[Surface, tuple[_Cell, ...]]] = {
+    "ai-gateway": (_GATEWAY_CHAT,),
+    "model-serving": (_SERVING_CHAT,),
+}
+
+_FORCED: Final[Mapping[tuple[Surface, Api], _Cell]] = {
+    ("ai-gateway", "chat-completions"): _GATEWAY_CHAT,
+    ("ai-gateway", "responses"): _Cell("responses", "openai/v1/responses"),
+    ("ai-gateway", "messages"): _MESSAGES,
+    ("ai-gateway", "generate-content"): _GEMINI,
+    ("model-serving", "chat-completions"): _SERVING_CHAT,
+    ("model-serving", "responses"): _Cell("responses", "responses"),
+    ("model-serving", "messages"): _MESSAGES,
+    ("model-serving", "generate-content"): _GEMINI,
+}
+
+_AGENT_CELLS: Final[Mapping[str, tuple[_Cell, ...]]] = {
+    "agent/v1/responses": (
+        _Cell("responses", "responses"),
+        _Cell("responses", _INVOCATIONS, model_in_body=False),
+    ),
+    "agent/v2/chat": (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
+}
+
+_NOT_HERE_CODES: Final = frozenset({"ENDPOINT_NOT_FOUND", "RESOURCE_DOES_NOT_EXIST"})
+
+
+def is_gateway_host(host: str) -> bool:
+    """Whether ``host`` is the gateway's own (``<workspace-id>.ai-gateway.…``; databricks-wire.md section 1.3)."""
+    return ".ai-gateway." in (urlsplit(host).hostname or "")
+
+
+def choose_surface(model: str, host: str, surface: str = AUTO) -> SurfaceChoice:
+    """Return the surface that serves ``model``, as far as the name, the host and the setting tell.
+
+    Args:
+        model: the model's name.
+        host: ``https://…`` of the workspace.
+        surface: the setting: a surface, or ``"auto"``.
+
+    Raises:
+        ConfigurationError: the host serves one route-optimised endpoint and nothing else.
+        InvalidRequestError: the model is a Databricks App, or has no name.
+    """
+    _refuse_other_services(model, host)
+    if is_gateway_host(host):
+        return SurfaceChoice("ai-gateway", f"{urlsplit(host).hostname} is the gateway's own host")
+    if surface == "ai-gateway":
+        return SurfaceChoice("ai-gateway", "surface='ai-gateway' was set")
+    if surface == "model-serving":
+        return SurfaceChoice("model-serving", "surface='model-serving' was set")
+    if model.count(".") >= 2:
+        return SurfaceChoice("ai-gateway", "a name of three parts is a Unity Catalog model service")
+    if not model.startswith("databricks-"):
+        return SurfaceChoice(
+            "model-serving", "a name without dots or 'databricks-' is a serving endpoint", try_gateway_too=True
+        )
+    return SurfaceChoice(None, "a 'databricks-' model is on the gateway where the workspace has one")
+
+
+def candidates(
+    model: str,
+    host: str,
+    choice: SurfaceChoice,
+    family: Family,
+    profile: Profile,
+    *,
+    api: str = AUTO,
+    task: str | None = None,
+) -> tuple[Route, ...]:
+    """Return the routes to try for a chat, in order.
+
+    Args:
+        model: the model's name, which goes on the wire as it is.
+        host: ``https://…`` of the workspace.
+        choice: the surface, which must be known by now.
+        family: of the model.
+        profile: of the model.
+        api: the setting: an api, or ``"auto"``; one that is set leaves one candidate.
+        task: of the endpoint, where its metadata told.
+    """
+    surface = choice.surface or "model-serving"
+    routes = [_route(cell, model, host, surface, family, choice.reason) for cell in _cells(surface, family, api, task)]
+    if profile.responses_only and api == AUTO:
+        routes = [route for route in routes if route.api == "responses"] or routes
+    if choice.try_gateway_too and not is_gateway_host(host):
+        reason = "model serving does not know this name; the gateway may"
+        routes += [
+            _route(cell, model, host, "ai-gateway", family, reason) for cell in _cells("ai-gateway", family, api)
+        ][:1]
+    return tuple(routes)
+
+
+def endpoint_route(endpoint_url: str, model: str, family: Family) -> Route:
+    """Return the one route of full-URL mode: exactly ``endpoint_url``, with the api that its path names."""
+    api = api_of_url(endpoint_url)
+    path = urlsplit(endpoint_url).path
+    stream_url = endpoint_url
+    if api == "generate-content":
+        stream_url = endpoint_url.replace(":generateContent", ":streamGenerateContent") + "?alt=sse"
+    return Route(
+        model=model,
+        surface="ai-gateway" if "/ai-gateway/" in path or is_gateway_host(endpoint_url) else "model-serving",
+        family=family,
+        api=api,
+        url=endpoint_url,
+        stream_url=stream_url,
+        model_in_body=api != "generate-content" and not path.endswith("/invocations"),
+        reason="endpoint_url was given: requests go exactly there",
+    )
+
+
+def api_of_url(url: str) -> Api:
+    """Return the api that the path of ``url`` names: chat-completions unless it ends otherwise."""
+    path = urlsplit(url).path
+    if path.endswith("/responses"):
+        return "responses"
+    if path.endswith("/v1/messages"):
+        return "messages"
+    return "generate-content" if path.endswith(":generateContent") else "chat-completions"
+
+
+def embeddings_route(model: str, host: str, surface: Surface) -> EmbeddingsRoute:
+    """Return the route for embeddings."""
+    if surface == "ai-gateway":
+        url = _url(host, surface, "mlflow/v1/embeddings", model)
+        return EmbeddingsRoute(model=model, surface=surface, url=url, model_in_body=True)
+    return EmbeddingsRoute(
+        model=model, surface=surface, url=_url(host, surface, _INVOCATIONS, model), model_in_body=False
+    )
+
+
+def may_try_next(error: APIError) -> bool:
+    """Whether ``error`` means that this route does not serve the model, so that the next candidate may."""
+    return isinstance(error, NotFoundError) or error.status == 501 or error.error_code in _NOT_HERE_CODES
+
+
+def _refuse_other_services(model: str, host: str) -> None:
+    if not model.strip():
+        raise InvalidRequestError(
+            "the model name is empty; give model= the name of a serving endpoint or model service"
+        )
+    if model.startswith("apps/"):
+        raise InvalidRequestError(
+            f"{model!r} is a Databricks App, which has a host of its own; give its URL as endpoint_url= "
+            "(https://<app>.databricksapps.com/responses) and an OAuth token as token="
+        )
+    name = urlsplit(host).hostname or ""
+    if ".serving." in name:
+        raise ConfigurationError(
+            f"{name} serves one route-optimised endpoint; give its whole URL as endpoint_url= "
+            "(the endpoint_url field of the endpoint) with an OAuth token, or set host= to the workspace"
+        )
+
+
+def _cells(surface: Surface, family: Family, api: str, task: str | None = None) -> tuple[_Cell, ...]:
+    if api != AUTO:
+        forced = next((cell for (s, a), cell in _FORCED.items() if (s, a) == (surface, api)), None)
+        return (forced,) if forced else ()
+    if family == "agent" and surface == "model-serving":
+        return _AGENT_CELLS.get(task or "agent/v1/responses", _AGENT_CELLS["agent/v1/responses"])
+    return _TABLE.get((surface, family), _OTHERS[surface])
+
+
+def _route(cell: _Cell, model: str, host: str, surface: Surface, family: Family, reason: str) -> Route:
+    url = _url(host, surface, cell.path, model)
+    return Route(
+        model=model,
+        surface=surface,
+        family=family,
+        api=cell.api,
+        url=url,
+        stream_url=_url(host, surface, cell.stream_path, model) if cell.stream_path else url,
+        model_in_body=cell.model_in_body,
+        reason=reason,
+    )
+
+
+def _url(host: str, surface: Surface, path: str, model: str) -> str:
+    prefix = "serving-endpoints/" if surface == "model-serving" else "" if is_gateway_host(host) else "ai-gateway/"
+    return f"{host}/{prefix}{path.replace('{model}', quote(model, safe='.-_'))}"

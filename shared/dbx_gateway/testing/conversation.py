@@ -32,6 +32,7 @@ class Turn:
         calls: the tool calls it makes: id and name.
         results: the tool results it gives: call id and text.
         signatures: opaque proofs it replays, exactly as received.
+        cached: a cache mark stands on it: the prompt up to its end is to be kept for later requests.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -40,6 +41,7 @@ class Turn:
     calls: tuple[tuple[str, str], ...] = ()
     results: tuple[tuple[str, str], ...] = ()
     signatures: tuple[str, ...] = ()
+    cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ class Ask:
     stop: tuple[str, ...] = ()
     stream: bool = False
     include_usage: bool = False
+    n: int = 1
+    logprobs: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the workspace answers."""
+    """What the workspace answers.
+
+    ``extras`` may hold ``stop_sequence``: the stop sequence that ended the text.
+    """
 
     id: str
     model: str

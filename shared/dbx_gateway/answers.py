@@ -1,0 +1,290 @@
+"""From the bytes of an answer to its events or its whole: framing, JSON, quirks on the way in, decoding, in that order.
+
+Pure: bytes are fed in, events come out, sync and async alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from dbx_gateway.chat import ChatResponse, Reasoning, Refusal, Text, ToolCall
+from dbx_gateway.dialects.dialect import Dialect
+from dbx_gateway.error_bodies import Asked, api_error, error_event
+from dbx_gateway.errors import APITimeoutError, DbxGatewayError, IncompleteStreamError, InvalidResponseError
+from dbx_gateway.events import (
+    End,
+    Event,
+    PartEnd,
+    ReasoningDelta,
+    RefusalDelta,
+    Start,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageUpdate,
+    coalesce,
+    fold,
+)
+from dbx_gateway.quirks.quirk import AnswerFix
+from dbx_gateway.sse import ServerSentEvent, SSEReader
+from dbx_gateway.tool_names import ToolNames
+
+__all__ = ["AnswerStream", "Reading", "read_answer", "replay"]
+
+_DONE = b"[DONE]"
+
+
+class Reading:
+    """How one answer is to be read.
+
+    Args:
+        dialect: of the route taken.
+        fix: the quirks' fixes of this answer, as one function.
+        names: the tool names to map back.
+        asked: for errors.
+        joined: join neighbouring deltas that arrived in one read.
+    """
+
+    def __init__(
+        self, dialect: Dialect, fix: AnswerFix, names: ToolNames, asked: Asked, *, joined: bool = True
+    ) -> None:
+        self.dialect = dialect
+        self.fix = fix
+        self.names = names
+        self.asked = asked
+        self.joined = joined
+
+    def error(self, body: JsonValue | bytes, partial: ChatResponse | None = None) -> DbxGatewayError:
+        """Return the typed error for an error that came with status 200."""
+        return api_error(None, {}, body, self.asked, partial=partial)
+
+    def invalid(self, what: str, partial: ChatResponse | None = None) -> InvalidResponseError:
+        """Return the error for a 200 that is not an answer."""
+        return InvalidResponseError(
+            f"{self.asked} answered 200 with {what}, which is not an answer. Check host= and the route; a login page or "
+            "a proxy may stand in between.",
+            status=200,
+            model=self.asked.model,
+            route=self.asked.route,
+            partial=partial,
+        )
+
+
+def read_answer(body: bytes, content_type: str, reading: Reading) -> ChatResponse:
+    """Return the whole answer in ``body``.
+
+    Raises:
+        DbxGatewayError: it reports an error, or is no answer.
+    """
+    if content_type.startswith("text/event-stream"):
+        return _read_streamed(body, content_type, reading)
+    value = _json(body, reading)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict):
+        raise reading.invalid(f"JSON of type {type(value).__name__}")
+    if error_event(value):
+        raise reading.error(value)
+    return reading.names.answer(reading.dialect.decode(reading.fix(value), reading.asked.model))
+
+
+def replay(response: ChatResponse) -> Iterator[Event]:
+    """Yield a whole answer as the events of a stream."""
+    yield Start(response.id, response.model, response.message.origin, response.exchange)
+    for index, part in enumerate(response.message.parts):
+        match part:
+            case ToolCall():
+                yield ToolCallStart(index, part.call_id, part.name)
+                if part.arguments:
+                    yield ToolCallDelta(index, part.arguments)
+                yield ToolCallEnd(index, part)
+                continue
+            case Text() if part.text:
+                yield TextDelta(index, part.text)
+            case Refusal() if part.text:
+                yield RefusalDelta(index, part.text)
+            case Reasoning():
+                for segment in part.segments:
+                    yield ReasoningDelta(index, segment.kind, segment.text)
+            case _:
+                pass
+        yield PartEnd(index, part)
+    if response.usage is not None:
+        yield UsageUpdate(response.usage)
+    yield End(response.finish, response.usage, response.alternatives, response.extras)
+
+
+class AnswerStream:
+    """Reads one streamed answer.
+
+    Args:
+        reading: how to read it.
+        content_type: of the answer. A host may answer a stream with one JSON body: it is read whole and replayed.
+
+    Attributes:
+        complete: the wire has proved a normal end; what may follow is usage.
+        done: nothing more is worth reading.
+        failure: why the answer cannot go on; raise it once the events returned so far are handed out.
+    """
+
+    def __init__(self, reading: Reading, content_type: str = "text/event-stream") -> None:
+        self.failure: DbxGatewayError | None = None
+        self.done = False
+        self._reading = reading
+        self._form = _form(content_type)
+        self._decoder = reading.dialect.decoder(reading.asked.model)
+        self._reader = SSEReader()
+        self._body: list[bytes] = []
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer has ended normally, as far as the wire has told."""
+        return self._decoder.complete
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Take the next bytes, and return the events they cause."""
+        if self._form == "unknown" and chunk.strip():
+            self._form = "json" if chunk.lstrip()[:1] in (b"{", b"[", b"<") else "events"
+        if self._form != "events":
+            self._body.append(chunk)
+            return []
+        try:
+            return self._decoded(self._reader.feed(chunk))
+        except DbxGatewayError as error:
+            return self._fail(error, [])
+
+    def close(self) -> list[Event]:
+        """The bytes have ended: return the last events."""
+        if self.failure is not None:
+            return []
+        if self._form == "json":
+            return self._whole()
+        events: list[Event] = []
+        try:
+            if not self.done:
+                events = self._decoded(self._reader.close())
+            if self.failure is None:
+                self._check_stray()
+                events += self._mapped(self._decoder.close())
+        except DbxGatewayError as error:
+            return self._fail(error, events)
+        return events
+
+    def broke(self, error: DbxGatewayError) -> list[Event]:
+        """The connection failed: return the last events if the answer was complete, else note the failure."""
+        if self.complete and self.failure is None:
+            return self.close()
+        if self.failure is None:
+            kind = APITimeoutError if isinstance(error, APITimeoutError) else IncompleteStreamError
+            self.failure = kind(
+                f"{error.message} The answer was not complete; what had arrived is in `partial`.",
+                error_code=error.error_code,
+                model=self._reading.asked.model,
+                route=self._reading.asked.route,
+                partial=self._partial(),
+            )
+        return []
+
+    def _decoded(self, frames: list[ServerSentEvent]) -> list[Event]:
+        events: list[Event] = []
+        for frame in frames:
+            try:
+                events += self._decode(frame)
+            except DbxGatewayError as error:
+                return self._fail(error, events)
+            if self._decoder.done:
+                self.done = True
+                break
+        return self._mapped(events)
+
+    def _decode(self, frame: ServerSentEvent) -> list[Event]:
+        if frame.data == _DONE:
+            return self._decoder.sentinel()
+        value = self._json_of(frame)
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if not isinstance(value, dict):
+            raise self._reading.invalid(f"a stream event of type {type(value).__name__}", self._partial())
+        if error_event(value, frame.event):
+            raise self._reading.error(value, self._partial())
+        return self._decoder.feed(self._reading.fix(value))
+
+    def _json_of(self, frame: ServerSentEvent) -> JsonValue:
+        try:
+            value: JsonValue = from_json(frame.data)
+        except ValueError:
+            pass
+        else:
+            return value
+        try:
+            value = from_json(frame.data.decode("utf-8", "replace"))
+        except ValueError:
+            if frame.event == "error":
+                raise self._reading.error(frame.data, self._partial()) from None
+            raise self._reading.invalid("a stream event that is no JSON", self._partial()) from None
+        return value
+
+    def _check_stray(self) -> None:
+        if not self._reader.stray or self.complete:
+            return
+        try:
+            value: JsonValue = from_json(bytes(self._reader.stray))
+        except ValueError:
+            return  # not an error body; the decoder reports the missing end
+        if isinstance(value, list) and value:
+            value = value[0]
+        if isinstance(value, dict) and error_event(value):
+            raise self._reading.error(value, self._partial())
+
+    def _whole(self) -> list[Event]:
+        try:
+            response = read_answer(b"".join(self._body), "application/json", self._reading)
+        except DbxGatewayError as error:
+            return self._fail(error, [])
+        self.done = True
+        return list(replay(response))
+
+    def _mapped(self, events: list[Event]) -> list[Event]:
+        if self._reading.names.from_wire:
+            events = [self._reading.names.inward(event) for event in events]
+        return coalesce(events) if self._reading.joined else events
+
+    def _partial(self) -> ChatResponse:
+        return self._reading.names.answer(self._decoder.partial())
+
+    def _fail(self, error: DbxGatewayError, events: list[Event]) -> list[Event]:
+        asked = self._reading.asked
+        error.model, error.route = error.model or asked.model, error.route or asked.route
+        if isinstance(error, IncompleteStreamError) and asked.model not in error.message:
+            error.message = f"{asked}: {error.message}"
+            error.args = (error.message,)
+        self.failure = error
+        return self._mapped(events)
+
+
+def _form(content_type: str) -> Literal["events", "json", "unknown"]:
+    if content_type.startswith("text/event-stream"):
+        return "events"
+    return "json" if content_type.startswith(("application/json", "text/html")) else "unknown"
+
+
+def _read_streamed(body: bytes, content_type: str, reading: Reading) -> ChatResponse:
+    stream = AnswerStream(reading, content_type)
+    events = stream.feed(body) + stream.close()
+    if stream.failure is not None:
+        raise stream.failure
+    return fold(events)
+
+
+def _json(body: bytes, reading: Reading) -> JsonValue:
+    try:
+        value: JsonValue = from_json(body)
+    except ValueError:
+        what = "an empty body" if not body.strip() else "an HTML page" if body.lstrip()[:1] == b"<" else "broken JSON"
+        raise reading.invalid(what) from None
+    return value

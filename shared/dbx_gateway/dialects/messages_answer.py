@@ -1,0 +1,363 @@
+"""Reads answers of the Messages api, whole and streamed, with one reader for both.
+
+A whole answer is what ``message_start`` carries, with its content filled in, so the same methods take both. Source:
+dialects.md sections 3.2 to 3.4.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+from pydantic import JsonValue
+from pydantic_core import from_json, to_json
+
+from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Native, Origin, Usage
+from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
+from dbx_gateway.events import Assembly, Event, fold
+
+__all__ = ["MessagesDecoder", "decode_message"]
+
+_FINISH: Final[dict[str, FinishReason]] = {
+    # dialects.md section 5.2
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_use": "tool_calls",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "content_filter",
+    "pause_turn": "pause",
+}
+
+_Kind: TypeAlias = Literal["text", "thinking", "redacted_thinking", "tool_use"]
+
+_READ: Final[dict[_Kind, frozenset[str]]] = {
+    # Keys that parts have fields for; every other key of a block travels in ``opaque``.
+    "text": frozenset({"type", "text", "citations"}),
+    "thinking": frozenset({"type", "thinking", "signature"}),
+    "redacted_thinking": frozenset({"type", "data"}),
+    "tool_use": frozenset({"type", "id", "name", "input"}),
+}
+
+_IMPLIED: Final[dict[JsonValue, _Kind]] = {
+    # The block that a delta belongs to when a host leaves its start out.
+    "text_delta": "text",
+    "citations_delta": "text",
+    "thinking_delta": "thinking",
+    "signature_delta": "thinking",
+}
+
+_MESSAGE_KEYS: Final = frozenset(
+    {"id", "type", "role", "content", "model", "stop_reason", "stop_sequence", "stop_details", "usage", "delta"}
+)
+_HOST_KEYS: Final = frozenset({"amazon-bedrock-invocationMetrics"})
+"""Keys of the host below the gateway (databricks-wire.md section 6, row anth-bedrock-metrics)."""
+
+_POSITIONS: Final[dict[JsonValue, tuple[str, str]]] = {
+    "char_location": ("start_char_index", "end_char_index"),
+    "page_location": ("start_page_number", "end_page_number"),
+    "content_block_location": ("start_block_index", "end_block_index"),
+    "search_result_location": ("start_block_index", "end_block_index"),
+}
+
+
+def decode_message(body: JsonObject, model: str) -> ChatResponse:
+    """Return the answer in ``body``.
+
+    Args:
+        body: a whole answer of the Messages api (dialects.md section 3.2).
+        model: the name that was asked.
+
+    Raises:
+        InvalidResponseError: the body is no message.
+    """
+    kind, content = body.get("type", "message"), body.get("content")
+    if kind != "message" or not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+        raise InvalidResponseError(
+            f"{model!r} answered with something that is no message: type {kind!r}, fields {sorted(body)}; "
+            "check that the endpoint speaks the messages api, or choose another with api=",
+            model=model,
+        )
+    decoder = MessagesDecoder(model)
+    decoder.feed({"type": "message_start", "message": body})
+    decoder.feed({"type": "message_stop"})
+    return fold(decoder.close())
+
+
+class _Block:
+    """A block that is still growing, beside what the assembly keeps of it.
+
+    Args:
+        key: its key in the assembly.
+        kind: None for a block this package has no part for.
+        block: the block as it started.
+    """
+
+    __slots__ = ("block", "citations", "fragments", "input", "key", "kind", "streamed", "values")
+
+    def __init__(self, key: int, kind: _Kind | None, block: JsonObject) -> None:
+        self.key = key
+        self.kind = kind
+        self.block = block
+        self.citations: list[Citation] = []
+        self.streamed = False
+        self.input: list[str] = []
+        self.fragments: dict[str, list[str]] = {}
+        self.values: JsonObject = {}
+
+    def keep(self, delta: JsonObject) -> None:
+        """Keep a delta that no part has a field for: text is added to the text so far, anything else replaces it."""
+        for name, value in delta.items():
+            if isinstance(value, str) and name != "type":
+                self.fragments.setdefault(name, [_text(self.block.get(name))]).append(value)
+            elif name != "type" and value is not None:
+                self.values[name] = value
+
+    def kept(self) -> JsonObject:
+        return {**self.values, **{name: "".join(fragments) for name, fragments in self.fragments.items()}}
+
+    def opaque(self) -> JsonObject:
+        """What the wire said about a known block that its part has no field for."""
+        read = _READ[self.kind] if self.kind else frozenset[str]()
+        return {**{name: value for name, value in self.block.items() if name not in read}, **self.kept()}
+
+    def native(self) -> Native:
+        payload = {**self.block, **self.kept()}
+        if self.input:
+            payload["input"] = _parsed("".join(self.input))
+        return Native(api="messages", payload=payload)
+
+
+class MessagesDecoder:
+    """Reads one stream of the Messages api (dialects.md section 3.4).
+
+    A ``message_delta`` with a stop reason proves that the content is whole; ``message_stop`` ends the stream.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.complete = False
+        self.done = False
+        self._model = model
+        self._assembly = Assembly(Origin("messages", model))
+        self._open: dict[JsonValue, _Block] = {}
+        self._count = 0
+        self._usage: JsonObject = {}
+        self._extras: JsonObject = {}
+        self._stop: JsonObject = {}
+
+    def feed(self, event: JsonObject) -> list[Event]:
+        """Take one wire event, and return the events it causes; ``ping`` and unknown events cause none."""
+        match event.get("type"):
+            case "content_block_delta":
+                self._delta(event.get("index"), _object(event.get("delta")))
+            case "content_block_start":
+                self._start(event.get("index"), _object(event.get("content_block")))
+            case "content_block_stop":
+                self._end(event.get("index"))
+            case "message_start":
+                self._message(_object(event.get("message")))
+            case "message_delta":
+                self._message_delta(event)
+            case "message_stop":
+                self.done = True
+                self.complete = self._assembly.started
+            case _:
+                pass
+        return self._assembly.drain()
+
+    def sentinel(self) -> list[Event]:
+        """Take a ``[DONE]`` mark, which this api does not have: it proves nothing."""
+        return []
+
+    def close(self) -> list[Event]:
+        """Return the last events, among them the one ``End``.
+
+        Raises:
+            IncompleteStreamError: neither a stop reason nor ``message_stop`` came; the error carries what had arrived.
+        """
+        if not self.complete:
+            raise IncompleteStreamError(
+                f"the stream from {self._model!r} ended before the answer was complete (no stop_reason, no "
+                "message_stop); ask again, and run no tool call of this answer",
+                model=self._model,
+                partial=self.partial(),
+            )
+        for index in list(self._open):
+            self._end(index)
+        self._assembly.finish(self._finish(), extras=self._extras)
+        return self._assembly.drain()
+
+    def partial(self) -> ChatResponse:
+        """Return what has arrived so far."""
+        return self._assembly.partial()
+
+    def _message(self, message: JsonObject) -> None:
+        self._assembly.start(_text(message.get("id")) or None, _text(message.get("model")) or None)
+        self._take_end(message)
+        self._take_usage(message)
+        content = message.get("content")
+        for block in content if isinstance(content, list) else []:
+            self._start(None, _object(block))
+            self._end(None)
+
+    def _message_delta(self, event: JsonObject) -> None:
+        self._begun()
+        self._take_end(event)
+        self._take_end(_object(event.get("delta")))
+        self._take_usage(event)
+        if self._stop.get("stop_reason") is not None:
+            self.complete = True
+
+    def _begun(self) -> None:
+        """Make sure the answer has begun, for hosts that leave ``message_start`` out."""
+        if not self._assembly.started:
+            self._assembly.start(None, None)
+
+    def _take_end(self, fields: JsonObject) -> None:
+        for name, value in fields.items():
+            if value is None or name in _HOST_KEYS:
+                continue
+            if name in ("stop_reason", "stop_sequence", "stop_details"):
+                self._stop[name] = value
+            elif name not in _MESSAGE_KEYS:
+                self._extras[name] = value
+
+    def _take_usage(self, fields: JsonObject) -> None:
+        """Merge token counts: what comes later overwrites, what is absent keeps its value (dialects.md section 3.4)."""
+        usage = fields.get("usage")
+        if isinstance(usage, dict) and usage:
+            self._usage = {**self._usage, **{name: value for name, value in usage.items() if value is not None}}
+            self._assembly.usage(_usage(self._usage))
+
+    def _start(self, index: JsonValue, block: JsonObject) -> None:
+        self._begun()
+        self._end(index)
+        # Keys are counted here: a host may give several blocks one index.
+        key, self._count = self._count, self._count + 1
+        match block.get("type"):
+            case "text":
+                kind: _Kind | None = "text"
+                self._assembly.open(key, "text")
+                self._assembly.text(key, _text(block.get("text")))
+            case "thinking":
+                kind = "thinking"
+                self._assembly.open(key, "reasoning", signature=_text(block.get("signature")) or None)
+                self._assembly.reasoning(key, _text(block.get("thinking")))
+            case "redacted_thinking":
+                kind = "redacted_thinking"
+                self._assembly.open(key, "reasoning", redacted=_text(block.get("data")))
+            case "tool_use":
+                kind = "tool_use"
+                self._assembly.call(key, _text(block.get("id")), _text(block.get("name")))
+            case _:
+                kind = None
+        opened = self._open[index] = _Block(key, kind, block)
+        citations = block.get("citations")
+        if kind == "text" and isinstance(citations, list):
+            opened.citations += [_citation(_object(citation)) for citation in citations]
+
+    def _delta(self, index: JsonValue, delta: JsonObject) -> None:
+        kind = delta.get("type")
+        opened = self._open.get(index)
+        if opened is None:
+            if kind not in _IMPLIED:
+                return
+            self._start(index, {"type": _IMPLIED[kind]})
+            opened = self._open[index]
+        match opened.kind, kind:
+            case "text", "text_delta":
+                self._assembly.text(opened.key, _text(delta.get("text")))
+            case "tool_use", "input_json_delta":
+                fragment = _text(delta.get("partial_json"))
+                opened.streamed = opened.streamed or bool(fragment)
+                self._assembly.arguments(opened.key, fragment)
+            case "thinking", "thinking_delta":
+                self._assembly.reasoning(opened.key, _text(delta.get("thinking")))
+            case "thinking", "signature_delta":
+                self._assembly.fields(opened.key)["signature"] = _text(delta.get("signature")) or None
+            case "text", "citations_delta":
+                opened.citations.append(_citation(_object(delta.get("citation"))))
+            case None, "input_json_delta":
+                opened.input.append(_text(delta.get("partial_json")))
+            case _:
+                opened.keep(delta)
+
+    def _end(self, index: JsonValue) -> None:
+        opened = self._open.pop(index, None)
+        if opened is None:
+            return
+        if opened.kind is None:
+            self._assembly.part(opened.key, opened.native())
+            return
+        if opened.kind == "tool_use" and not opened.streamed:
+            self._assembly.arguments(opened.key, _arguments(opened.block.get("input")))
+        if opened.kind == "text":
+            self._assembly.fields(opened.key)["citations"] = tuple(opened.citations)
+        self._assembly.end(opened.key, opaque=opened.opaque())
+
+    def _finish(self) -> Finish:
+        raw = _text(self._stop.get("stop_reason")) or None
+        details = self._stop.get("stop_details")
+        return Finish(
+            reason=_FINISH.get(raw or "", "unknown"),
+            raw=raw,
+            stop_sequence=_text(self._stop.get("stop_sequence")) or None,
+            message=_text(_object(details).get("explanation")) or None,
+            details={} if details is None else {"stop_details": details},
+        )
+
+
+def _usage(raw: JsonObject) -> Usage:
+    """Return the counts in our arithmetic: the wire's input leaves the cache out (dialects.md section 5.1)."""
+    read, write = _count(raw.get("cache_read_input_tokens")), _count(raw.get("cache_creation_input_tokens"))
+    given = (_count(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
+    output = _count(raw.get("output_tokens")) or 0
+    return Usage(
+        input=given,
+        output=output,
+        total=given + output,
+        cache_read=read,
+        cache_write=write,
+        reasoning=_count(_object(raw.get("output_tokens_details")).get("thinking_tokens")),
+        raw=raw,
+    )
+
+
+def _citation(source: JsonObject) -> Citation:
+    start, end = _POSITIONS.get(source.get("type"), ("", ""))
+    return Citation(
+        kind=_text(source.get("type")),
+        cited_text=_text(source.get("cited_text")) or None,
+        url=_text(source.get("url")) or _text(source.get("source")) or None,
+        title=_text(source.get("title")) or _text(source.get("document_title")) or None,
+        start=_count(source.get(start)),
+        end=_count(source.get(end)),
+        source=source,
+    )
+
+
+def _arguments(value: JsonValue) -> str:
+    """Return the arguments of a call that came as a value, not as the model's text."""
+    if isinstance(value, str):
+        return value
+    return to_json({} if value is None else value).decode()
+
+
+def _parsed(text: str) -> JsonValue:
+    """Return the input of a server tool's call; what does not parse (a model's slip, eager streaming) stays text."""
+    try:
+        value: JsonValue = from_json(text)
+    except ValueError:
+        return text
+    return value
+
+
+def _text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,188 @@
+"""How much a Claude model thinks: our one reasoning setting in the Messages api's words.
+
+Models differ in what they take (``Profile.thinking``, ``Profile.efforts``): a budget of tokens, an effort, either, or
+thinking that cannot be switched off. Sources: databricks-wire.md section 5.4; dialects.md section 3.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dbx_gateway.chat import ChatRequest, JsonObject, ReasoningConfig
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.notices import warn_once
+from dbx_gateway.profiles import Profile
+
+__all__ = ["EFFORT_BUDGETS", "ThinkingPlan", "default_max_tokens", "plan_thinking"]
+
+EFFORT_BUDGETS: Final[dict[str, int]] = {
+    "minimal": 1024,
+    "low": 2048,
+    "medium": 8192,
+    "high": 16384,
+    "xhigh": 24576,
+    "max": 32768,
+}
+"""Tokens of thought for each effort, on models that count tokens. Ours: the vendor names no such scale."""
+
+_LEAST_BUDGET: Final = 1024
+"""The vendor's least ``budget_tokens`` (dialects.md section 3.1)."""
+
+_VENDOR_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
+_SCALE: Final = ("none", *EFFORT_BUDGETS)
+_DEFAULT_MAX_TOKENS: Final = 8192
+_DEFAULT_EFFORT: Final = "medium"
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingPlan:
+    """What to send about thinking.
+
+    Args:
+        thinking: the ``thinking`` field of the body, or None to leave it out.
+        effort: ``output_config.effort``, or None to leave it out.
+    """
+
+    thinking: JsonObject | None = None
+    effort: str | None = None
+
+    @property
+    def budget(self) -> int:
+        """Tokens of thought that ``max_tokens`` has to hold beside the answer; 0 where the model decides."""
+        budget = (self.thinking or {}).get("budget_tokens")
+        return budget if isinstance(budget, int) else 0
+
+    @property
+    def on(self) -> bool:
+        """Whether the model may think."""
+        return self.thinking is not None and self.thinking["type"] != "disabled"
+
+
+def default_max_tokens(request: ChatRequest, profile: Profile) -> int:
+    """Return the ``max_tokens`` to send when the caller gave none, in tokens.
+
+    The api demands the field (dialects.md section 3.1). It is what the model can write, at most 8,192, and the thinking
+    budget on top, within the model's limit.
+    """
+    budget, longest = plan_thinking(request, profile).budget, profile.max_output
+    if longest is None:
+        return _DEFAULT_MAX_TOKENS + budget
+    wanted = min(longest, _DEFAULT_MAX_TOKENS) + budget
+    return wanted if budget >= longest else min(wanted, longest)
+
+
+def plan_thinking(request: ChatRequest, profile: Profile) -> ThinkingPlan:
+    """Return what to send about thinking for ``request`` to a model with ``profile``.
+
+    Raises:
+        InvalidRequestError: a budget below 1,024 tokens or not below ``max_tokens``, or an effort that does not exist.
+    """
+    config = request.reasoning
+    if config is None or config == ReasoningConfig():
+        return ThinkingPlan()
+    if config.effort is not None and config.effort not in _SCALE:
+        raise InvalidRequestError(f"unknown reasoning effort {config.effort!r}; give one of {', '.join(_SCALE)}")
+    if config.mode == "off" or (config.effort == "none" and config.mode is None):
+        return _off(config, profile)
+    if config.budget is not None and config.budget < _LEAST_BUDGET:
+        raise InvalidRequestError(
+            f"a thinking budget of {config.budget} tokens is below the least the messages api takes, {_LEAST_BUDGET}; "
+            "raise it, or switch thinking off with mode='off'"
+        )
+    if profile.thinking == "none":
+        warn_once(
+            f"{profile.model}: thinking",
+            f"{profile.model} is not known to take a thinking control, so none is sent; "
+            "to send one nevertheless, put it into extra_body",
+        )
+        return ThinkingPlan()
+    if profile.thinking == "budget" or (profile.thinking == "both" and config.budget is not None):
+        return _counted(request, config, profile)
+    return _adaptive(config, profile)
+
+
+def _off(config: ReasoningConfig, profile: Profile) -> ThinkingPlan:
+    if profile.thinking == "none":
+        return ThinkingPlan()
+    if profile.thinking == "always":
+        least = _nearest("none", profile.efforts or _VENDOR_EFFORTS)
+        warn_once(
+            f"{profile.model}: thinking off",
+            f"{profile.model} cannot stop thinking; it is asked for its least effort, {least!r}, instead",
+        )
+        return ThinkingPlan(effort=least)
+    return ThinkingPlan({"type": "disabled"}, _effort(config, profile))
+
+
+def _counted(request: ChatRequest, config: ReasoningConfig, profile: Profile) -> ThinkingPlan:
+    """Thinking with a budget: the caller's own, or the one that stands for the effort."""
+    if config.budget is None and config.mode is None and config.effort is None and config.show == "none":
+        return ThinkingPlan()
+    budget = config.budget or _fitting(EFFORT_BUDGETS[config.effort or _DEFAULT_EFFORT], request, profile)
+    if request.max_tokens is not None and budget >= request.max_tokens:
+        raise InvalidRequestError(
+            f"a thinking budget of {budget} tokens does not fit into max_tokens={request.max_tokens}, which counts "
+            "thoughts and answer together; raise max_tokens, lower the budget or leave reasoning out"
+        )
+    return ThinkingPlan(
+        {"type": "enabled", "budget_tokens": budget, **_display(config, profile)}, _effort(config, profile)
+    )
+
+
+def _adaptive(config: ReasoningConfig, profile: Profile) -> ThinkingPlan:
+    """Thinking whose amount the model decides, guided by an effort."""
+    asked = config.mode is not None or config.effort is not None or config.budget is not None
+    if not asked and config.show == "none" and profile.thinking != "always":
+        return ThinkingPlan()  # nothing to hide: only a request for thinking switches it on
+    effort = _effort(config, profile)
+    if config.budget is not None:
+        nearest = min(EFFORT_BUDGETS, key=lambda name: abs(EFFORT_BUDGETS[name] - (config.budget or 0)))
+        effort = effort or _nearest(nearest, profile.efforts or _VENDOR_EFFORTS)
+        warn_once(
+            f"{profile.model}: thinking budget",
+            f"{profile.model} takes no thinking budget; effort {effort!r} is sent instead. Set the effort to choose",
+        )
+    return ThinkingPlan({"type": "adaptive", **_display(config, profile)}, effort)
+
+
+def _fitting(budget: int, request: ChatRequest, profile: Profile) -> int:
+    """Return ``budget``, or half the room there is: a budget of ours must leave room for the answer."""
+    room = request.max_tokens or profile.max_output
+    return budget if room is None else max(_LEAST_BUDGET, min(budget, room // 2))
+
+
+def _effort(config: ReasoningConfig, profile: Profile) -> str | None:
+    """Return the effort to send: the one asked for, or the nearest the model takes."""
+    if config.effort in (None, "none"):
+        return None
+    if not profile.efforts and profile.thinking == "budget":
+        return None  # the budget stands for it
+    known = profile.efforts or _VENDOR_EFFORTS
+    nearest = _nearest(config.effort, known)
+    if nearest != config.effort:
+        warn_once(
+            f"{profile.model}: effort {config.effort}",
+            f"{profile.model} takes the efforts {', '.join(known)}; {nearest!r} is sent for {config.effort!r}",
+        )
+    return nearest
+
+
+def _nearest(effort: str, known: tuple[str, ...]) -> str:
+    return min(known, key=lambda name: abs(_SCALE.index(name) - _SCALE.index(effort)) if name in _SCALE else len(_SCALE))
+
+
+def _display(config: ReasoningConfig, profile: Profile) -> JsonObject:
+    match config.show:
+        case None:
+            return {}
+        case "none":
+            return {"display": "omitted"}
+        case "summary":
+            return {"display": "summarized"}
+        case "full":
+            warn_once(
+                f"{profile.model}: thinking display",
+                "the messages api shows thoughts summarised at most; show='summary' is sent for show='full'",
+            )
+            return {"display": "summarized"}

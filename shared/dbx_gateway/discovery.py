@@ -1,0 +1,464 @@
+"""What to ask a workspace about itself, and what its answers mean.
+
+Nothing here does I/O: each question is a :class:`Get` for the client to perform, each answer is read as status and body.
+Source: databricks-wire.md section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import quote
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.families import Family, family_of, family_of_task
+from dbx_gateway.surfaces import Surface
+
+__all__ = [
+    "EndpointFacts",
+    "Get",
+    "ListedModel",
+    "Listing",
+    "MetadataLookup",
+    "ProbeVerdict",
+    "listing_requests",
+    "probe_request",
+    "read_listing",
+    "read_probe",
+]
+
+PROBE_SECONDS: Final = 5.0
+"""How long the probe of a host may take (design: routing)."""
+
+METADATA_SECONDS: Final = 20.0
+
+_PAGE_SENDS: Final = 4
+"""Sends of one page of model-services, which answers 499 and 504 now and then (section 3.1)."""
+
+_FLAKY: Final = frozenset({499, 504})
+
+_API_FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
+    ("anthropic/v1/messages", "claude"),
+    ("gemini/v1/generateContent", "gemini"),
+    ("openai/v1/responses", "gpt"),
+    ("mlflow/v1/embeddings", "embeddings"),
+)
+"""The family that an api gives away where no name does. GLM, Kimi and Grok speak these too, but are known by name."""
+
+_PROVIDER_FAMILIES: Final[Mapping[str, Family]] = {"anthropic": "claude", "openai": "gpt"}
+"""Providers of external models that serve one family (section 3.2, ``external_model.provider``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """A GET for the client to perform, with the workspace's credentials.
+
+    Args:
+        url: absolute.
+        timeout: seconds for the whole exchange.
+    """
+
+    url: str
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeVerdict:
+    """Which surface of a host serves ``databricks-…`` models.
+
+    Args:
+        surface: the surface.
+        reason: how that is known, in one sentence.
+        conclusive: the host said so itself; otherwise it is a guess that is soon made again.
+        warning: what the user should know about an inconclusive probe.
+    """
+
+    surface: Surface
+    reason: str
+    conclusive: bool
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointFacts:
+    """What the metadata of an endpoint or model service tells.
+
+    Args:
+        name: as it was asked for.
+        found: False when the workspace has no such endpoint, or would not say.
+        conclusive: the workspace answered the question; False when it could not be asked.
+        task: for example ``llm/v1/chat`` or ``agent/v1/responses``.
+        identities: names of what it serves, the most telling first.
+        api_types: apis that every model it serves speaks, in the workspace's spelling.
+        family: of what it serves; None where nothing tells.
+        function_calling: whether it takes tools, where the workspace says so.
+        route_optimized: it is served from a host of its own.
+        endpoint_url: that host's URL of it.
+        state: its readiness in the workspace's word.
+    """
+
+    name: str
+    found: bool = True
+    conclusive: bool = True
+    task: str | None = None
+    identities: tuple[str, ...] = ()
+    api_types: tuple[str, ...] = ()
+    family: Family | None = None
+    function_calling: bool | None = None
+    route_optimized: bool = False
+    endpoint_url: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedModel:
+    """One line of the list of models.
+
+    Args:
+        name: to be given as ``model=``.
+        family: as far as the name or the metadata tells.
+        surfaces: where it is served, as far as the listings say.
+        task: for example ``llm/v1/chat``.
+        state: its readiness in the workspace's word.
+        api_types: apis it speaks, in the workspace's spelling.
+    """
+
+    name: str
+    family: Family
+    surfaces: tuple[Surface, ...]
+    task: str | None = None
+    state: str | None = None
+    api_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Models of a workspace, and what could not be listed.
+
+    Args:
+        models: in the order of their names.
+        problems: one sentence for each listing that failed.
+    """
+
+    models: tuple[ListedModel, ...]
+    problems: tuple[str, ...] = ()
+
+
+# --- the surface of a host ---------------------------------------------------------------------------------------
+
+
+def probe_request(host: str) -> Get:
+    """Return the question that tells whether ``host`` has an AI Gateway (section 1.5; once per host).
+
+    Args:
+        host: ``https://…`` without a path.
+    """
+    return Get(f"{host}/ai-gateway/anthropic/v1/models", PROBE_SECONDS)
+
+
+def read_probe(host: str, status: int | None, headers: Mapping[str, str], body: bytes) -> ProbeVerdict:
+    """Return what the answer to :func:`probe_request` means.
+
+    Args:
+        host: the host that was asked.
+        status: of the answer; None when there was none in time.
+        headers: of the answer.
+        body: of the answer.
+
+    Raises:
+        AuthenticationError: the host refuses the credentials (401).
+    """
+    if status == 401:
+        raise api_error(status, headers, body, Asked("the list of models", probe_request(host).url))
+    if status == 200 and "data" in _object(_decoded(body)):
+        return ProbeVerdict(surface="ai-gateway", reason=f"{host} has an AI Gateway", conclusive=True)
+    if status == 404:
+        return ProbeVerdict(surface="model-serving", reason=f"{host} has no AI Gateway", conclusive=True)
+    what = f"did not answer within {PROBE_SECONDS:g} s" if status is None else f"answered {status}"
+    if status == 200:
+        what += " with something that is no list of models"
+    reason = f"the probe for an AI Gateway at {host} {what}"
+    return ProbeVerdict(
+        surface="model-serving",
+        reason=f"{reason}; model serving is taken for now",
+        conclusive=False,
+        warning=f"{reason}; model serving is used. Set surface= (or DBX_GATEWAY_SURFACE) to settle it.",
+    )
+
+
+# --- what an endpoint serves -------------------------------------------------------------------------------------
+
+
+class MetadataLookup:
+    """Finds out what one endpoint or model service serves.
+
+    Perform :attr:`request` and :meth:`feed` its answer until it is None; then read :attr:`facts`::
+
+        while (get := lookup.request) is not None:
+            lookup.feed(*perform(get))
+
+    Args:
+        host: ``https://…`` without a path.
+        surface: where the model is served.
+        model: its name: an endpoint's, or ``catalog.schema.model`` on the gateway.
+    """
+
+    def __init__(self, host: str, surface: Surface, model: str) -> None:
+        self._host = host
+        self._model = model
+        self._is_service = surface == "ai-gateway" and model.count(".") >= 2
+        self._sends = 0
+        self._tokens: set[str] = set()
+        self.facts = EndpointFacts(name=model, found=False, conclusive=False)
+        """What is known so far; ``found`` is False until an answer tells."""
+        self.request: Get | None = self._services("") if self._is_service else self._endpoint()
+        """The next question; None when there is none left."""
+
+    def feed(self, status: int | None, headers: Mapping[str, str], body: bytes) -> None:
+        """Take the answer to :attr:`request`.
+
+        Args:
+            status: of the answer; None when there was none.
+            headers: of the answer.
+            body: of the answer.
+
+        Raises:
+            AuthenticationError: the workspace refuses the credentials (401).
+        """
+        asked, self.request = self.request, None
+        if status == 401 and asked is not None:
+            raise api_error(status, headers, body, Asked(f"metadata of {self._model!r}", asked.url))
+        if self._is_service and status in _FLAKY and self._sends < _PAGE_SENDS:
+            self._sends += 1
+            self.request = asked
+        elif status == 404:
+            self.facts = replace(self.facts, conclusive=True)
+        elif status == 200 and self._is_service:
+            self._read_page(_object(_decoded(body)))
+        elif status == 200:
+            self.facts = _endpoint_facts(self._model, _object(_decoded(body)))
+
+    def _endpoint(self) -> Get:
+        return Get(f"{self._host}/api/2.0/serving-endpoints/{quote(self._model, safe='')}", METADATA_SECONDS)
+
+    def _services(self, page_token: str) -> Get:
+        # Without a parent it walks the metastore for most of a minute; with a larger page it answers 499 (section 3.1).
+        self._sends = 1
+        schema = ".".join(self._model.split(".")[:2])
+        query = f"parent=schemas/{quote(schema, safe='.')}&page_size=100&view=FULL"
+        if page_token:
+            query += f"&page_token={quote(page_token, safe='')}"
+        return Get(f"{self._host}/api/2.1/unity-catalog/model-services?{query}", METADATA_SECONDS)
+
+    def _read_page(self, page: JsonObject) -> None:
+        for service in _objects(page.get("model_services")):
+            if (_text(service.get("name")) or "").removeprefix("model-services/") == self._model:
+                self.facts = _service_facts(self._model, service)
+                return
+        token = _text(page.get("next_page_token"))
+        if token is None or token in self._tokens:
+            self.facts = replace(self.facts, conclusive=True)
+            return
+        self._tokens.add(token)
+        self.request = self._services(token)
+
+
+def _endpoint_facts(name: str, body: JsonObject) -> EndpointFacts:
+    """Read a serving endpoint (section 3.2, ServingEndpointDetailed and the fields only raw JSON has)."""
+    if "name" not in body:
+        return EndpointFacts(name=name, found=False)
+    config = _object(body.get("config")) or _object(body.get("pending_config"))
+    entities = list(_objects(config.get("served_entities")))
+    task = _text(body.get("task")) or _first_text(entities, "external_model", "task")
+    identities = _identities(entities)
+    types = _common_types([_strings(_object(entity.get("foundation_model")).get("api_types")) for entity in entities])
+    calling = _object(body.get("capabilities")).get("function_calling")
+    return EndpointFacts(
+        name=name,
+        task=task,
+        identities=identities,
+        api_types=types,
+        family=_family(task, identities, types, _first_text(entities, "external_model", "provider")),
+        function_calling=calling if isinstance(calling, bool) else None,
+        route_optimized=body.get("route_optimized") is True,
+        endpoint_url=_text(body.get("endpoint_url")),
+        state=_text(_object(body.get("state")).get("ready")),
+    )
+
+
+def _service_facts(name: str, service: JsonObject) -> EndpointFacts:
+    """Read a model service (section 3.1, ``view=FULL``)."""
+    routing = _object(_object(service.get("config")).get("routing"))
+    destinations = list(_objects(routing.get("destinations"))) or list(
+        _objects(_object(service.get("config")).get("destinations"))
+    )
+    targets = [_object(_object(each.get("external_model_config")).get("target")) for each in destinations]
+    identities = _identities([*targets, *destinations])
+    types = _common_types([_strings(target.get("native_api_types")) for target in targets])
+    types = types or tuple(_strings(service.get("supported_api_types")))
+    task = _text(service.get("task"))
+    provider = next((text for target in targets if (text := _text(target.get("provider")))), None)
+    return EndpointFacts(
+        name=name,
+        task=task,
+        identities=identities,
+        api_types=types,
+        family=_family(task, identities, types, provider),
+    )
+
+
+_NAMING_OBJECTS: Final = ("foundation_model", "external_model")
+_NAMING_FIELDS: Final = ("entity_name", "model", "model_name", "name")
+
+
+def _identities(entities: list[JsonObject]) -> tuple[str, ...]:
+    """Return what the entities say they serve: the model they name first, their own names last."""
+    found: dict[str, None] = {}
+    for key in _NAMING_OBJECTS:
+        for entity in entities:
+            inner = _object(entity.get(key))
+            found |= dict.fromkeys(text for name in ("name", "display_name") if (text := _text(inner.get(name))))
+    for key in _NAMING_FIELDS:
+        found |= dict.fromkeys(text for entity in entities if (text := _text(entity.get(key))))
+    return tuple(found)
+
+
+def _common_types(each: list[list[str]]) -> tuple[str, ...]:
+    """Return the api types that all of several models have: requests may go to any of them (section 1.5)."""
+    if not each:
+        return ()
+    return tuple(kind for kind in each[0] if all(kind in others for others in each[1:]))
+
+
+def _family(
+    task: str | None, identities: tuple[str, ...], api_types: tuple[str, ...], provider: str | None
+) -> Family | None:
+    """Return the family: what the task settles, else what a name says, else the maker, else the apis."""
+    told = family_of_task(task) or family_of(*identities) or _PROVIDER_FAMILIES.get((provider or "").lower())
+    if told is not None:
+        return told
+    return next((family for kind, family in _API_FAMILIES if kind in api_types), None)
+
+
+# --- the list of models ------------------------------------------------------------------------------------------
+
+
+def listing_requests(host: str) -> dict[str, Get]:
+    """Return the questions whose answers together list the models of a workspace, by what each lists.
+
+    Args:
+        host: ``https://…`` without a path.
+    """
+    return {
+        "serving endpoints": Get(f"{host}/api/2.0/serving-endpoints", METADATA_SECONDS),
+        "foundation models": Get(f"{host}/api/2.0/serving-endpoints:foundation-models", METADATA_SECONDS),
+        "gateway models": Get(f"{host}/ai-gateway/anthropic/v1/models", METADATA_SECONDS),
+    }
+
+
+def read_listing(answers: Mapping[str, tuple[int | None, Mapping[str, str], bytes]]) -> Listing:
+    """Return the models that the answers to :func:`listing_requests` name.
+
+    Args:
+        answers: status (None when there was no answer), headers and body by the key of the question.
+
+    Raises:
+        AuthenticationError: the workspace refuses the credentials (401).
+    """
+    models: dict[str, ListedModel] = {}
+    problems: list[str] = []
+    for what, (status, headers, body) in answers.items():
+        if status == 401:
+            raise api_error(status, headers, body, Asked(what, "the workspace"))
+        if status == 200:
+            for model in _READERS[what](_object(_decoded(body))):
+                known = models.get(model.name)
+                models[model.name] = model if known is None else _merged(known, model)
+        elif not (what == "gateway models" and status == 404):
+            problems.append(f"{what} could not be listed: {'no answer' if status is None else f'HTTP {status}'}")
+    return Listing(tuple(models[name] for name in sorted(models)), tuple(problems))
+
+
+def _listed_endpoints(body: JsonObject) -> Iterator[ListedModel]:
+    for endpoint in _objects(body.get("endpoints")):
+        name = _text(endpoint.get("name"))
+        if name is None:
+            continue
+        facts = _endpoint_facts(name, endpoint)
+        told = family_of_task(facts.task) or family_of(name) or facts.family or "other"
+        entities = _objects(_object(endpoint.get("config")).get("served_entities"))
+        models = [_object(entity.get("foundation_model")) for entity in entities]
+        on_gateway = bool(models) and all(model.get("ai_gateway_v2_supported") is True for model in models)
+        yield ListedModel(
+            name=name,
+            family=told,
+            surfaces=("ai-gateway", "model-serving") if on_gateway else ("model-serving",),
+            task=facts.task,
+            state=facts.state,
+            api_types=facts.api_types,
+        )
+
+
+def _listed_gateway_models(body: JsonObject) -> Iterator[ListedModel]:
+    for model in _objects(body.get("data")):
+        name = _text(model.get("id"))
+        # Twins with this suffix are not endpoints of their own (section 3.1).
+        if name is not None and not name.endswith("-anthropic"):
+            yield ListedModel(name=name, family=family_of(name) or "other", surfaces=("ai-gateway",))
+
+
+_READERS: Final = {
+    "serving endpoints": _listed_endpoints,
+    "foundation models": _listed_endpoints,
+    "gateway models": _listed_gateway_models,
+}
+
+
+def _merged(known: ListedModel, more: ListedModel) -> ListedModel:
+    """Return one line from two listings of the same model."""
+    return ListedModel(
+        name=known.name,
+        family=known.family if known.family != "other" else more.family,
+        surfaces=tuple(sorted({*known.surfaces, *more.surfaces})),
+        task=known.task or more.task,
+        state=known.state or more.state,
+        api_types=known.api_types or more.api_types,
+    )
+
+
+# --- reading JSON that may be anything ---------------------------------------------------------------------------
+
+
+def _decoded(body: bytes) -> JsonValue:
+    try:
+        value: JsonValue = from_json(body)
+    except ValueError:
+        return None
+    return value
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: JsonValue) -> Iterator[JsonObject]:
+    for each in value if isinstance(value, list) else ():
+        if isinstance(each, dict):
+            yield each
+
+
+def _strings(value: JsonValue) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _first_text(entities: list[JsonObject], key: str, name: str) -> str | None:
+    return next((text for entity in entities if (text := _text(_object(entity.get(key)).get(name)))), None)

@@ -1,0 +1,232 @@
+"""All quirks in the order they are applied, and what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.errors import unknown_name
+from dbx_gateway.quirks import (
+    anth_eager_streaming,
+    anth_server_tools,
+    bare_assistant,
+    claude_empty_args_delta,
+    claude_structured_output,
+    claude_usage_exclusive,
+    drop_name,
+    drop_openai_bookkeeping,
+    drop_parallel_tool_calls,
+    drop_stream_options,
+    empty_assistant_content,
+    empty_parts,
+    empty_tool_result,
+    gpt_tools_effort,
+    max_tokens_name,
+    merge_system,
+    no_penalties_seed,
+    oss_output_cap,
+    params_required,
+    resp_id_64,
+    resp_output_only_fields,
+    schema_gemini,
+    schema_object_root,
+    schema_open_models,
+    split_parallel_tool_results,
+    stream_response_format,
+    strip_strict,
+    tool_choice_required,
+    tools_cap_32,
+    tools_with_response_format,
+)
+from dbx_gateway.quirks.quirk import AnswerFix, Context, Evidence, Quirk
+
+__all__ = [
+    "ALL",
+    "QUIRKS",
+    "Explanation",
+    "answer_fixes",
+    "applicable",
+    "check_disabled",
+    "explain",
+    "fix_request",
+    "quirk_named",
+]
+
+ALL = "all"
+"""Stands for every quirk where names of quirks to turn off are given, and turns reactive repair off too."""
+
+QUIRKS: tuple[Quirk, ...] = (
+    # Parts first: a message that loses its last part is then one of the empty messages below.
+    empty_parts.QUIRK,
+    empty_assistant_content.QUIRK,
+    empty_tool_result.QUIRK,
+    # Messages that go have to be gone before neighbours are joined or told apart.
+    bare_assistant.QUIRK,
+    merge_system.QUIRK,
+    split_parallel_tool_results.QUIRK,
+    drop_name.QUIRK,
+    # The answer's tool comes before all that looks at tools, so that it is held to the same rules, and before
+    # stream-response-format, which then finds no response_format where there are tools.
+    tools_with_response_format.QUIRK,
+    claude_structured_output.QUIRK,
+    stream_response_format.QUIRK,
+    drop_stream_options.QUIRK,
+    drop_parallel_tool_calls.QUIRK,
+    drop_openai_bookkeeping.QUIRK,
+    no_penalties_seed.QUIRK,
+    strip_strict.QUIRK,
+    anth_eager_streaming.QUIRK,
+    # A schema exists, has a root, and is then cut down to what the model takes.
+    params_required.QUIRK,
+    schema_object_root.QUIRK,
+    schema_gemini.QUIRK,
+    resp_output_only_fields.QUIRK,
+    resp_id_64.QUIRK,
+    # Reactive ones work on what would have been sent.
+    schema_open_models.QUIRK,
+    tool_choice_required.QUIRK,
+    gpt_tools_effort.QUIRK,
+    max_tokens_name.QUIRK,
+    oss_output_cap.QUIRK,
+    # Answers are fixed from the end of this table to its start: the arguments of a call are put right before the
+    # answer's tool reads them.
+    claude_empty_args_delta.QUIRK,
+    claude_usage_exclusive.QUIRK,
+    # Guards last: they judge what would be sent.
+    tools_cap_32.QUIRK,
+    anth_server_tools.QUIRK,
+)
+"""Every quirk, in the order in which requests are fixed; answers are fixed in the opposite one."""
+
+_BY_NAME = {quirk.name: quirk for quirk in QUIRKS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a quirk does or does not touch a request, for a person to read.
+
+    Args:
+        applied: ``always``, ``after a refusal`` (only once the server refused a request for this reason), or
+            ``disabled`` by the user.
+    """
+
+    name: str
+    kind: Literal["out", "in", "guard"]
+    applied: Literal["always", "after a refusal", "disabled"]
+    reason: str
+    source: str
+    evidence: Evidence
+    delete_when: str
+
+
+def quirk_named(name: str) -> Quirk:
+    """Return the quirk called ``name``.
+
+    Raises:
+        ConfigurationError: there is none; the message names the nearest one.
+    """
+    quirk = _BY_NAME.get(name)
+    if quirk is None:
+        raise unknown_name("quirk", name, _BY_NAME)
+    return quirk
+
+
+def check_disabled(names: Iterable[str]) -> frozenset[str]:
+    """Return ``names`` as a set of quirks to turn off.
+
+    Args:
+        names: names of quirks, or ``all``, which stands for every name and stays in the result beside them.
+
+    Raises:
+        ConfigurationError: a name is neither; the message names the nearest one.
+    """
+    given = frozenset(names)
+    for name in sorted(given):
+        if name != ALL and name not in _BY_NAME:
+            raise unknown_name("quirk", name, (*_BY_NAME, ALL))
+    return given | _BY_NAME.keys() if ALL in given else given
+
+
+def applicable(
+    context: Context, disabled: frozenset[str] = frozenset(), learned: frozenset[str] = frozenset()
+) -> tuple[Quirk, ...]:
+    """Return the quirks to apply to a request, in order.
+
+    Args:
+        disabled: names the user turned off (see :func:`check_disabled`).
+        learned: names of reactive quirks that this endpoint was seen to need.
+    """
+    return tuple(
+        quirk
+        for quirk in QUIRKS
+        if quirk.name not in disabled
+        and (quirk.on_refusal is None or quirk.name in learned)
+        and quirk.applies_to(context)
+    )
+
+
+def fix_request(body: JsonObject, context: Context, quirks: Sequence[Quirk]) -> JsonObject:
+    """Return the body to send; ``body`` itself is not changed, and returned where no quirk has anything to do.
+
+    Raises:
+        InvalidRequestError: a guard refuses the request; the message says what to change and how to turn the guard off.
+    """
+    for quirk in quirks:
+        if quirk.request is not None:
+            body = quirk.request(body, context)
+    return body
+
+
+def answer_fixes(body: JsonObject, context: Context, quirks: Sequence[Quirk]) -> AnswerFix:
+    """Return the fix of one answer: for its whole body, or for each of its events in order.
+
+    Args:
+        body: the request's body before :func:`fix_request`.
+    """
+    found = [quirk.answer(body, context) for quirk in reversed(quirks) if quirk.answer is not None]
+    fixes = tuple(fix for fix in found if fix is not None)
+    match fixes:
+        case ():
+            return _unchanged
+        case (only,):
+            return only
+        case _:
+            return _chained(fixes)
+
+
+def _unchanged(answer: JsonObject) -> JsonObject:
+    return answer
+
+
+def _chained(fixes: Sequence[AnswerFix]) -> AnswerFix:
+    def fixed(answer: JsonObject) -> JsonObject:
+        for fix in fixes:
+            answer = fix(answer)
+        return answer
+
+    return fixed
+
+
+def explain(context: Context, disabled: frozenset[str] = frozenset()) -> tuple[Explanation, ...]:
+    """Return one row for each quirk whose gate lets ``context`` through, in order."""
+    return tuple(
+        Explanation(
+            name=quirk.name,
+            kind=quirk.kind,
+            applied=_applied(quirk, disabled),
+            reason=quirk.reason,
+            source=quirk.source,
+            evidence=quirk.evidence,
+            delete_when=quirk.delete_when,
+        )
+        for quirk in QUIRKS
+        if quirk.applies_to(context)
+    )
+
+
+def _applied(quirk: Quirk, disabled: frozenset[str]) -> Literal["always", "after a refusal", "disabled"]:
+    if quirk.name in disabled:
+        return "disabled"
+    return "always" if quirk.on_refusal is None else "after a refusal"

@@ -1,0 +1,49 @@
+"""A streamed tool call of Claude begins with arguments ``{}`` that are not part of it."""
+
+from __future__ import annotations
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.quirks.body import each, within
+from dbx_gateway.quirks.quirk import AnswerFix, Context, Quirk
+
+__all__ = ["QUIRK"]
+
+
+def _answer(body: JsonObject, context: Context) -> AnswerFix | None:
+    del body
+    if not context.stream:
+        return None
+    begun: set[tuple[object, object]] = set()
+
+    def emptied(choice: object, fragment: JsonObject) -> JsonObject:
+        function = fragment.get("function")
+        arguments = function.get("arguments") if isinstance(function, dict) else None
+        if not arguments:
+            return fragment
+        key = (choice, fragment.get("index"))
+        first = key not in begun
+        begun.add(key)
+        if first and arguments == "{}":
+            return within(fragment, "function", lambda function: {**function, "arguments": ""})
+        return fragment
+
+    def fixed(choice: JsonObject) -> JsonObject:
+        number = choice.get("index")
+        return within(
+            choice, "delta", lambda delta: each(delta, "tool_calls", lambda fragment: emptied(number, fragment))
+        )
+
+    return lambda event: each(event, "choices", fixed)
+
+
+QUIRK = Quirk(
+    name="claude-empty-args-delta",
+    kind="in",
+    families=frozenset({"claude"}),
+    apis=frozenset({"chat-completions"}),
+    reason='the first arguments of a streamed tool call are "{}", then come the real ones: `{}{"a":1}`',
+    source="databricks-wire.md section 5.4: litellm (chunk_parser)",
+    evidence="S",
+    delete_when="no stream of a tool call begins with it",
+    answer=_answer,
+)

@@ -1,0 +1,27 @@
+"""Some families report usage on a stream unasked, and refuse to be asked."""
+
+from __future__ import annotations
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.quirks.body import without
+from dbx_gateway.quirks.quirk import Context, Quirk
+
+__all__ = ["QUIRK"]
+
+
+def _request(body: JsonObject, context: Context) -> JsonObject:
+    del context
+    return without(body, ("stream_options",))
+
+
+QUIRK = Quirk(
+    name="drop-stream-options",
+    kind="out",
+    families=frozenset({"llama", "qwen", "gemma", "gpt-oss", "gemini"}),
+    apis=frozenset({"chat-completions"}),
+    reason='400 `json: unknown field "stream_options"`',
+    source="databricks-wire.md section 5.1: continuedev/continue #12936, unity-gateway copilot.py",
+    evidence="O",
+    delete_when="each of these families accepts stream_options",
+    request=_request,
+)

@@ -1,0 +1,14 @@
+"""Sets of families that the gates of several quirks name."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from dbx_gateway.families import OPEN_FAMILIES, Family
+
+__all__ = ["ALL_BUT_CLAUDE", "CHAT_FAMILIES", "OPEN_FAMILIES"]
+
+CHAT_FAMILIES: frozenset[Family] = frozenset(get_args(Family)) - {"embeddings"}
+"""Every family that answers a chat."""
+
+ALL_BUT_CLAUDE: frozenset[Family] = CHAT_FAMILIES - {"claude"}

@@ -1,0 +1,57 @@
+"""The gateway caps the output of open models, and refuses to be asked for more."""
+
+from __future__ import annotations
+
+import re
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.errors import APIError
+from dbx_gateway.families import OPEN_FAMILIES
+from dbx_gateway.quirks.quirk import Context, Quirk
+from dbx_gateway.quirks.warning import warn_taken
+
+__all__ = ["FIELD", "QUIRK", "capped", "named_cap"]
+
+FIELD = "max_tokens"
+
+_CAP = re.compile(r"max_(?:completion_)?tokens\W{0,3}\s*\d+\s*>\s*(?P<cap>\d+)")
+_CAP_IN_WORDS = re.compile(r"max_(?:completion_)?tokens\b.{0,80}?\b(?:maximum|at most|exceeds?)\b.{0,60}?\b(?P<cap>\d+)")
+
+
+def named_cap(error: APIError) -> int | None:
+    """Return the number of tokens that the server names as the most it gives, or None where it names none."""
+    match = _CAP.search(error.message) or _CAP_IN_WORDS.search(error.message)
+    return int(match["cap"]) if match else None
+
+
+def capped(body: JsonObject, context: Context, cap: int) -> JsonObject:
+    """Return ``body`` with ``max_tokens`` of at most ``cap``."""
+    asked = body.get(FIELD)
+    if not isinstance(asked, int) or asked <= cap:
+        return body
+    warn_taken(QUIRK.name, FIELD, context, f"{asked} was sent as {cap}, the most this model gives. Ask for no more")
+    return {**body, FIELD: cap}
+
+
+def _request(body: JsonObject, context: Context) -> JsonObject:
+    cap = context.profile.max_output
+    return body if cap is None else capped(body, context, cap)
+
+
+def _on_refusal(error: APIError) -> bool:
+    return "max_tokens" in error.message and ("maximum" in error.message or named_cap(error) is not None)
+
+
+QUIRK = Quirk(
+    name="oss-output-cap",
+    kind="out",
+    surfaces=frozenset({"ai-gateway"}),
+    families=OPEN_FAMILIES,
+    apis=frozenset({"chat-completions"}),
+    reason="400 for max_tokens above a cap of the model; the numbers that clients pin differ",
+    source="databricks-wire.md section 5.6: ucode (_MODEL_TOKEN_LIMITS)",
+    evidence="O",
+    delete_when="the caps are published and the profiles hold them",
+    on_refusal=_on_refusal,
+    request=_request,
+)

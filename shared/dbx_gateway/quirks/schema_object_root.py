@@ -1,0 +1,39 @@
+"""The schema of a tool's arguments says that it is an object."""
+
+from __future__ import annotations
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.quirks.body import each, within
+from dbx_gateway.quirks.gates import CHAT_FAMILIES
+from dbx_gateway.quirks.quirk import Context, Quirk
+
+__all__ = ["QUIRK"]
+
+
+def _rooted(schema: JsonObject) -> JsonObject:
+    return schema if "type" in schema else {"type": "object", **schema}
+
+
+def _tool(tool: JsonObject) -> JsonObject:
+    if tool.get("type") != "function":
+        return tool
+    flat = within(tool, "parameters", _rooted)
+    return within(flat, "function", lambda function: within(function, "parameters", _rooted))
+
+
+def _request(body: JsonObject, context: Context) -> JsonObject:
+    del context
+    return each(body, "tools", _tool)
+
+
+QUIRK = Quirk(
+    name="schema-object-root",
+    kind="out",
+    families=CHAT_FAMILIES,
+    apis=frozenset({"chat-completions", "responses"}),
+    reason="a strict validator wants `type: object` at the root of a tool's parameters",
+    source="databricks-wire.md section 5.1: the opencode and chat clients the project comes from (seed001, seed002)",
+    evidence="S",
+    delete_when="a schema without a root type is accepted for GPT and open models",
+    request=_request,
+)

@@ -1,0 +1,31 @@
+"""Open models do not stream a structured answer: it is asked for whole."""
+
+from __future__ import annotations
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.families import OPEN_FAMILIES
+from dbx_gateway.quirks.body import without
+from dbx_gateway.quirks.quirk import Context, Quirk
+
+__all__ = ["QUIRK"]
+
+
+def _request(body: JsonObject, context: Context) -> JsonObject:
+    del context
+    wanted = body.get("response_format")
+    if not body.get("stream") or not isinstance(wanted, dict) or wanted.get("type") in (None, "text"):
+        return body
+    return without(body, ("stream", "stream_options"))
+
+
+QUIRK = Quirk(
+    name="stream-response-format",
+    kind="out",
+    families=OPEN_FAMILIES,
+    apis=frozenset({"chat-completions"}),
+    reason="response_format is not supported while streaming",
+    source="databricks-wire.md section 5.1: litellm",
+    evidence="S",
+    delete_when="an open model streams an answer with response_format",
+    request=_request,
+)

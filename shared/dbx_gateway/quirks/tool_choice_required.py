@@ -1,0 +1,41 @@
+"""Some models cannot be made to call a tool."""
+
+from __future__ import annotations
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.errors import APIError
+from dbx_gateway.quirks.quirk import Context, Quirk
+from dbx_gateway.quirks.warning import warn_taken
+
+__all__ = ["QUIRK"]
+
+
+def _request(body: JsonObject, context: Context) -> JsonObject:
+    choice = body.get("tool_choice")
+    if choice != "required" and not isinstance(choice, dict):
+        return body
+    warn_taken(
+        QUIRK.name,
+        "tool_choice",
+        context,
+        'was sent as "auto": the model refuses to be made to call a tool. Say in the prompt that it should',
+    )
+    return {**body, "tool_choice": "auto"}
+
+
+def _on_refusal(error: APIError) -> bool:
+    return "tool_choice" in error.message
+
+
+QUIRK = Quirk(
+    name="tool-choice-required",
+    kind="out",
+    families=frozenset({"qwen"}),
+    apis=frozenset({"chat-completions"}),
+    reason="400 that names tool_choice when it is `required`",
+    source="databricks-wire.md section 5.6: halo",
+    evidence="T",
+    delete_when="qwen accepts tool_choice required",
+    on_refusal=_on_refusal,
+    request=_request,
+)

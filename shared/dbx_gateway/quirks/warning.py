@@ -1,0 +1,27 @@
+"""What a quirk says when it takes something the caller set."""
+
+from __future__ import annotations
+
+from dbx_gateway.notices import warn_once
+from dbx_gateway.quirks.quirk import Context
+
+__all__ = ["off_switch", "warn_taken"]
+
+
+def off_switch(name: str) -> str:
+    """Return how to turn the quirk ``name`` off, for the end of a sentence."""
+    return f'disabled_quirks=["{name}"] (or DBX_GATEWAY_DISABLED_QUIRKS={name})'
+
+
+def warn_taken(name: str, field: str, context: Context, became: str) -> None:
+    """Warn, once for each model, quirk and field, that ``field`` was not sent as the caller set it.
+
+    Args:
+        name: the quirk's name.
+        field: the wire's name of what was taken or changed.
+        became: what became of it and what to do instead, as the end of a sentence that begins with the field.
+    """
+    warn_once(
+        f"{context.model}: {name}: {field}",
+        f"{context.model} ({context.surface}, {context.api}): {field} {became}. To send it as it is: {off_switch(name)}",
+    )

@@ -1,0 +1,178 @@
+"""What can be known to be wrong with a request before anything is sent."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections import Counter
+from typing import Final
+
+from dbx_gateway.chat import (
+    Audio,
+    ChatRequest,
+    File,
+    Image,
+    Message,
+    Part,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Video,
+)
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.json_schema import check_schema
+from dbx_gateway.profiles import Profile
+
+__all__ = ["check_request", "check_tools"]
+
+_PICTURE_HEADS: Final = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+    b"II*\x00",
+    b"MM\x00*",
+)
+
+
+def check_request(request: ChatRequest, profile: Profile) -> None:
+    """Check what no server would take, whatever the api.
+
+    Raises:
+        InvalidRequestError: the message says what to change.
+    """
+    if not request.model.strip():
+        raise InvalidRequestError(
+            "the model name is empty; give model= the name of a serving endpoint or model service"
+        )
+    if not request.messages:
+        raise InvalidRequestError("the conversation is empty; give at least one message")
+    if not any(part for message in request.messages for part in message.parts):
+        raise InvalidRequestError("no message has any content; give at least one text")
+    _check_numbers(request)
+    check_tools(request.tools)
+    _check_choice(request)
+    _check_results(request.messages)
+    for message in request.messages:
+        for part in message.parts:
+            _check_part(part)
+    _check_last_turn(request, profile)
+
+
+def check_tools(tools: tuple[ToolSpec, ...]) -> None:
+    """Check that each tool has a name of its own and a schema that JSON can hold.
+
+    Raises:
+        InvalidRequestError: the message names the tool.
+    """
+    twice = [name for name, count in Counter(tool.name for tool in tools if tool.native is None).items() if count > 1]
+    if twice:
+        raise InvalidRequestError(f"two tools are called {twice[0]!r}; give each tool a name of its own")
+    for tool in tools:
+        if tool.native is None:
+            if not tool.name.strip():
+                raise InvalidRequestError("a tool has no name; give each tool a name")
+            check_schema(tool.parameters, f"the parameters of tool {tool.name!r}")
+
+
+def _check_numbers(request: ChatRequest) -> None:
+    for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty"):
+        value = getattr(request, name)
+        if value is not None and not math.isfinite(value):
+            raise InvalidRequestError(
+                f"{name} is {value}, which JSON cannot carry; give a finite number or leave it out"
+            )
+    if request.max_tokens is not None and request.max_tokens < 1:
+        raise InvalidRequestError(f"max_tokens is {request.max_tokens}; give at least 1, or None for the default")
+    if request.output is not None and request.output.schema is not None:
+        check_schema(request.output.schema, f"the schema of the answer {request.output.name!r}")
+    if request.output is not None and request.output.kind == "json_schema" and request.output.schema is None:
+        raise InvalidRequestError("output is json_schema but has no schema; give OutputFormat(schema=...)")
+
+
+def _check_choice(request: ChatRequest) -> None:
+    choice = request.tool_choice
+    if choice is None:
+        return
+    offered = {tool.name for tool in request.tools}
+    unknown = [name for name in choice.names if name not in offered]
+    if unknown:
+        raise InvalidRequestError(
+            f"tool_choice names {unknown[0]!r}, which is not among the tools: {', '.join(sorted(offered)) or 'none'}"
+        )
+    if choice.mode == "required" and not request.tools:
+        raise InvalidRequestError("tool_choice requires a call but there are no tools; give tools= or leave it out")
+
+
+def _check_results(messages: tuple[Message, ...]) -> None:
+    called: set[str] = set()
+    for message in messages:
+        for part in message.parts:
+            match part:
+                case ToolCall():
+                    called.add(part.call_id)
+                case ToolResult() if part.call_id not in called:
+                    raise InvalidRequestError(
+                        f"a tool result answers call {part.call_id!r}, which no earlier message makes; "
+                        "keep the assistant message with its tool calls before the results"
+                    )
+                case _:
+                    pass
+
+
+def _check_part(part: Part) -> None:
+    match part:
+        case Image():
+            _check_blob(part, "image")
+            _check_picture(part)
+        case Audio() | Video():
+            _check_blob(part, type(part).__name__.lower())
+        case File() if part.blob is not None:
+            _check_blob(part, "file")
+        case File() if part.text is None:
+            raise InvalidRequestError("a file part has neither bytes nor text; give blob= or text=")
+        case ToolResult():
+            for inner in part.content:
+                _check_part(inner)
+        case _:
+            pass
+
+
+def _check_blob(part: Image | Audio | Video | File, what: str) -> None:
+    blob = part.blob
+    given = 0 if blob is None else sum(value is not None for value in (blob.data, blob.url, blob.file_id))
+    if given != 1:
+        raise InvalidRequestError(f"the {what} has {given} of data, url and file_id; give exactly one")
+
+
+def _check_picture(part: Image) -> None:
+    blob = part.blob
+    if blob.mime is not None and not blob.mime.startswith("image/"):
+        raise InvalidRequestError(f"an image part holds {blob.mime}; use a file part for documents, audio for sound")
+    if blob.data is None:
+        return
+    try:
+        head = base64.b64decode(blob.data[:64], validate=True)
+    except binascii.Error:
+        raise InvalidRequestError("an image's data is not base64; encode its bytes first") from None
+    known = head.startswith((*_PICTURE_HEADS, b"<?xml")) or head[4:8] == b"ftyp" or b"<svg" in head
+    if not known:
+        raise InvalidRequestError(
+            "an image's bytes are no picture that models read (PNG, JPEG, GIF, WebP, ...); check what was loaded"
+        )
+
+
+def _check_last_turn(request: ChatRequest, profile: Profile) -> None:
+    last = request.messages[-1]
+    if last.role != "assistant":
+        return
+    if any(isinstance(part, ToolCall) for part in last.parts):
+        raise InvalidRequestError("the conversation ends with tool calls; add the tools' results before asking on")
+    if not profile.prefill and any(isinstance(part, Text) for part in last.parts):
+        raise InvalidRequestError(
+            f"the conversation ends with an assistant message, and {request.model!r} does not continue one (no prefill); "
+            "end with a user message, or set family= if the model does"
+        )

@@ -1,0 +1,40 @@
+"""When a failed request is sent again, and after how long."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from dbx_gateway.errors import APIConnectionError, APITimeoutError, DbxGatewayError
+
+__all__ = ["LONGEST_RETRY_AFTER", "is_transient", "pause_before"]
+
+TRANSIENT_STATUSES: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+"""Answers after which the same request may succeed (dialects.md section 1.5; databricks-wire.md section 5.8)."""
+
+LONGEST_RETRY_AFTER: Final = 120.0
+"""Seconds; a server that asks for more gets no retry, and the caller the error with the value."""
+
+_FIRST_PAUSE: Final = 0.5
+_LONGEST_PAUSE: Final = 8.0
+
+
+def is_transient(error: DbxGatewayError) -> bool:
+    """Whether the request that failed with ``error`` is worth sending again.
+
+    A read timeout is not: the server may still be working, and billing.
+    """
+    if isinstance(error, APITimeoutError):
+        return error.error_code in ("connect", "pool")
+    if isinstance(error, APIConnectionError):
+        return True
+    return error.status in TRANSIENT_STATUSES and (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
+
+
+def pause_before(retry: int, error: DbxGatewayError, spread: random.Random | None = None) -> float:
+    """Return the seconds to wait before retry number ``retry`` (from 1): the server's word, else growing and jittered."""
+    if error.retry_after is not None:
+        return error.retry_after
+    pause = min(_FIRST_PAUSE * 2 ** (retry - 1), _LONGEST_PAUSE)
+    draw = spread.random() if spread is not None else random.random()  # noqa: S311  # jitter, not secrecy
+    return pause * (0.75 + 0.25 * draw)

@@ -1,0 +1,380 @@
+"""Everything a user can set, once for the core's clients and for both adapters."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from dbx_gateway.auth import normalise_host
+from dbx_gateway.chat import ChatRequest, JsonObject, Message, OutputFormat, ReasoningConfig, ToolChoice, ToolSpec
+from dbx_gateway.errors import ConfigurationError, unknown_name
+from dbx_gateway.families import check_family
+from dbx_gateway.quirks.catalogue import check_disabled
+from dbx_gateway.surfaces import check_api, check_surface
+
+__all__ = ["ALIASES", "CALL_OPTIONS", "Settings", "canonical_names", "reasoning_config", "timeout_of"]
+
+ALIASES: Final[Mapping[str, str]] = {
+    "model_name": "model",
+    "endpoint": "model",
+    "api_key": "token",
+    "model_kwargs": "extra_body",
+    "stop_sequences": "stop",
+}
+"""Other names under which users of the frameworks know a setting. ``base_url`` is resolved by its path."""
+
+PROTECTED_HEADERS: Final = frozenset(
+    {
+        "accept",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-databricks-ai-gateway-token",
+        "databricks-model-service-parent-schema",
+        "databricks-smart-router-recipe",
+    }
+)
+"""Headers a user cannot set: ours, the transport's and the workspace's own (databricks-wire.md section 1.6)."""
+
+_THINKING_WORDS: Final[Mapping[JsonValue, Literal["off", "auto", "on"]]] = {
+    "off": "off",
+    "disabled": "off",
+    "auto": "auto",
+    "adaptive": "auto",
+    "on": "on",
+    "enabled": "on",
+}
+
+CONNECT_TIMEOUT: Final = 10.0
+SILENCE_TIMEOUT: Final = 600.0
+
+
+class Settings(BaseModel):
+    """What to ask of which model, where, and as whom.
+
+    Only ``model`` is needed where the environment says the rest (as databricks-sdk reads it).
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), frozen=True)
+
+    model: str = ""
+    """Name of the serving endpoint or model service, sent verbatim."""
+    host: str | None = None
+    """``https://…`` of the workspace; None takes DATABRICKS_HOST or the SDK's chain."""
+    token: SecretStr | None = Field(default=None, repr=False)
+    """A personal access token or OAuth token, used as it is."""
+    config_profile: str | None = None
+    """Section of the Databricks config file."""
+    workspace_client: Any = Field(default=None, repr=False, exclude=True)
+    """A ``databricks.sdk.WorkspaceClient`` to take host and credentials from."""
+    sdk_config: Any = Field(default=None, repr=False, exclude=True)
+    """A ``databricks.sdk.core.Config`` to take host and credentials from."""
+    surface: str = "auto"
+    """``auto``, ``ai-gateway`` or ``model-serving``."""
+    api: str = "auto"
+    """``auto``, ``chat-completions``, ``responses``, ``messages`` or ``generate-content``."""
+    family: str | None = None
+    """The model's family where neither its name nor its metadata tells."""
+    endpoint_url: str | None = None
+    """A full URL to post to; nothing is probed or appended."""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    """Tokens of the answer at most, reasoning included."""
+    top_p: float | None = None
+    top_k: int | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    n: int | None = None
+    reasoning_effort: str | None = None
+    """``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``."""
+    thinking: bool | int | str | dict[str, JsonValue] | None = None
+    """True or ``"auto"`` (the model decides), False or ``"off"``, a budget in tokens, or the Anthropic object."""
+    parallel_tool_calls: bool | None = None
+    service_tier: str | None = None
+    timeout: float | httpx.Timeout | None = SILENCE_TIMEOUT
+    """Seconds of silence between two bytes at most; an ``httpx.Timeout``; or None to wait for ever."""
+    max_retries: int = Field(default=2, ge=0)
+    """How many times a request is sent again after a passing failure."""
+    coalesce_deltas: bool = True
+    """Join neighbouring deltas that arrived in one read."""
+    disabled_quirks: tuple[str, ...] = ()
+    """Names of quirks to leave out, or ``("all",)`` to send and read the bare wire."""
+    custom_inputs: dict[str, JsonValue] | None = None
+    """What an agent endpoint takes beside the conversation."""
+    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
+    """Fields merged into the body last and verbatim."""
+    default_headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Headers to send with every request."""
+    verify: Any = Field(default=None, repr=False)
+    """TLS: a path to certificates, an ``ssl.SSLContext``, or False; None for the environment's or httpx's default."""
+    http_client: Any = Field(default=None, repr=False, exclude=True)
+    """An ``httpx.Client`` to send with."""
+    http_async_client: Any = Field(default=None, repr=False, exclude=True)
+    """An ``httpx.AsyncClient`` to send with."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Settings:
+        """Return the settings in ``fields``, aliases and environment included.
+
+        Raises:
+            ConfigurationError: a name is unknown (the message names the nearest) or a value does not fit.
+        """
+        values = canonical_names(fields, cls.model_fields)
+        for name, value in _environment_defaults(os.environ, values).items():
+            values.setdefault(name, value)
+        return _validated(cls, values)
+
+    def with_options(self, options: Mapping[str, Any]) -> Settings:
+        """Return these settings with what one call changes; None keeps what is set.
+
+        Raises:
+            ConfigurationError: an option is unknown or cannot change per call.
+        """
+        changed = {name: value for name, value in canonical_names(options, CALL_OPTIONS).items() if value is not None}
+        if not changed:
+            return self
+        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        return _validated(type(self), kept | changed)
+
+    def request(
+        self,
+        messages: tuple[Message, ...],
+        *,
+        tools: tuple[ToolSpec, ...] = (),
+        tool_choice: ToolChoice | None = None,
+        output: OutputFormat | None = None,
+        stream: bool = False,
+        metadata: JsonObject | None = None,
+    ) -> ChatRequest:
+        """Return the request that these settings make of a conversation."""
+        return ChatRequest(
+            model=self.model,
+            messages=messages,
+            tools=tools,
+            tool_choice=tool_choice,
+            parallel_tool_calls=self.parallel_tool_calls,
+            output=output,
+            reasoning=reasoning_config(self.reasoning_effort, self.thinking),
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            seed=self.seed,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            logprobs=self.logprobs,
+            top_logprobs=self.top_logprobs,
+            n=self.n,
+            service_tier=self.service_tier,
+            metadata=metadata,
+            custom_inputs=self.custom_inputs,
+            stream=stream,
+            extra_body=self.extra_body,
+        )
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _stops(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else () if value is None else value
+
+    @field_validator("disabled_quirks", mode="before")
+    @classmethod
+    def _quirk_names(cls, value: Any) -> Any:
+        names = [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value or ()
+        check_disabled(names)
+        return tuple(names)
+
+    @field_validator("host")
+    @classmethod
+    def _host(cls, value: str | None) -> str | None:
+        return None if value is None else normalise_host(value)
+
+    @field_validator("endpoint_url")
+    @classmethod
+    def _endpoint_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if not parts.scheme or not parts.netloc or parts.path in ("", "/"):
+            raise ConfigurationError(
+                f"endpoint_url is {value!r}; give the whole URL that requests go to, or set host= to the workspace"
+            )
+        normalise_host(f"{parts.scheme}://{parts.netloc}")
+        return value
+
+    @field_validator("default_headers")
+    @classmethod
+    def _headers(cls, value: dict[str, str]) -> dict[str, str]:
+        ours = [name for name in value if name.lower() in PROTECTED_HEADERS]
+        if ours:
+            raise ConfigurationError(f"default_headers sets {ours[0]!r}, which the transport sets itself; leave it out")
+        return value
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        if self.surface != "auto":
+            check_surface(self.surface)
+        if self.api != "auto":
+            check_api(self.api)
+        if self.family is not None:
+            check_family(self.family)
+        reasoning_config(self.reasoning_effort, self.thinking)
+        timeout_of(self.timeout)
+        return self
+
+
+_WHOLE_PATHS: Final = ("/invocations", "/completions", "/responses", "/messages", ":generateContent")
+
+CALL_OPTIONS: Final = frozenset(Settings.model_fields) - {
+    "host",
+    "token",
+    "config_profile",
+    "workspace_client",
+    "sdk_config",
+    "endpoint_url",
+    "verify",
+    "http_client",
+    "http_async_client",
+}
+"""Settings that one call may change; the others say as whom and through which connection, and belong to an object."""
+
+
+def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Return ``fields`` under their proper names.
+
+    Raises:
+        ConfigurationError: a name is unknown (the message names the nearest), or a setting is given twice.
+    """
+    names = set(known)
+    values: dict[str, Any] = {}
+    for given, value in fields.items():
+        name = given if given in names else ALIASES.get(given, given)
+        if name == "base_url":
+            name = _name_of_base_url(value)
+        if name not in names:
+            raise unknown_name("setting", given, sorted(names | {a for a, n in ALIASES.items() if n in names}))
+        if name in values and value is not None and values[name] is not None:
+            raise ConfigurationError(f"{name} is given twice, once as {given!r}; give it once")
+        if name not in values or value is not None:
+            values[name] = value
+    return values
+
+
+def reasoning_config(
+    effort: str | None,
+    thinking: bool | int | str | Mapping[str, JsonValue] | None,  # noqa: FBT001  # a user's setting
+) -> ReasoningConfig | None:
+    """Return what the ``reasoning_effort`` and ``thinking`` settings ask for; None where neither is set.
+
+    Raises:
+        ConfigurationError: ``thinking`` is none of the forms it takes.
+    """
+    match thinking:
+        case None:
+            return ReasoningConfig(effort=effort) if effort is not None else None
+        case bool():
+            return ReasoningConfig(effort=effort, mode="on" if thinking else "off")
+        case int():
+            return ReasoningConfig(effort=effort, mode="on", budget=thinking)
+        case str() if thinking in _THINKING_WORDS:
+            return ReasoningConfig(effort=effort, mode=_THINKING_WORDS[thinking])
+        case Mapping():
+            return _of_thinking_object(effort, thinking)
+        case _:
+            raise ConfigurationError(
+                f"thinking is {thinking!r}; give True, False, 'auto', a budget in tokens, or an object with a 'type'"
+            )
+
+
+def timeout_of(value: float | httpx.Timeout | None) -> httpx.Timeout:
+    """Return the four timeouts that a ``timeout`` setting means.
+
+    Raises:
+        ConfigurationError: it is not a positive finite number.
+    """
+    if isinstance(value, httpx.Timeout):
+        return value
+    if value is None:
+        return httpx.Timeout(None, connect=CONNECT_TIMEOUT)
+    if not math.isfinite(value) or value <= 0:
+        raise ConfigurationError(f"timeout is {value}; give a positive number of seconds, an httpx.Timeout or None")
+    connect = min(CONNECT_TIMEOUT, value)
+    return httpx.Timeout(value, connect=connect, pool=max(connect, CONNECT_TIMEOUT))
+
+
+def _of_thinking_object(effort: str | None, thinking: Mapping[str, JsonValue]) -> ReasoningConfig:
+    unknown = set(thinking) - {"type", "budget_tokens", "display"}
+    mode = _THINKING_WORDS.get(thinking.get("type"))
+    budget = thinking.get("budget_tokens")
+    if unknown or mode is None or not (budget is None or isinstance(budget, int)):
+        raise ConfigurationError(
+            f"thinking is {dict(thinking)!r}; it takes type ('enabled', 'adaptive', 'disabled'), budget_tokens and display; "
+            "put anything else into extra_body"
+        )
+    show: Mapping[JsonValue, Literal["none", "summary"]] = {"omitted": "none", "summarized": "summary"}
+    return ReasoningConfig(effort=effort, mode=mode, budget=budget, show=show.get(thinking.get("display")))
+
+
+def _name_of_base_url(value: Any) -> str:
+    path = urlsplit(str(value)).path if value is not None else ""
+    if path.endswith(_WHOLE_PATHS):
+        return "endpoint_url"
+    try:
+        normalise_host(str(value or "https://workspace"))
+    except ConfigurationError:
+        return "endpoint_url"
+    return "host"
+
+
+def _environment_defaults(environ: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
+    found = {
+        name: environ[variable]
+        for name, variable in (("surface", "DBX_GATEWAY_SURFACE"), ("disabled_quirks", "DBX_GATEWAY_DISABLED_QUIRKS"))
+        if environ.get(variable)
+    }
+    pair = environ.get("DBX_GATEWAY_API_URL") and environ.get("DBX_GATEWAY_API_KEY")
+    if pair and environ.get("DBX_GATEWAY_MODEL") and not values.get("model"):
+        found["model"] = environ["DBX_GATEWAY_MODEL"]
+    return found
+
+
+def _validated(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        cause = first.get("ctx", {}).get("error")
+        if isinstance(cause, ConfigurationError):
+            raise cause from None
+        where = ".".join(str(step) for step in first["loc"])
+        raise ConfigurationError(f"the setting {where!r} does not fit: {first['msg']}") from None

@@ -1,0 +1,60 @@
+"""Where a workspace departs from the messages api: what it refuses beyond the vendor, and what it adds."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from dbx_gateway.families import Family
+from dbx_gateway.surfaces import Api, Surface
+from dbx_gateway.testing.refusals_messages import prompt_texts
+from dbx_gateway.testing.shape import entries
+from dbx_gateway.testing.shapes_messages import bad_request, tag_refusal
+from dbx_gateway.testing.wire import Refused, Rule, Situation, databricks_error
+
+__all__ = ["RULES"]
+
+_BOTH: frozenset[Surface] = frozenset({"ai-gateway", "model-serving"})
+_GATEWAY: frozenset[Surface] = frozenset({"ai-gateway"})
+_CLAUDE: frozenset[Family] = frozenset({"claude"})
+_MESSAGES: frozenset[Api] = frozenset({"messages"})
+_DATED = re.compile(r"[a-z_]+_\d{8}\Z")
+
+
+def _empty_parts(body: dict[str, Any], situation: Situation) -> Refused | None:
+    del situation
+    if all(text.strip() for _, text in prompt_texts(body)):
+        return None
+    inner = '{"message":"messages: text content blocks must be non-empty"}'
+    return Refused(400, inner, body=databricks_error("BAD_REQUEST", inner))
+
+
+def _eager_streaming(body: dict[str, Any], situation: Situation) -> Refused | None:
+    del situation
+    for at, tool in enumerate(entries(body, "tools")):
+        if "eager_input_streaming" in tool:
+            return bad_request(f"tools.{at}.eager_input_streaming: Extra inputs are not permitted")
+    return None
+
+
+def _server_tools(body: dict[str, Any], situation: Situation) -> Refused | None:
+    del situation
+    for at, tool in enumerate(entries(body, "tools")):
+        kind = tool.get("type")
+        if isinstance(kind, str) and _DATED.match(kind):
+            return bad_request(tag_refusal(("tools", at, "type"), kind, ("custom",)))
+    if "container" in body:
+        return bad_request("container: Extra inputs are not permitted")
+    return None
+
+
+RULES: tuple[Rule, ...] = (
+    # databricks-wire.md section 6, row empty-parts
+    Rule("empty-parts", _BOTH, frozenset(), _MESSAGES, check=_empty_parts),
+    # databricks-wire.md section 6, row anth-eager-streaming
+    Rule("anth-eager-streaming", _GATEWAY, _CLAUDE, _MESSAGES, check=_eager_streaming),
+    # databricks-wire.md section 6, row anth-server-tools
+    Rule("anth-server-tools", _BOTH, _CLAUDE, _MESSAGES, check=_server_tools),
+    # databricks-wire.md section 6, row anth-bedrock-metrics
+    Rule("anth-bedrock-metrics", _BOTH, _CLAUDE, _MESSAGES, kind="oddity"),
+)

@@ -1,0 +1,215 @@
+"""JSON values that a schema accepts, made up deterministically from the words of a user."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Hints", "hints_of", "value_for"]
+
+_QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'(?!\w)|“([^”]+)”")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
+_NAME = re.compile(r"(?<=[a-z,:] )[A-Z][\w-]+(?: [A-Z][\w-]+)*")
+_DEEPEST = 6
+
+_FORMATS = {
+    "date-time": "2026-01-02T03:04:05Z",
+    "date": "2026-01-02",
+    "time": "03:04:05Z",
+    "duration": "PT1H",
+    "email": "someone@example.com",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uri": "https://example.com/",
+    "uuid": "00000000-0000-4000-8000-000000000001",
+}
+
+
+@dataclass
+class Hints:
+    """What a user's text offers as arguments, used up in order."""
+
+    numbers: deque[float]
+    strings: deque[str]
+
+
+def hints_of(text: str) -> Hints:
+    """Return the numbers of a text, and its quoted words or else its names (words with a capital inside a sentence)."""
+    quoted = ["".join(groups) for groups in _QUOTED.findall(text)]
+    bare = _QUOTED.sub(" ", text)
+    numbers = deque(float(found) for found in _NUMBER.findall(bare))
+    return Hints(numbers, deque(quoted or _NAME.findall(bare)))
+
+
+def value_for(schema: dict[str, Any], hints: Hints, name: str = "value") -> Any:
+    """Return a value that ``schema`` accepts.
+
+    Understands types (also lists of types and Gemini's upper-case ones), ``enum``, ``const``, ``required``, nesting,
+    ``$ref`` into the same schema, ``anyOf``, ``oneOf``, ``allOf``, bounds, lengths and common formats. A ``pattern`` is
+    not understood: its value is the ``default``, the first of the ``examples``, or any string.
+
+    Args:
+        schema: a JSON schema.
+        hints: values to prefer; those used are taken out.
+        name: what the value is called, for a string that nothing else tells.
+    """
+    return _Maker(schema, hints).make(schema, name, 0)
+
+
+class _Maker:
+    def __init__(self, root: dict[str, Any], hints: Hints) -> None:
+        self._root = root
+        self._hints = hints
+
+    def make(self, schema: Any, name: str, depth: int) -> Any:
+        schema = self._resolve(schema)
+        for key in ("const", "default"):
+            if key in schema and (key == "const" or "pattern" in schema):
+                return schema[key]
+        if "enum" in schema:
+            return self._one_of(schema["enum"])
+        match self._type(schema):
+            case "object":
+                return self._object(schema, depth)
+            case "array":
+                return self._array(schema, name, depth)
+            case "string":
+                return self._string(schema, name)
+            case kind:
+                return self._scalar(schema, kind)
+
+    def _scalar(self, schema: dict[str, Any], kind: str) -> float | bool | None:
+        if kind in ("integer", "number"):
+            number = self._number(schema, whole=kind == "integer")
+            return int(number) if number.is_integer() else number
+        return True if kind == "boolean" else None
+
+    def _resolve(self, schema: Any) -> dict[str, Any]:
+        if not isinstance(schema, dict):
+            return {}
+        merged: dict[str, Any] = dict(schema)  # pyright: ignore[reportUnknownArgumentType]
+        for _ in range(_DEEPEST):
+            if "$ref" in merged:
+                merged = self._target(str(merged.pop("$ref"))) | merged
+            elif branches := merged.pop("anyOf", None) or merged.pop("oneOf", None):
+                merged = _first_filled(branches) | merged
+            elif parts := merged.pop("allOf", None):
+                merged = self._merge(parts) | merged
+            else:
+                break
+        return merged
+
+    def _merge(self, parts: Iterable[Any]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for part in map(self._resolve, parts):
+            properties = {**merged.get("properties", {}), **part.get("properties", {})}
+            required = [*merged.get("required", []), *part.get("required", [])]
+            merged |= part
+            merged |= {"properties": properties, "required": required} if properties else {}
+        return merged
+
+    def _target(self, ref: str) -> dict[str, Any]:
+        found: Any = self._root
+        for step in ref.removeprefix("#").strip("/").split("/"):
+            key = step.replace("~1", "/").replace("~0", "~")
+            found = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        return dict(found) if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
+
+    @staticmethod
+    def _type(schema: dict[str, Any]) -> str:
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            kinds = [str(one) for one in kind]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            kind = next((one for one in kinds if one != "null"), "null")
+        if isinstance(kind, str):
+            return kind.lower()
+        if "properties" in schema:
+            return "object"
+        return "array" if "items" in schema or "prefixItems" in schema else "string"
+
+    def _one_of(self, options: list[Any]) -> Any:
+        for hint in self._hints.strings:
+            if hint in options:
+                self._hints.strings.remove(hint)
+                return hint
+        return next((option for option in options if option is not None), None)
+
+    def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
+        properties: dict[str, Any] = schema.get("properties") or {}
+        required = set(schema.get("required") or ())
+        if not required and depth == 0:
+            required = set(properties)
+        return {
+            name: self.make(inner, name, depth + 1)
+            for name, inner in properties.items()
+            if name in required or (depth < _DEEPEST and self._is_hinted(inner))
+        }
+
+    def _is_hinted(self, schema: Any) -> bool:
+        kind = self._type(self._resolve(schema))
+        return bool(self._hints.numbers) if kind in ("integer", "number") else False
+
+    def _array(self, schema: dict[str, Any], name: str, depth: int) -> list[Any]:
+        prefix: list[Any] = schema.get("prefixItems") or []
+        made = [self.make(inner, name, depth + 1) for inner in prefix]
+        if depth >= _DEEPEST and not schema.get("minItems"):
+            return made
+        least = int(schema.get("minItems") or 1)
+        most = int(schema.get("maxItems") or 64)
+        if prefix:
+            return made
+        items: Any = schema.get("items")
+        while len(made) < least or (len(made) < most and self._has_more(items)):
+            made.append(self.make(items, name, depth + 1))
+        return made[:most]
+
+    def _has_more(self, items: Any) -> bool:
+        match self._type(self._resolve(items)):
+            case "integer" | "number":
+                return bool(self._hints.numbers)
+            case _:
+                return False
+
+    def _number(self, schema: dict[str, Any], *, whole: bool) -> float:
+        number = self._hints.numbers.popleft() if self._hints.numbers else 1.0
+        step = float(schema.get("multipleOf") or (1 if whole else 0))
+        low = _bound(schema, "minimum", "exclusiveMinimum", step or 0.5)
+        high = _bound(schema, "maximum", "exclusiveMaximum", -(step or 0.5))
+        number = min(max(number, low), high)
+        if step:
+            number = step * (number // step)
+            number = number + step if number < low else number
+        return number
+
+    def _string(self, schema: dict[str, Any], name: str) -> str:
+        examples = schema.get("examples")
+        if "pattern" in schema and isinstance(examples, list) and examples:
+            return str(examples[0])  # pyright: ignore[reportUnknownArgumentType]
+        form = schema.get("format")
+        if isinstance(form, str) and form in _FORMATS:
+            return _FORMATS[form]
+        text = self._hints.strings.popleft() if self._hints.strings else f"some {name}"
+        text = text.ljust(int(schema.get("minLength") or 0), "x")
+        most = schema.get("maxLength")
+        return text[: int(most)] if most is not None else text
+
+
+def _first_filled(branches: list[Any]) -> dict[str, Any]:
+    filled: list[dict[str, Any]] = [
+        dict(one)  # pyright: ignore[reportUnknownArgumentType]
+        for one in branches
+        if isinstance(one, dict) and one.get("type") != "null"  # pyright: ignore[reportUnknownMemberType]
+    ]
+    return filled[0] if filled else {"type": "null"}
+
+
+def _bound(schema: dict[str, Any], inclusive: str, exclusive: str, inside: float) -> float:
+    nowhere = float("-inf") if inside > 0 else float("inf")
+    if isinstance(schema.get(exclusive), (int, float)) and not isinstance(schema.get(exclusive), bool):
+        return float(schema[exclusive]) + inside
+    limit = schema.get(inclusive)
+    return nowhere if limit is None else float(limit)

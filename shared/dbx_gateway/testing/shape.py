@@ -1,0 +1,239 @@
+"""The shape a vendor's strict validator holds a request to, as data, and the first place where a body departs from it.
+
+A shape is built of :class:`Leaf`, :class:`Words`, :class:`Many`, :class:`Fields`, :class:`Tagged` and :class:`Either`.
+Each wire format words a :class:`Fault` as its vendor does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeGuard
+
+__all__ = [
+    "ANY",
+    "BOOLEAN",
+    "INTEGER",
+    "NUMBER",
+    "OBJECT",
+    "STRING",
+    "Either",
+    "Fault",
+    "Fields",
+    "Leaf",
+    "Many",
+    "Path",
+    "Shape",
+    "Tagged",
+    "Words",
+    "entries",
+    "first_fault",
+    "inside",
+    "is_array",
+    "is_object",
+]
+
+Path = tuple[str | int, ...]
+"""Where in a body: object keys and list positions from the top."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One departure of a body from its shape.
+
+    Args:
+        kind: ``unknown``: a key that does not exist there; ``missing``: a required key is not there; ``type``: a value
+            of another JSON type; ``value``: a string outside the allowed ones; ``tag``: a tagged object of no known tag.
+        path: where; for ``unknown`` and ``missing`` it ends with the key.
+        expected: the JSON type wanted, or the allowed strings.
+        got: the value found.
+    """
+
+    kind: Literal["unknown", "missing", "type", "value", "tag"]
+    path: Path
+    expected: tuple[str, ...] = ()
+    got: Any = None
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A value of one JSON type; ``name`` is how a vendor's message calls it."""
+
+    name: str
+    accepts: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Words:
+    """One of some strings."""
+
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Many:
+    """A list whose every entry has one shape."""
+
+    item: Shape
+
+
+@dataclass(frozen=True)
+class Fields:
+    """An object.
+
+    Args:
+        fields: every key it may have. A key outside them is a fault.
+        required: the keys it must have.
+        nullable: the keys that may be null.
+    """
+
+    fields: Mapping[str, Shape]
+    required: tuple[str, ...] = ()
+    nullable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """An object whose shape the string at ``tag`` chooses; ``default`` stands in where the tag is absent or null."""
+
+    tag: str
+    choices: Mapping[str, Fields]
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class Either:
+    """A value of the first shape whose JSON type fits."""
+
+    shapes: tuple[Shape, ...]
+
+
+Shape = Leaf | Words | Many | Fields | Tagged | Either
+
+ANY = Leaf("value", lambda _: True)
+STRING = Leaf("string", lambda value: isinstance(value, str))
+BOOLEAN = Leaf("boolean", lambda value: isinstance(value, bool))
+INTEGER = Leaf("integer", lambda value: isinstance(value, int) and not isinstance(value, bool))
+NUMBER = Leaf("number", lambda value: isinstance(value, int | float) and not isinstance(value, bool))
+OBJECT = Leaf("object", lambda value: isinstance(value, dict))
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Return whether a JSON value is a list."""
+    return isinstance(value, list)
+
+
+def inside(value: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Return the object under these keys, one in the other; an empty one where it is absent, null or no object."""
+    for key in keys:
+        found = value.get(key)
+        value = found if is_object(found) else {}
+    return value
+
+
+def entries(value: dict[str, Any], key: str) -> list[Any]:
+    """Return the list under a key; an empty one where it is absent, null or no list."""
+    found = value.get(key)
+    return found if is_array(found) else []
+
+
+def first_fault(value: Any, shape: Shape, path: Path = ()) -> Fault | None:
+    """Return the first place where ``value`` departs from ``shape``, in the order of the body; None where it fits."""
+    return next(_faults(value, shape, path), None)
+
+
+def _faults(value: Any, shape: Shape, path: Path) -> Iterator[Fault]:
+    match shape:
+        case Leaf(name, accepts):
+            if not accepts(value):
+                yield Fault("type", path, (name,), value)
+        case Words(values):
+            if value not in values:
+                yield Fault("value" if isinstance(value, str) else "type", path, values, value)
+        case Many(item):
+            yield from _entry_faults(value, item, path)
+        case Fields():
+            yield from _field_faults(value, shape, path)
+        case Tagged():
+            yield from _tag_faults(value, shape, path)
+        case Either(shapes):
+            yield from _either_faults(value, shapes, path)
+
+
+def _entry_faults(value: Any, item: Shape, path: Path) -> Iterator[Fault]:
+    if not is_array(value):
+        yield Fault("type", path, ("array",), value)
+        return
+    for position, entry in enumerate(value):
+        yield from _faults(entry, item, (*path, position))
+
+
+def _either_faults(value: Any, shapes: tuple[Shape, ...], path: Path) -> Iterator[Fault]:
+    chosen = next((one for one in shapes if _fits_type(value, one)), None)
+    if chosen is None:
+        yield Fault("type", path, tuple(_type_name(one) for one in shapes), value)
+    else:
+        yield from _faults(value, chosen, path)
+
+
+def _field_faults(value: Any, shape: Fields, path: Path) -> Iterator[Fault]:
+    if not is_object(value):
+        yield Fault("type", path, ("object",), value)
+        return
+    for key in shape.required:
+        if key not in value:
+            yield Fault("missing", (*path, key))
+    for key, entry in value.items():
+        known = shape.fields.get(key)
+        if known is None:
+            yield Fault("unknown", (*path, key), (), entry)
+        elif entry is not None or key not in shape.nullable:
+            yield from _faults(entry, known, (*path, key))
+
+
+def _tag_faults(value: Any, shape: Tagged, path: Path) -> Iterator[Fault]:
+    if not is_object(value):
+        yield Fault("type", path, ("object",), value)
+        return
+    tag = value.get(shape.tag)
+    if tag is None:
+        tag = shape.default
+    if tag is None:
+        yield Fault("missing", (*path, shape.tag))
+    elif tag not in shape.choices:
+        yield Fault("tag", (*path, shape.tag), tuple(shape.choices), tag)
+    else:
+        yield from _field_faults(value, shape.choices[tag], path)
+
+
+def _fits_type(value: Any, shape: Shape) -> bool:
+    match shape:
+        case Leaf(_, accepts):
+            return accepts(value)
+        case Words():
+            return isinstance(value, str)
+        case Many():
+            return isinstance(value, list)
+        case Fields() | Tagged():
+            return isinstance(value, dict)
+        case Either(shapes):
+            return any(_fits_type(value, one) for one in shapes)
+
+
+def _type_name(shape: Shape) -> str:
+    match shape:
+        case Leaf(name):
+            return name
+        case Words():
+            return "string"
+        case Many():
+            return "array"
+        case Fields() | Tagged():
+            return "object"
+        case Either(shapes):
+            return _type_name(shapes[0])

@@ -1,0 +1,188 @@
+"""The contract between the simulated workspace and its four wire formats.
+
+A wire format is a module with the members of :class:`Wire`: it reads a body into an
+:class:`~dbx_gateway.testing.conversation.Ask`, writes an :class:`~dbx_gateway.testing.conversation.Answer` whole or as
+a stream, words an error, and lists the :class:`Rule` rows in which a workspace departs from the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic_core import to_json
+
+from dbx_gateway.families import Family
+from dbx_gateway.profiles import Profile
+from dbx_gateway.surfaces import Api, Surface
+from dbx_gateway.testing.conversation import Answer, Ask
+
+__all__ = ["Check", "Refused", "Rule", "Situation", "Wire", "databricks_error", "pieces", "sse"]
+
+
+class Refused(Exception):  # noqa: N818  # it is an answer of the workspace, not a failure of the simulation
+    """The workspace answers with an error.
+
+    Args:
+        status: HTTP status.
+        message: the server's words.
+        code: ``error_code`` of a Databricks body, or the code of a vendor's body.
+        body: the body exactly as it goes on the wire. None: the workspace words it, as a Databricks body in workspace
+            mode and by the api's own :meth:`Wire.error` in plain mode.
+        headers: response headers beside the usual ones.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str = "BAD_REQUEST",
+        body: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.body = body
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Where a request arrived and how strict the workspace is about it.
+
+    Args:
+        surface: the surface of the path.
+        family: the family the model really is of.
+        api: the wire format of the path.
+        model: the model's name as it was asked for.
+        profile: what the model takes and can do.
+        plain: True in plain mode: the pure wire format, no rule and no oddity.
+        rules: names of the refusals in force.
+        oddities: names of the oddities in force.
+    """
+
+    surface: Surface
+    family: Family
+    api: Api
+    model: str
+    profile: Profile
+    plain: bool = False
+    rules: frozenset[str] = frozenset()
+    oddities: frozenset[str] = frozenset()
+
+    def shows(self, oddity: str) -> bool:
+        """Return whether an answer is written with the oddity of that name."""
+        return oddity in self.oddities
+
+    def enforces(self, rule: str) -> bool:
+        """Return whether a request is held to the rule of that name."""
+        return rule in self.rules
+
+
+Check = Callable[[dict[str, Any], Situation], Refused | None]
+"""Looks at a body as received; returns the refusal it earns, or None."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One way in which a workspace departs from the wire format it claims.
+
+    Args:
+        name: the name of the quirk that makes up for it; or, for an oddity no quirk is needed for, a name of its own.
+        surfaces: surfaces where it is in force.
+        families: families of models it is in force for; empty for all.
+        apis: apis it is in force for.
+        kind: ``refusal``: a request that breaks it is refused by ``check``; ``oddity``: the writers show it.
+        check: for a refusal.
+    """
+
+    name: str
+    surfaces: frozenset[Surface]
+    families: frozenset[Family]
+    apis: frozenset[Api]
+    kind: Literal["refusal", "oddity"] = "refusal"
+    check: Check | None = None
+
+    def applies(self, surface: Surface, family: Family, api: Api) -> bool:
+        """Return whether the rule is in force there in workspace mode."""
+        return surface in self.surfaces and api in self.apis and (not self.families or family in self.families)
+
+
+class Wire(Protocol):
+    """A wire format, as a module offers it."""
+
+    RULES: tuple[Rule, ...]
+
+    def read(self, body: dict[str, Any], situation: Situation, model_from_path: str | None) -> Ask:
+        """Understand a body.
+
+        Args:
+            body: the decoded JSON object; never changed.
+            situation: where it arrived.
+            model_from_path: the model when the path names it (``/invocations``, Gemini paths), else None. A Gemini
+                stream is told from the path too: the workspace sets ``stream`` on the Ask afterwards.
+
+        Raises:
+            Refused: the body is not of this format.
+        """
+        ...
+
+    def whole(self, answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
+        """Write an answer as one body."""
+        ...
+
+    def stream(self, answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
+        """Write an answer as server-sent events: one complete event per item, the terminal one last."""
+        ...
+
+    def error(self, status: int, code: str, message: str) -> dict[str, Any]:
+        """Write an error body as the vendor of this format does."""
+        ...
+
+    def error_event(self, status: int, code: str, message: str) -> bytes:
+        """Write an error inside a stream as the vendor of this format does."""
+        ...
+
+    def is_terminal(self, event: bytes) -> bool:
+        """Return whether an event of :meth:`stream` belongs to the end: it, or a later one, says the answer is complete.
+
+        The fault "a clean end without a terminal event" leaves out exactly these.
+        """
+        ...
+
+
+def databricks_error(code: str, message: str) -> dict[str, Any]:
+    """Return an error body as the workspace words it (databricks-wire.md section 7)."""
+    return {"error_code": code, "message": message}
+
+
+def sse(data: dict[str, Any] | str, event: str | None = None) -> bytes:
+    """Return one server-sent event: ``data`` as JSON (a string goes as it is), with its ``event:`` line if named."""
+    payload = data.encode() if isinstance(data, str) else to_json(data)
+    head = f"event: {event}\n".encode() if event else b""
+    return head + b"data: " + payload + b"\n\n"
+
+
+def pieces(text: str, run: int = 16) -> list[str]:
+    """Return a text cut as a model would stream it: word by word, blanks kept, nothing lost.
+
+    A piece is one token in the simulated workspace's arithmetic.
+
+    Args:
+        text: the text; the empty text has no pieces.
+        run: longest piece in characters, for words that are longer (JSON without blanks). Tool arguments stream in
+            shorter runs than text.
+    """
+    found: list[str] = []
+    start = 0
+    for at, char in enumerate(text):
+        if at > start and (at - start >= run or (char == " " and text[at - 1] != " ")):
+            found.append(text[start:at])
+            start = at
+    if start < len(text):
+        found.append(text[start:])
+    return found

@@ -1,0 +1,96 @@
+"""Tool names the wire cannot carry: mapped on the way out, mapped back on the way in.
+
+Every api takes ``[a-zA-Z0-9_-]``, at most 64 characters (databricks-wire.md section 5.1; dialects.md section 1.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from dbx_gateway.chat import ChatRequest, ChatResponse, Message, Part, ToolCall, ToolResult
+from dbx_gateway.dialects.parts import wire_id
+from dbx_gateway.events import Event, ToolCallEnd, ToolCallStart
+
+__all__ = ["ToolNames"]
+
+_ALLOWED = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ToolNames:
+    """The tool names of one request that need another spelling on the wire.
+
+    Args:
+        to_wire: the caller's name to the wire's; holds only names that differ.
+        from_wire: the reverse.
+    """
+
+    to_wire: Mapping[str, str] = field(default_factory=dict)
+    from_wire: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, request: ChatRequest) -> ToolNames:
+        """Return the mapping for all tool names in ``request``: its tools, its choice and its history."""
+        to_wire = {name: wire_id(name) for name in _names(request) if _ALLOWED.fullmatch(name) is None}
+        return cls(to_wire, {wire: name for name, wire in to_wire.items()})
+
+    def outward(self, request: ChatRequest) -> ChatRequest:
+        """Return ``request`` with the wire's names."""
+        if not self.to_wire:
+            return request
+        choice = request.tool_choice
+        return replace(
+            request,
+            tools=tuple(replace(tool, name=self._wire(tool.name)) for tool in request.tools),
+            tool_choice=choice and replace(choice, names=tuple(self._wire(name) for name in choice.names)),
+            messages=tuple(self._message(message) for message in request.messages),
+        )
+
+    def inward(self, event: Event) -> Event:
+        """Return ``event`` with the caller's names."""
+        match event:
+            case ToolCallStart() if event.name in self.from_wire:
+                return ToolCallStart(event.index, event.call_id, self.from_wire[event.name])
+            case ToolCallEnd() if event.call.name in self.from_wire:
+                return ToolCallEnd(event.index, replace(event.call, name=self.from_wire[event.call.name]))
+            case _:
+                return event
+
+    def answer(self, response: ChatResponse) -> ChatResponse:
+        """Return ``response`` with the caller's names."""
+        if not self.from_wire or not response.tool_calls:
+            return response
+        parts = tuple(
+            replace(part, name=self.from_wire[part.name])
+            if isinstance(part, ToolCall) and part.name in self.from_wire
+            else part
+            for part in response.message.parts
+        )
+        return replace(response, message=replace(response.message, parts=parts))
+
+    def _wire(self, name: str) -> str:
+        return self.to_wire.get(name, name)
+
+    def _message(self, message: Message) -> Message:
+        return replace(message, parts=tuple(self._part(part) for part in message.parts))
+
+    def _part(self, part: Part) -> Part:
+        match part:
+            case ToolCall() if part.name in self.to_wire:
+                return replace(part, name=self.to_wire[part.name])
+            case ToolResult(name=str(name)) if name in self.to_wire:
+                return replace(part, name=self.to_wire[name])
+            case _:
+                return part
+
+
+def _names(request: ChatRequest) -> Iterable[str]:
+    yield from (tool.name for tool in request.tools if tool.native is None)
+    if request.tool_choice is not None:
+        yield from request.tool_choice.names
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, ToolCall) or (isinstance(part, ToolResult) and part.name):
+                yield part.name or ""

@@ -1,0 +1,398 @@
+"""The only I/O of the core: sending one request and reading its answer, sync and async.
+
+Connections are shared by all clients of a process, per host's TLS setting and proxy; async ones also per event loop.
+Nothing is shared across a fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+import threading
+import urllib.request
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from dbx_gateway.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ConfigurationError,
+    DbxGatewayError,
+    InvalidResponseError,
+)
+
+__all__ = ["AsyncTransport", "Outgoing", "Reply", "SyncTransport", "Verify", "close_connections"]
+
+Verify = str | ssl.SSLContext | bool | None
+
+LIMITS: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
+"""Kept low for idle connections: the pool walks them at each request (performance measurements)."""
+
+GRACE: Final = 5.0
+"""Seconds to wait for what may follow a complete answer (its usage)."""
+
+CONTROL_TIMEOUT: Final = httpx.Timeout(10.0)
+"""For requests that name none of their own."""
+
+_MAX_REDIRECTS: Final = 3
+_MAX_BODY: Final = 256 * 1024 * 1024
+_LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One request, ready to send."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None = None
+    timeout: httpx.Timeout = CONTROL_TIMEOUT
+    asked: str = ""
+    """What this is, for errors: ``'model' on surface api url``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer: status, headers (names in lower case) and body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class SyncTransport:
+    """Sends requests from threads.
+
+    Args:
+        auth: puts the credentials on each request.
+        client: to send with; None takes the process's shared one.
+        verify: TLS setting of the shared client.
+    """
+
+    def __init__(self, auth: httpx.Auth, client: httpx.Client | None = None, verify: Verify = None) -> None:
+        self._auth = auth
+        self._client = client
+        self._verify = verify
+
+    def open(self, request: Outgoing) -> httpx.Response:
+        """Send ``request`` and return the response with its body unread; the caller closes it.
+
+        Raises:
+            DbxGatewayError: there was no answer; the message says what was asked and what happened.
+        """
+        client = self._client if self._client is not None else _shared_client(self._verify)
+        try:
+            return self._follow(client, request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise failure(error, request) from error
+
+    def send(self, request: Outgoing) -> Reply:
+        """Send ``request`` and return its whole answer.
+
+        Raises:
+            DbxGatewayError: there was no whole answer.
+        """
+        response = self.open(request)
+        try:
+            return Reply(response.status_code, _headers(response), _joined(response.iter_bytes()))
+        except httpx.HTTPError as error:
+            raise failure(error, request) from error
+        finally:
+            response.close()
+
+    def _follow(self, client: httpx.Client, request: Outgoing) -> httpx.Response:
+        url = request.url
+        for _ in range(_MAX_REDIRECTS + 1):
+            response = client.send(_built(client, request, url), auth=self._auth, stream=True, follow_redirects=False)
+            if not response.has_redirect_location:
+                return response
+            response.close()
+            url = _redirected(response, request, url)
+        raise _too_many_redirects(request)
+
+
+class AsyncTransport:
+    """Sends requests from event loops.
+
+    Args:
+        auth: puts the credentials on each request.
+        client: to send with; None takes the running loop's shared one.
+        verify: TLS setting of the shared client.
+    """
+
+    def __init__(self, auth: httpx.Auth, client: httpx.AsyncClient | None = None, verify: Verify = None) -> None:
+        self._auth = auth
+        self._client = client
+        self._verify = verify
+
+    async def open(self, request: Outgoing) -> httpx.Response:
+        """Send ``request`` and return the response with its body unread; the caller closes it.
+
+        Raises:
+            DbxGatewayError: there was no answer; the message says what was asked and what happened.
+        """
+        client = self._client if self._client is not None else await _loop_client(self._verify)
+        try:
+            return await self._follow(client, request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise failure(error, request) from error
+
+    async def send(self, request: Outgoing) -> Reply:
+        """Send ``request`` and return its whole answer.
+
+        Raises:
+            DbxGatewayError: there was no whole answer.
+        """
+        response = await self.open(request)
+        try:
+            return Reply(response.status_code, _headers(response), await _joined_async(response.aiter_bytes()))
+        except httpx.HTTPError as error:
+            raise failure(error, request) from error
+        finally:
+            await response.aclose()
+
+    async def _follow(self, client: httpx.AsyncClient, request: Outgoing) -> httpx.Response:
+        url = request.url
+        for _ in range(_MAX_REDIRECTS + 1):
+            built = _built(client, request, url)
+            response = await client.send(built, auth=self._auth, stream=True, follow_redirects=False)
+            if not response.has_redirect_location:
+                return response
+            await response.aclose()
+            url = _redirected(response, request, url)
+        raise _too_many_redirects(request)
+
+
+def failure(error: Exception, request: Outgoing) -> DbxGatewayError:
+    """Return the typed error for a request that got no answer.
+
+    ``error_code`` says at which step: ``connect``, ``pool``, ``read``, ``write`` or ``protocol``.
+    """
+    said = str(error) or type(error).__name__
+    match error:
+        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+            step = "connect" if isinstance(error, httpx.ConnectTimeout) else "pool"
+            wait = request.timeout.connect if step == "connect" else request.timeout.pool
+            return APITimeoutError(
+                f"{request.asked}: no connection within {wait} s. Check the host, the network and the proxy.",
+                error_code=step,
+            )
+        case httpx.TimeoutException():
+            return APITimeoutError(
+                f"{request.asked}: no byte for {request.timeout.read} s. Raise timeout= if the model thinks longer.",
+                error_code="read",
+            )
+        case httpx.ConnectError() | httpx.ProxyError():
+            return APIConnectionError(
+                f"{request.asked}: could not connect: {said}. Check the host, the network and the proxy.",
+                error_code="connect",
+            )
+        case httpx.DecodingError():
+            return InvalidResponseError(f"{request.asked}: the answer's compression is broken: {said}.")
+        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
+            return ConfigurationError(f"{request.asked}: {said}. Check host= and endpoint_url=.")
+        case _:
+            return APIConnectionError(f"{request.asked}: the connection broke: {said}.", error_code="protocol")
+
+
+class Watchdog:
+    """Ends a sync stream that is complete but does not end: shuts its socket down after a while.
+
+    Args:
+        response: whose connection to shut down.
+        seconds: how long to wait.
+    """
+
+    def __init__(self, response: httpx.Response, seconds: float = GRACE) -> None:
+        stream = response.extensions.get("network_stream")
+        self._socket: socket.socket | None = stream.get_extra_info("socket") if stream is not None else None
+        self._timer: threading.Timer | None = None
+        self._seconds = seconds
+
+    def start(self) -> None:
+        """Start the wait; later calls do nothing."""
+        if self._timer is None and self._socket is not None:
+            self._timer = threading.Timer(self._seconds, self._shut)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def stop(self) -> None:
+        """The stream has ended by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _shut(self) -> None:
+        try:
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # it ended in the meantime, which is what was wanted
+
+
+def close_connections() -> None:
+    """Close the connections that sync clients of this process share; they are made anew on the next use."""
+    with _lock:
+        clients = list(_clients.values())
+        _clients.clear()
+    for client in clients:
+        client.close()
+
+
+_lock = threading.Lock()
+_clients: dict[tuple[object, ...], httpx.Client] = {}
+_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[object, ...], _LoopClient]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@dataclass(slots=True)
+class _LoopClient:
+    client: httpx.AsyncClient
+    keeper: AsyncGenerator[None]
+
+
+def _start_anew() -> None:
+    global _lock, _clients, _loops  # noqa: PLW0603  # what a fork copied belongs to the parent
+    _lock = threading.Lock()
+    _clients = {}
+    _loops = weakref.WeakKeyDictionary()
+
+
+os.register_at_fork(after_in_child=_start_anew)
+
+
+def _shared_client(verify: Verify) -> httpx.Client:
+    key = _key(verify)
+    client = _clients.get(key)
+    if client is None:
+        with _lock:
+            client = _clients.get(key)
+            if client is None:
+                client = _clients[key] = httpx.Client(
+                    verify=_context(verify), limits=LIMITS, mounts=dict.fromkeys(_LOOPBACK), timeout=CONTROL_TIMEOUT
+                )
+    return client
+
+
+async def _loop_client(verify: Verify) -> httpx.AsyncClient:
+    loop = asyncio.get_running_loop()
+    key = _key(verify)
+    with _lock:
+        kept = _loops.setdefault(loop, {}).get(key)
+    if kept is None:
+        client = httpx.AsyncClient(
+            verify=_context(verify), limits=LIMITS, mounts=dict.fromkeys(_LOOPBACK), timeout=CONTROL_TIMEOUT
+        )
+        kept = _LoopClient(client, _keep(loop, key, client))
+        await anext(kept.keeper)
+        with _lock:
+            for gone in [other for other in _loops if other.is_closed()]:
+                del _loops[gone]
+            _loops[loop][key] = kept
+    return kept.client
+
+
+async def _keep(
+    loop: asyncio.AbstractEventLoop, key: tuple[object, ...], client: httpx.AsyncClient
+) -> AsyncGenerator[None]:
+    """Close ``client`` when its loop shuts its async generators down, as every runner does before it closes the loop."""
+    try:
+        yield
+    finally:
+        with _lock:
+            _loops.get(loop, {}).pop(key, None)
+        await client.aclose()
+
+
+def _key(verify: Verify) -> tuple[object, ...]:
+    tls = id(verify) if isinstance(verify, ssl.SSLContext) else verify
+    return (tls, *sorted(urllib.request.getproxies().items()))
+
+
+@cache
+def _context_of(path: str | None, checked: bool) -> ssl.SSLContext:  # noqa: FBT001  # two private cases
+    if not checked:
+        return httpx.create_ssl_context(verify=False)
+    if path is None:
+        return httpx.create_ssl_context()
+    if not Path(path).exists():
+        raise ConfigurationError(f"the certificates at {path!r} do not exist; set verify= or SSL_CERT_FILE to a file")
+    if Path(path).is_dir():
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)
+
+
+def _context(verify: Verify) -> ssl.SSLContext:
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    if verify is False:
+        return _context_of(None, False)  # noqa: FBT003
+    path = verify if isinstance(verify, str) else None
+    return _context_of(path or os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or None, True)  # noqa: FBT003
+
+
+def _built(client: httpx.Client | httpx.AsyncClient, request: Outgoing, url: str) -> httpx.Request:
+    return client.build_request(
+        request.method, url, headers=dict(request.headers), content=request.content, timeout=request.timeout
+    )
+
+
+def _headers(response: httpx.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _redirected(response: httpx.Response, request: Outgoing, url: str) -> str:
+    target = urljoin(url, response.headers["location"])
+    here, there = urlsplit(url), urlsplit(target)
+    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        raise APIConnectionError(
+            f"{request.asked}: the server redirects to {there.scheme}://{there.netloc}, another origin; nothing was sent "
+            "there. Set host= to the right workspace (a login page here means a wrong host or a missing VPN).",
+            status=response.status_code,
+            error_code="redirect",
+        )
+    if response.status_code == 303 and request.method != "GET":
+        raise InvalidResponseError(
+            f"{request.asked}: the server answered 303, which is no answer to a POST.", status=303
+        )
+    return target
+
+
+def _too_many_redirects(request: Outgoing) -> APIConnectionError:
+    return APIConnectionError(
+        f"{request.asked}: more than {_MAX_REDIRECTS} redirects. Check host=.", error_code="redirect"
+    )
+
+
+def _joined(chunks: Iterator[bytes]) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        size = _checked_size(size + len(chunk))
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _joined_async(chunks: AsyncIterator[bytes]) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        size = _checked_size(size + len(chunk))
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _checked_size(size: int) -> int:
+    if size > _MAX_BODY:
+        raise InvalidResponseError(f"the answer is larger than {_MAX_BODY} bytes; the server may be broken or hostile")
+    return size
