@@ -124,7 +124,6 @@ class AnswerStream:
 
     Args:
         reading: how to read it.
-        content_type: of the answer. A host may answer a stream with one JSON body: it is read whole and replayed.
 
     Attributes:
         complete: the wire has proved a normal end; what may follow is usage.
@@ -132,11 +131,11 @@ class AnswerStream:
         failure: why the answer cannot go on; raise it once the events returned so far are handed out.
     """
 
-    def __init__(self, reading: Reading, content_type: str = "text/event-stream") -> None:
+    def __init__(self, reading: Reading) -> None:
         self.failure: DbxGatewayError | None = None
         self.done = False
         self._reading = reading
-        self._form = _form(content_type)
+        self._form: Literal["events", "json", "unknown"] = "unknown"
         self._decoder = reading.dialect.decoder(reading.asked.model)
         self._reader = SSEReader()
         self._body: list[bytes] = []
@@ -145,6 +144,10 @@ class AnswerStream:
     def complete(self) -> bool:
         """Whether the answer has ended normally, as far as the wire has told."""
         return self._decoder.complete
+
+    def expect(self, content_type: str) -> None:
+        """Take the answer's content type. A host may answer with one JSON body: it is read whole and replayed."""
+        self._form = _form(content_type)
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next bytes, and return the events they cause."""
@@ -274,7 +277,8 @@ def _form(content_type: str) -> Literal["events", "json", "unknown"]:
 
 
 def _read_streamed(body: bytes, content_type: str, reading: Reading) -> ChatResponse:
-    stream = AnswerStream(reading, content_type)
+    stream = AnswerStream(reading)
+    stream.expect(content_type)
     events = stream.feed(body) + stream.close()
     if stream.failure is not None:
         raise stream.failure

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 PROBE_SECONDS: Final = 5.0
-"""How long the probe of a host may take (design: routing)."""
+"""How long the probe of a host may take; a call waits for it."""
 
 METADATA_SECONDS: Final = 20.0
 
@@ -257,7 +257,8 @@ class MetadataLookup:
 
     def _read_page(self, page: JsonObject) -> None:
         for service in _objects(page.get("model_services")):
-            if (_text(service.get("name")) or "").removeprefix("model-services/") == self._model:
+            name = _text(service.get("name")) or ""
+            if name.removeprefix("model-services/").lower() == self._model.lower():
                 self.facts = _service_facts(self._model, service)
                 return
         token = _text(page.get("next_page_token"))

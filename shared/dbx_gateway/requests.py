@@ -25,7 +25,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.json_schema import check_schema
 from dbx_gateway.profiles import Profile
 
-__all__ = ["check_request", "check_tools"]
+__all__ = ["check_last_turn", "check_request", "check_tools"]
 
 _PICTURE_HEADS: Final = (
     b"\x89PNG\r\n\x1a\n",
@@ -38,8 +38,8 @@ _PICTURE_HEADS: Final = (
 )
 
 
-def check_request(request: ChatRequest, profile: Profile) -> None:
-    """Check what no server would take, whatever the api.
+def check_request(request: ChatRequest) -> None:
+    """Check what no server would take, whatever the model and the api.
 
     Raises:
         InvalidRequestError: the message says what to change.
@@ -59,7 +59,8 @@ def check_request(request: ChatRequest, profile: Profile) -> None:
     for message in request.messages:
         for part in message.parts:
             _check_part(part)
-    _check_last_turn(request, profile)
+    if any(isinstance(part, ToolCall) for part in request.messages[-1].parts):
+        raise InvalidRequestError("the conversation ends with tool calls; add the tools' results before asking on")
 
 
 def check_tools(tools: tuple[ToolSpec, ...]) -> None:
@@ -165,13 +166,14 @@ def _check_picture(part: Image) -> None:
         )
 
 
-def _check_last_turn(request: ChatRequest, profile: Profile) -> None:
+def check_last_turn(request: ChatRequest, profile: Profile) -> None:
+    """Check that the model takes the conversation's last turn.
+
+    Raises:
+        InvalidRequestError: it is an assistant's, and the model continues none.
+    """
     last = request.messages[-1]
-    if last.role != "assistant":
-        return
-    if any(isinstance(part, ToolCall) for part in last.parts):
-        raise InvalidRequestError("the conversation ends with tool calls; add the tools' results before asking on")
-    if not profile.prefill and any(isinstance(part, Text) for part in last.parts):
+    if last.role == "assistant" and not profile.prefill and any(isinstance(part, Text) for part in last.parts):
         raise InvalidRequestError(
             f"the conversation ends with an assistant message, and {request.model!r} does not continue one (no prefill); "
             "end with a user message, or set family= if the model does"

@@ -27,7 +27,17 @@ from dbx_gateway.families import check_family
 from dbx_gateway.quirks.catalogue import check_disabled
 from dbx_gateway.surfaces import check_api, check_surface
 
-__all__ = ["ALIASES", "CALL_OPTIONS", "Settings", "canonical_names", "reasoning_config", "timeout_of"]
+__all__ = [
+    "ALIASES",
+    "CALL_OPTIONS",
+    "Settings",
+    "SettingsFields",
+    "canonical_names",
+    "misfit",
+    "named_values",
+    "reasoning_config",
+    "timeout_of",
+]
 
 ALIASES: Final[Mapping[str, str]] = {
     "model_name": "model",
@@ -74,19 +84,16 @@ CONNECT_TIMEOUT: Final = 10.0
 SILENCE_TIMEOUT: Final = 600.0
 
 
-class Settings(BaseModel):
-    """What to ask of which model, where, and as whom.
+class SettingsFields(BaseModel):
+    """The fields that the core's clients and both adapters have in common, and what makes a value fit."""
 
-    Only ``model`` is needed where the environment says the rest (as databricks-sdk reads it).
-    """
-
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), frozen=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
 
     model: str = ""
     """Name of the serving endpoint or model service, sent verbatim."""
     host: str | None = None
     """``https://…`` of the workspace; None takes DATABRICKS_HOST or the SDK's chain."""
-    token: SecretStr | None = Field(default=None, repr=False)
+    token: SecretStr | None = Field(default=None, repr=False, exclude=True)
     """A personal access token or OAuth token, used as it is."""
     config_profile: str | None = None
     """Section of the Databricks config file."""
@@ -132,75 +139,14 @@ class Settings(BaseModel):
     """What an agent endpoint takes beside the conversation."""
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
     """Fields merged into the body last and verbatim."""
-    default_headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    default_headers: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
     """Headers to send with every request."""
-    verify: Any = Field(default=None, repr=False)
+    verify: Any = Field(default=None, repr=False, exclude=True)
     """TLS: a path to certificates, an ``ssl.SSLContext``, or False; None for the environment's or httpx's default."""
     http_client: Any = Field(default=None, repr=False, exclude=True)
     """An ``httpx.Client`` to send with."""
     http_async_client: Any = Field(default=None, repr=False, exclude=True)
     """An ``httpx.AsyncClient`` to send with."""
-
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Settings:
-        """Return the settings in ``fields``, aliases and environment included.
-
-        Raises:
-            ConfigurationError: a name is unknown (the message names the nearest) or a value does not fit.
-        """
-        values = canonical_names(fields, cls.model_fields)
-        for name, value in _environment_defaults(os.environ, values).items():
-            values.setdefault(name, value)
-        return _validated(cls, values)
-
-    def with_options(self, options: Mapping[str, Any]) -> Settings:
-        """Return these settings with what one call changes; None keeps what is set.
-
-        Raises:
-            ConfigurationError: an option is unknown or cannot change per call.
-        """
-        changed = {name: value for name, value in canonical_names(options, CALL_OPTIONS).items() if value is not None}
-        if not changed:
-            return self
-        kept = {name: getattr(self, name) for name in self.model_fields_set}
-        return _validated(type(self), kept | changed)
-
-    def request(
-        self,
-        messages: tuple[Message, ...],
-        *,
-        tools: tuple[ToolSpec, ...] = (),
-        tool_choice: ToolChoice | None = None,
-        output: OutputFormat | None = None,
-        stream: bool = False,
-        metadata: JsonObject | None = None,
-    ) -> ChatRequest:
-        """Return the request that these settings make of a conversation."""
-        return ChatRequest(
-            model=self.model,
-            messages=messages,
-            tools=tools,
-            tool_choice=tool_choice,
-            parallel_tool_calls=self.parallel_tool_calls,
-            output=output,
-            reasoning=reasoning_config(self.reasoning_effort, self.thinking),
-            max_tokens=self.max_tokens,
-            stop=self.stop,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            seed=self.seed,
-            presence_penalty=self.presence_penalty,
-            frequency_penalty=self.frequency_penalty,
-            logprobs=self.logprobs,
-            top_logprobs=self.top_logprobs,
-            n=self.n,
-            service_tier=self.service_tier,
-            metadata=metadata,
-            custom_inputs=self.custom_inputs,
-            stream=stream,
-            extra_body=self.extra_body,
-        )
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -253,6 +199,78 @@ class Settings(BaseModel):
         return self
 
 
+class Settings(SettingsFields):
+    """What to ask of which model, where, and as whom.
+
+    Only ``model`` is needed where the environment says the rest (as databricks-sdk reads it).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Settings:
+        """Return the settings in ``fields``, aliases and environment included.
+
+        Raises:
+            ConfigurationError: a name is unknown (the message names the nearest) or a value does not fit.
+        """
+        return _validated(cls, named_values(fields, cls.model_fields))
+
+    def with_options(self, options: Mapping[str, Any]) -> Settings:
+        """Return these settings with what one call changes; None keeps what is set.
+
+        Raises:
+            ConfigurationError: an option is unknown or cannot change per call.
+        """
+        changed = {name: value for name, value in canonical_names(options, CALL_OPTIONS).items() if value is not None}
+        if not changed:
+            return self
+        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        return _validated(type(self), kept | changed)
+
+    def at_endpoint(self, endpoint_url: str) -> Settings:
+        """Return these settings with requests going exactly to ``endpoint_url``."""
+        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        return _validated(type(self), kept | {"endpoint_url": endpoint_url})
+
+    def request(
+        self,
+        messages: tuple[Message, ...],
+        *,
+        tools: tuple[ToolSpec, ...] = (),
+        tool_choice: ToolChoice | None = None,
+        output: OutputFormat | None = None,
+        stream: bool = False,
+        metadata: JsonObject | None = None,
+    ) -> ChatRequest:
+        """Return the request that these settings make of a conversation."""
+        return ChatRequest(
+            model=self.model,
+            messages=messages,
+            tools=tools,
+            tool_choice=tool_choice,
+            parallel_tool_calls=self.parallel_tool_calls,
+            output=output,
+            reasoning=reasoning_config(self.reasoning_effort, self.thinking),
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            seed=self.seed,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            logprobs=self.logprobs,
+            top_logprobs=self.top_logprobs,
+            n=self.n,
+            service_tier=self.service_tier,
+            metadata=metadata,
+            custom_inputs=self.custom_inputs,
+            stream=stream,
+            extra_body=self.extra_body,
+        )
+
+
 _WHOLE_PATHS: Final = ("/invocations", "/completions", "/responses", "/messages", ":generateContent")
 
 CALL_OPTIONS: Final = frozenset(Settings.model_fields) - {
@@ -287,6 +305,18 @@ def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str
             raise ConfigurationError(f"{name} is given twice, once as {given!r}; give it once")
         if name not in values or value is not None:
             values[name] = value
+    return values
+
+
+def named_values(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Return ``fields`` under their proper names, with what the environment sets where they say nothing.
+
+    Raises:
+        ConfigurationError: a name is unknown or given twice.
+    """
+    values = canonical_names(fields, known)
+    for name, value in _environment_defaults(os.environ, values).items():
+        values.setdefault(name, value)
     return values
 
 
@@ -372,9 +402,14 @@ def _validated(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, ConfigurationError):
-            raise cause from None
-        where = ".".join(str(step) for step in first["loc"])
-        raise ConfigurationError(f"the setting {where!r} does not fit: {first['msg']}") from None
+        raise misfit(error) from None
+
+
+def misfit(error: ValidationError) -> ConfigurationError:
+    """Return the error that says in one sentence which setting does not fit; it shows no value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigurationError):
+        return cause
+    where = ".".join(str(step) for step in first["loc"])
+    return ConfigurationError(f"the setting {where!r} does not fit: {first['msg']}")

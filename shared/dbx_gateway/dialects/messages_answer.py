@@ -96,7 +96,7 @@ class _Block:
 
     def __init__(self, key: int, kind: _Kind | None, block: JsonObject) -> None:
         self.key = key
-        self.kind = kind
+        self.kind: _Kind | None = kind
         self.block = block
         self.citations: list[Citation] = []
         self.streamed = False

@@ -119,7 +119,8 @@ def _counted(request: ChatRequest, config: ReasoningConfig, profile: Profile) ->
     """Thinking with a budget: the caller's own, or the one that stands for the effort."""
     if config.budget is None and config.mode is None and config.effort is None and config.show == "none":
         return ThinkingPlan()
-    budget = config.budget or _fitting(EFFORT_BUDGETS[config.effort or _DEFAULT_EFFORT], request, profile)
+    stands_for = EFFORT_BUDGETS.get(config.effort or "", EFFORT_BUDGETS[_DEFAULT_EFFORT])
+    budget = config.budget or _fitting(stands_for, request, profile)
     if request.max_tokens is not None and budget >= request.max_tokens:
         raise InvalidRequestError(
             f"a thinking budget of {budget} tokens does not fit into max_tokens={request.max_tokens}, which counts "
@@ -169,7 +170,9 @@ def _effort(config: ReasoningConfig, profile: Profile) -> str | None:
 
 
 def _nearest(effort: str, known: tuple[str, ...]) -> str:
-    return min(known, key=lambda name: abs(_SCALE.index(name) - _SCALE.index(effort)) if name in _SCALE else len(_SCALE))
+    return min(
+        known, key=lambda name: abs(_SCALE.index(name) - _SCALE.index(effort)) if name in _SCALE else len(_SCALE)
+    )
 
 
 def _display(config: ReasoningConfig, profile: Profile) -> JsonObject:

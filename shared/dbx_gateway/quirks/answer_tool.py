@@ -109,15 +109,16 @@ def _whole(choice: JsonObject, name: str) -> JsonObject:
     parts = _parts(message.get("content"))
     if calls[0] is answers[0]:
         parts = [part for part in parts if not _is_text(part)]
-    fixed = _speaking(without(message, ("tool_calls",)), _with_text(parts, _arguments(answers[0]) or "{}"))
-    if others:
-        fixed = {**fixed, "tool_calls": others}
+    fixed = _saying(message, _with_text(parts, _arguments(answers[0]) or "{}"), others)
     return _ended({**choice, "message": fixed}, called=bool(others))
 
 
-def _speaking(message: JsonObject, content: JsonValue) -> JsonObject:
-    """Return a message or delta with ``content``; one that has none and gets none stays as it is."""
-    return message if content is None and message.get("content") is None else {**message, "content": content}
+def _saying(message: JsonObject, content: JsonValue, calls: list[JsonValue]) -> JsonObject:
+    """Return a message or delta with ``content`` and ``calls`` in place of its own."""
+    fixed = without(message, ("tool_calls",))
+    if content is not None or fixed.get("content") is not None:
+        fixed = {**fixed, "content": content}
+    return {**fixed, "tool_calls": calls} if calls else fixed
 
 
 def _ended(choice: JsonObject, *, called: bool) -> JsonObject:
@@ -137,9 +138,9 @@ class _Choice:
     name: str
     answer: JsonValue = None
     spoke: bool = False
-    silenced: set[int] = field(default_factory=set)
+    silenced: set[int] = field(default_factory=set[int])
     called: bool = False
-    held: list[JsonValue] = field(default_factory=list)
+    held: list[JsonValue] = field(default_factory=list[JsonValue])
 
     def feed(self, choice: JsonObject) -> JsonObject:
         delta = choice["delta"]
@@ -158,9 +159,7 @@ class _Choice:
             self.held = []
         elif kept or ended:
             rest, self.held = [*self.held, *rest], []
-        fixed = _speaking(without(delta, ("tool_calls",)), _with_text(rest, text))
-        if kept:
-            fixed = {**fixed, "tool_calls": kept}
+        fixed = _saying(delta, _with_text(rest, text), kept)
         return _ended({**choice, "delta": fixed}, called=self.called or self.answer is None)
 
     def _hold(self, content: JsonValue | None) -> list[JsonValue]:

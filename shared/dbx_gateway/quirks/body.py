@@ -33,6 +33,8 @@ def each(holder: JsonObject, key: str, fix: Callable[[JsonObject], JsonObject | 
     """Return ``holder`` with ``fix`` applied to each object of the list at ``key``.
 
     Args:
+        holder: the object that holds the list; where it holds none, nothing happens.
+        key: the list's name.
         fix: returns the object to put in place, the same one where nothing changes, or None to leave it out.
 
     Returns:

@@ -100,7 +100,7 @@ QUIRKS: tuple[Quirk, ...] = (
 )
 """Every quirk, in the order in which requests are fixed; answers are fixed in the opposite one."""
 
-_BY_NAME = {quirk.name: quirk for quirk in QUIRKS}
+_BY_NAME: dict[str, Quirk] = {quirk.name: quirk for quirk in QUIRKS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +155,7 @@ def applicable(
     """Return the quirks to apply to a request, in order.
 
     Args:
+        context: of the request.
         disabled: names the user turned off (see :func:`check_disabled`).
         learned: names of reactive quirks that this endpoint was seen to need.
     """
@@ -184,6 +185,8 @@ def answer_fixes(body: JsonObject, context: Context, quirks: Sequence[Quirk]) ->
 
     Args:
         body: the request's body before :func:`fix_request`.
+        context: of the request.
+        quirks: those that were applied to the request.
     """
     found = [quirk.answer(body, context) for quirk in reversed(quirks) if quirk.answer is not None]
     fixes = tuple(fix for fix in found if fix is not None)

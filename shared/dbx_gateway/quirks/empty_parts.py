@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.quirks.body import each, each_message, is_blank, is_blank_part
+from dbx_gateway.quirks.body import each, each_message, is_blank, is_blank_part, without
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import warn_taken
@@ -23,13 +23,14 @@ def _request(body: JsonObject, context: Context) -> JsonObject:
 
 
 def _full(message: JsonObject, context: Context) -> JsonObject | None:
-    role, content = message.get("role"), message.get("content")
+    content = message.get("content")
+    says_nothing_else = message.keys() <= {"role", "content", "name"}
     if isinstance(content, str):
-        return None if role in ("user", "system", "developer") and not content.strip() else message
+        return None if says_nothing_else and not content.strip() else message
     if not isinstance(content, list):
         return message
     parts = _full_parts(content, context)
-    if not parts and role in ("user", "system", "developer"):
+    if not parts and says_nothing_else:
         return None
     return message if parts is content else {**message, "content": parts}
 
@@ -57,6 +58,8 @@ def _full_result(part: JsonValue, context: Context) -> JsonValue:
     if not isinstance(content, list):
         return part
     full = _full_parts(content, context)
+    if not full:
+        return without(part, ("content",))
     return part if full is content else {**part, "content": full}
 
 

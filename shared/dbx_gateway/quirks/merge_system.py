@@ -1,4 +1,4 @@
-"""System messages in a row become one."""
+"""System messages in a row become one, of the role of the first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _request(body: JsonObject, context: Context) -> JsonObject:
     merged: list[JsonValue] = []
     run: list[JsonObject] = []
     for message in messages:
-        if isinstance(message, dict) and message.get("role") == "system":
+        if isinstance(message, dict) and message.get("role") in ("system", "developer"):
             run.append(message)
             continue
         merged += _joined(run)
@@ -38,7 +38,10 @@ def _joined(run: list[JsonObject]) -> list[JsonObject]:
         return [{**run[0], "content": "\n\n".join(texts)}]
     parts: list[JsonValue] = []
     for content in contents:
-        parts += content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+        if isinstance(content, list):
+            parts.extend(content)
+        else:
+            parts.append({"type": "text", "text": content or ""})
     return [{**run[0], "content": parts}]
 
 

@@ -15,7 +15,9 @@ __all__ = ["FIELD", "QUIRK", "capped", "named_cap"]
 FIELD = "max_tokens"
 
 _CAP = re.compile(r"max_(?:completion_)?tokens\W{0,3}\s*\d+\s*>\s*(?P<cap>\d+)")
-_CAP_IN_WORDS = re.compile(r"max_(?:completion_)?tokens\b.{0,80}?\b(?:maximum|at most|exceeds?)\b.{0,60}?\b(?P<cap>\d+)")
+_CAP_IN_WORDS = re.compile(
+    r"max_(?:completion_)?tokens\b.{0,80}?\b(?:maximum|at most|exceeds?)\b.{0,60}?\b(?P<cap>\d+)"
+)
 
 
 def named_cap(error: APIError) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from dbx_gateway.chat import JsonObject
@@ -59,8 +59,8 @@ class Quirk:
     name: str
     kind: Literal["out", "in", "guard"]
     surfaces: frozenset[Surface] = frozenset({"ai-gateway", "model-serving"})
-    families: frozenset[Family] = field(default_factory=frozenset)
-    apis: frozenset[Api] = field(default_factory=frozenset)
+    families: frozenset[Family] = frozenset()
+    apis: frozenset[Api] = frozenset()
     reason: str
     source: str
     evidence: Evidence

@@ -1,4 +1,4 @@
-"""The schema of a tool's arguments says that it is an object."""
+"""The schema of a tool's arguments, or of the answer, says that it is an object."""
 
 from __future__ import annotations
 
@@ -21,9 +21,19 @@ def _tool(tool: JsonObject) -> JsonObject:
     return within(flat, "function", lambda function: within(function, "parameters", _rooted))
 
 
+def _wanted(body: JsonObject) -> JsonObject:
+    """Return ``body`` with a root type for the schema of the answer."""
+    chat = within(
+        body,
+        "response_format",
+        lambda wanted: within(wanted, "json_schema", lambda spec: within(spec, "schema", _rooted)),
+    )
+    return within(chat, "text", lambda text: within(text, "format", lambda wanted: within(wanted, "schema", _rooted)))
+
+
 def _request(body: JsonObject, context: Context) -> JsonObject:
     del context
-    return each(body, "tools", _tool)
+    return _wanted(each(body, "tools", _tool))
 
 
 QUIRK = Quirk(
@@ -31,7 +41,7 @@ QUIRK = Quirk(
     kind="out",
     families=CHAT_FAMILIES,
     apis=frozenset({"chat-completions", "responses"}),
-    reason="a strict validator wants `type: object` at the root of a tool's parameters",
+    reason="a strict validator wants `type: object` at the root of a schema",
     source="databricks-wire.md section 5.1: the opencode and chat clients the project comes from (seed001, seed002)",
     evidence="S",
     delete_when="a schema without a root type is accepted for GPT and open models",

@@ -52,7 +52,8 @@ def _pairs(turn: JsonValue, results: list[JsonObject]) -> list[JsonValue]:
     pairs: list[JsonValue] = []
     for number, (call_id, call) in enumerate(zip(ids, calls, strict=True)):
         first: JsonObject = turn if number == 0 else {"role": "assistant", "content": None}
-        pairs += [{**first, "tool_calls": [call]}, by_id[call_id]]
+        pairs.append({**first, "tool_calls": [call]})
+        pairs.append(by_id[call_id])
     return pairs
 
 

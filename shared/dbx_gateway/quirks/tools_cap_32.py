@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.families import OPEN_FAMILIES
+from dbx_gateway.families import OPEN_FAMILIES, Family
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import off_switch
 
@@ -29,7 +29,7 @@ QUIRK = Quirk(
     name="tools-cap-32",
     kind="guard",
     surfaces=frozenset({"model-serving"}),
-    families=OPEN_FAMILIES | {"gpt"},
+    families=OPEN_FAMILIES | frozenset[Family]({"gpt"}),
     apis=frozenset({"chat-completions", "responses"}),
     reason="Model Serving refuses more than 32 tools; the gateway accepted 89",
     source="databricks-wire.md section 5.1: the opencode client the project comes from (seed001), penguiflow",

@@ -19,6 +19,7 @@ def warn_taken(name: str, field: str, context: Context, became: str) -> None:
     Args:
         name: the quirk's name.
         field: the wire's name of what was taken or changed.
+        context: of the request.
         became: what became of it and what to do instead, as the end of a sentence that begins with the field.
     """
     warn_once(

@@ -16,13 +16,7 @@ from dbx_gateway.testing.wire import Refused, Situation, pieces, sse
 
 __all__ = ["RULES", "error", "error_event", "is_terminal", "read", "stream", "whole"]
 
-_FIELDS = frozenset(
-    "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens max_tokens messages "
-    "metadata modalities model moderation n parallel_tool_calls prediction presence_penalty prompt_cache_key "
-    "prompt_cache_options prompt_cache_retention reasoning_effort response_format safety_identifier seed service_tier "
-    "stop store stream stream_options temperature tool_choice tools top_logprobs top_p user verbosity "
-    "web_search_options".split()
-)
+_FIELDS = frozenset({"audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "messages", "metadata", "modalities", "model", "moderation", "n", "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "reasoning_effort", "response_format", "safety_identifier", "seed", "service_tier", "stop", "store", "stream", "stream_options", "temperature", "tool_choice", "tools", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"})
 """Every field of the pure dialect (dialects.md section 1.1)."""
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
@@ -351,7 +345,7 @@ def _written_call(call: Call, situation: Situation) -> dict[str, Any]:
         "type": "function",
         "function": {"name": call.name, "arguments": arguments},
     }
-    if call.signature is not None and situation.shows("gemini-signature"):
+    if call.signature is not None and situation.shows("gemini-list-content"):
         written["thoughtSignature"] = call.signature
     return written
 

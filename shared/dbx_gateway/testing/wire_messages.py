@@ -320,7 +320,7 @@ def _opened(block: dict[str, Any]) -> tuple[dict[str, Any], Iterator[dict[str, A
     """Return a block as it starts, and what is then added to it."""
     match block["type"]:
         case "text":
-            start = {"type": "text", "text": "", **({"citations": []} if "citations" in block else {})}
+            start: dict[str, Any] = {"type": "text", "text": "", **({"citations": []} if "citations" in block else {})}
             return start, _text_deltas(block)
         case "thinking":
             return {**block, "thinking": "", "signature": ""}, _thinking_deltas(block)

@@ -1,0 +1,539 @@
+"""The clients: chat with a model of a workspace, whole or streamed, from threads or from event loops.
+
+A request's life, in this order: route, encode, quirks on the way out, send, frames, quirks on the way in, decode, events.
+The order and every decision in it is :mod:`dbx_gateway.calls`; here stand only the two ways to wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+from typing import Any, Final, Self, TypeVar
+
+import httpx
+
+from dbx_gateway.answers import AnswerStream
+from dbx_gateway.auth import Credentials, CredentialsAuth, resolve
+from dbx_gateway.calls import Answered, AskPlace, Call, Fetch, Flow, Live, Once, Pause, Place, Plan, Send, get_of
+from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, Message, OutputFormat, ToolChoice, ToolSpec, user
+from dbx_gateway.discovery import Listing, listing_requests, read_listing
+from dbx_gateway.embeddings import DEFAULT_BATCH, Embeddings, batches, joined
+from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.events import End, Event, Start
+from dbx_gateway.notices import warn_once
+from dbx_gateway.observations import Observations, shared_observations
+from dbx_gateway.profiles import profile_of
+from dbx_gateway.settings import Settings
+from dbx_gateway.transport import GRACE, AsyncTransport, Outgoing, Reply, SyncTransport, Watchdog, failure
+
+__all__ = ["AsyncClient", "Client", "Conversation"]
+
+T = TypeVar("T")
+
+Conversation = str | Message | Sequence[Message]
+"""What to say: a text, one message, or all messages so far."""
+
+_FOLLOWER_PATIENCE: Final = 30.0
+_EMBEDDINGS_AT_ONCE: Final = 4
+
+
+class _Base:
+    """What both clients share: settings, credentials and the making of calls."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        /,
+        *,
+        observations: Observations | None = None,
+        product: str = "",
+        **fields: Any,
+    ) -> None:
+        self.settings = settings if settings is not None else Settings.of(fields)
+        self._observations = observations
+        self._product = product
+        self._credentials: Credentials = resolve(
+            host=self.settings.host,
+            token=self.settings.token.get_secret_value() if self.settings.token is not None else None,
+            config_profile=self.settings.config_profile,
+            workspace_client=self.settings.workspace_client,
+            sdk_config=self.settings.sdk_config,
+            endpoint_url=self.settings.endpoint_url,
+            surface=self.settings.surface,
+            api=self.settings.api,
+        )
+        if self._credentials.endpoint_url is not None and self.settings.endpoint_url is None:
+            self.settings = self.settings.at_endpoint(self._credentials.endpoint_url)
+
+    @property
+    def observations(self) -> Observations:
+        """What was learned about hosts and endpoints: this client's own, or what all clients of the process share."""
+        return self._observations if self._observations is not None else shared_observations()
+
+    def _call(self, options: dict[str, Any]) -> tuple[Call, Settings]:
+        settings = self.settings.with_options(options)
+        return Call(settings, self.observations, self._product), settings
+
+    def _chat(
+        self, messages: Conversation, parts: dict[str, Any], options: dict[str, Any], *, stream: bool
+    ) -> tuple[Call, ChatRequest]:
+        call, settings = self._call(options)
+        return call, settings.request(_conversation(messages), stream=stream, **parts)
+
+    def _embedding(self, texts: Sequence[str], options: dict[str, Any]) -> tuple[Settings, list[tuple[str, ...]]]:
+        size = options.pop("batch_size", None)
+        settings = self.settings.with_options(options)
+        size = size or profile_of(settings.model, "embeddings").embedding_batch or DEFAULT_BATCH
+        return settings, list(batches(texts, size))
+
+
+class Client(_Base):
+    """Chat with a model of a Databricks workspace.
+
+    Constructing one needs no network and no credentials. It may be used from many threads.
+
+    Example:
+        >>> client = Client(model="databricks-claude-sonnet-4-5")  # doctest: +SKIP
+        >>> client.chat("What is a lakehouse?").text  # doctest: +SKIP
+
+    Args:
+        settings: ready settings; or give them as keywords: ``model``, ``host``, ``token``, ... (see :class:`Settings`).
+        observations: facts to learn and use apart from the process's shared ones.
+        product: ``name/version`` of what uses this client, for the User-Agent.
+
+    Raises:
+        ConfigurationError: a setting is unknown or does not fit.
+    """
+
+    def chat(
+        self,
+        messages: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        tool_choice: ToolChoice | None = None,
+        output: OutputFormat | None = None,
+        metadata: JsonObject | None = None,
+        **options: Any,
+    ) -> ChatResponse:
+        """Return the model's answer.
+
+        Args:
+            messages: a text, one message, or all messages so far.
+            tools: what the model may call.
+            tool_choice: whether and which tool it must call; None lets it decide.
+            output: the form of the answer, for example a JSON schema.
+            metadata: labels for the server's records, where the api takes them.
+            **options: settings for this call only, for example ``temperature=0``.
+
+        Raises:
+            InvalidRequestError: the request cannot be sent; nothing was.
+            DbxGatewayError: the call failed.
+        """
+        call, request = self._chat(messages, _parts(tools, tool_choice, output, metadata), options, stream=False)
+        answered = self._drive(call.chat(request))
+        assert answered.response is not None  # noqa: S101  # a call that is not streamed ends with a response
+        _tell_if_cut(answered, answered.response.finish.reason, request.model)
+        return answered.response
+
+    def stream(
+        self,
+        messages: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        tool_choice: ToolChoice | None = None,
+        output: OutputFormat | None = None,
+        metadata: JsonObject | None = None,
+        **options: Any,
+    ) -> Generator[Event]:
+        """Yield the model's answer as it comes; ``fold`` adds the events up. Arguments and errors are those of ``chat``.
+
+        The connection is closed when the generator is: at its end, or when it is left.
+        """
+        call, request = self._chat(messages, _parts(tools, tool_choice, output, metadata), options, stream=True)
+        return self._events(call, request)
+
+    def embed(self, texts: Sequence[str], *, dimensions: int | None = None, **options: Any) -> Embeddings:
+        """Return one vector for each text, in order.
+
+        Args:
+            texts: none of them empty.
+            dimensions: length of the vectors, for models that offer several.
+            **options: settings for this call only; also ``batch_size``, texts per request.
+
+        Raises:
+            DbxGatewayError: the call failed.
+        """
+        settings, groups = self._embedding(texts, options)
+        calls = [Call(settings, self.observations, self._product).embed(group, dimensions) for group in groups]
+        return joined(self._drive(call) for call in calls)
+
+    def plan(self, **options: Any) -> Plan:
+        """Return where a chat would go and why, asking the workspace what the name leaves open."""
+        call, _ = self._call(options)
+        return self._drive(call.plan())
+
+    def models(self) -> Listing:
+        """Return the models that the workspace serves to this user."""
+        requests = listing_requests(self._place().host)
+        answers = {what: self._fetch(get_of(get, self.settings, self._product)) for what, get in requests.items()}
+        return read_listing({what: _as_answer(reply) for what, reply in answers.items()})
+
+    def close(self) -> None:
+        """Nothing to do: connections belong to the process and are shared. For symmetry with other clients."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- the sync way to wait ------------------------------------------------------------------------------------
+
+    def _transport(self) -> SyncTransport:
+        return SyncTransport(CredentialsAuth(self._credentials), self.settings.http_client, self.settings.verify)
+
+    def _place(self) -> Place:
+        return Place(self._credentials.host(), self._credentials.identity)
+
+    def _fetch(self, request: Outgoing) -> Reply | DbxGatewayError:
+        try:
+            return self._transport().send(request)
+        except DbxGatewayError as error:
+            return error
+
+    def _drive(self, flow: Flow[T]) -> T:
+        outcome: Any = None
+        while True:
+            try:
+                action = flow.send(outcome)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            match action:
+                case AskPlace():
+                    outcome = self._place()
+                case Fetch():
+                    outcome = self._fetch(action.request)
+                case Send():
+                    outcome = self._send(action)
+                case Pause():
+                    time.sleep(action.seconds)
+                    outcome = None
+                case Once():
+                    outcome = self._once(action)
+
+    def _once(self, once: Once[T]) -> T:
+        flights = self.observations.flights
+        flight, leads = flights.join(once.key)
+        if not leads:
+            try:
+                shared: T = flight.result(_FOLLOWER_PATIENCE)
+            except (TimeoutError, _Abandoned):
+                return self._drive(once.flow)
+            return shared
+        try:
+            result = self._drive(once.flow)
+        except DbxGatewayError as error:
+            flights.land(once.key, flight, None, error)
+            raise
+        except BaseException:
+            flights.land(once.key, flight, None, _Abandoned())
+            raise
+        flights.land(once.key, flight, result)
+        return result
+
+    def _send(self, action: Send) -> Reply | Live | DbxGatewayError:
+        if action.stream is None:
+            return self._fetch(action.request)
+        try:
+            response = self._transport().open(action.request)
+        except DbxGatewayError as error:
+            return error
+        return self._begin(response, action.request, action.stream)
+
+    def _begin(
+        self, response: httpx.Response, request: Outgoing, stream: AnswerStream
+    ) -> Reply | Live | DbxGatewayError:
+        try:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if response.status_code >= 300:
+                return Reply(response.status_code, headers, response.read())
+            stream.expect(headers.get("content-type", ""))
+            live = Live(response.status_code, headers, stream, (response, response.iter_bytes(), request))
+            while not live.first and not live.ended:
+                live.first = self._read(live)
+        except httpx.HTTPError as error:
+            response.close()
+            return failure(error, request)
+        except BaseException:
+            response.close()
+            raise
+        if live.ended:
+            response.close()
+        return live
+
+    def _read(self, live: Live) -> list[Event]:
+        _, chunks, request = live.source
+        stream = live.stream
+        try:
+            chunk = next(chunks)
+        except StopIteration:
+            live.ended = True
+            return stream.close()
+        except httpx.HTTPError as error:
+            live.ended = True
+            return stream.broke(failure(error, request))
+        events = stream.feed(chunk)
+        if stream.done and stream.failure is None:
+            live.ended = True
+            events += stream.close()
+        live.ended = live.ended or stream.failure is not None
+        return events
+
+    def _events(self, call: Call, request: ChatRequest) -> Generator[Event]:
+        answered = self._drive(call.chat(request))
+        live = answered.live
+        assert live is not None  # noqa: S101  # a call that is streamed ends with a stream
+        watchdog = Watchdog(live.source[0])
+        try:
+            yield from _told(live.first, answered, request)
+            live.first = []
+            while not live.ended:
+                if live.stream.complete:
+                    watchdog.start()
+                yield from _told(self._read(live), answered, request)
+        finally:
+            watchdog.stop()
+            live.source[0].close()
+        if live.stream.failure is not None:
+            raise live.stream.failure
+
+
+class AsyncClient(_Base):
+    """Chat with a model of a Databricks workspace from an event loop; the same as :class:`Client`, to be awaited.
+
+    One client may be used from one event loop after another. No call blocks the loop: credentials that need the network
+    are asked for in a thread.
+    """
+
+    async def chat(
+        self,
+        messages: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        tool_choice: ToolChoice | None = None,
+        output: OutputFormat | None = None,
+        metadata: JsonObject | None = None,
+        **options: Any,
+    ) -> ChatResponse:
+        """Return the model's answer; see :meth:`Client.chat`."""
+        call, request = self._chat(messages, _parts(tools, tool_choice, output, metadata), options, stream=False)
+        answered = await self._drive(call.chat(request))
+        assert answered.response is not None  # noqa: S101  # a call that is not streamed ends with a response
+        _tell_if_cut(answered, answered.response.finish.reason, request.model)
+        return answered.response
+
+    def stream(
+        self,
+        messages: Conversation,
+        *,
+        tools: Sequence[ToolSpec] = (),
+        tool_choice: ToolChoice | None = None,
+        output: OutputFormat | None = None,
+        metadata: JsonObject | None = None,
+        **options: Any,
+    ) -> AsyncGenerator[Event]:
+        """Yield the model's answer as it comes; see :meth:`Client.stream`. Close it (``aclosing``) when leaving early."""
+        call, request = self._chat(messages, _parts(tools, tool_choice, output, metadata), options, stream=True)
+        return self._events(call, request)
+
+    async def embed(self, texts: Sequence[str], *, dimensions: int | None = None, **options: Any) -> Embeddings:
+        """Return one vector for each text, in order, a few batches at once; see :meth:`Client.embed`."""
+        settings, groups = self._embedding(texts, options)
+        gate = asyncio.Semaphore(_EMBEDDINGS_AT_ONCE)
+
+        async def one(group: tuple[str, ...]) -> Embeddings:
+            async with gate:
+                return await self._drive(Call(settings, self.observations, self._product).embed(group, dimensions))
+
+        return joined(await asyncio.gather(*(one(group) for group in groups)))
+
+    async def plan(self, **options: Any) -> Plan:
+        """Return where a chat would go and why; see :meth:`Client.plan`."""
+        call, _ = self._call(options)
+        return await self._drive(call.plan())
+
+    async def aclose(self) -> None:
+        """Nothing to do: connections belong to the event loop and are shared. For symmetry with other clients."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # --- the async way to wait -----------------------------------------------------------------------------------
+
+    def _transport(self) -> AsyncTransport:
+        return AsyncTransport(CredentialsAuth(self._credentials), self.settings.http_async_client, self.settings.verify)
+
+    async def _fetch(self, request: Outgoing) -> Reply | DbxGatewayError:
+        try:
+            return await self._transport().send(request)
+        except DbxGatewayError as error:
+            return error
+
+    async def _drive(self, flow: Flow[T]) -> T:
+        outcome: Any = None
+        while True:
+            try:
+                action = flow.send(outcome)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            match action:
+                case AskPlace():
+                    outcome = Place(await self._credentials.host_async(), self._credentials.identity)
+                case Fetch():
+                    outcome = await self._fetch(action.request)
+                case Send():
+                    outcome = await self._send(action)
+                case Pause():
+                    await asyncio.sleep(action.seconds)
+                    outcome = None
+                case Once():
+                    outcome = await self._once(action)
+
+    async def _once(self, once: Once[T]) -> T:
+        flights = self.observations.flights
+        flight, leads = flights.join(once.key)
+        if not leads:
+            try:
+                waiting = asyncio.shield(asyncio.wrap_future(flight))
+                shared: T = await asyncio.wait_for(waiting, _FOLLOWER_PATIENCE)
+            except (TimeoutError, _Abandoned):
+                return await self._drive(once.flow)
+            return shared
+        try:
+            result = await self._drive(once.flow)
+        except DbxGatewayError as error:
+            flights.land(once.key, flight, None, error)
+            raise
+        except BaseException:
+            flights.land(once.key, flight, None, _Abandoned())
+            raise
+        flights.land(once.key, flight, result)
+        return result
+
+    async def _send(self, action: Send) -> Reply | Live | DbxGatewayError:
+        if action.stream is None:
+            return await self._fetch(action.request)
+        try:
+            response = await self._transport().open(action.request)
+        except DbxGatewayError as error:
+            return error
+        return await self._begin(response, action.request, action.stream)
+
+    async def _begin(
+        self, response: httpx.Response, request: Outgoing, stream: AnswerStream
+    ) -> Reply | Live | DbxGatewayError:
+        try:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if response.status_code >= 300:
+                return Reply(response.status_code, headers, await response.aread())
+            stream.expect(headers.get("content-type", ""))
+            live = Live(response.status_code, headers, stream, (response, response.aiter_bytes(), request))
+            while not live.first and not live.ended:
+                live.first = await self._read(live)
+        except httpx.HTTPError as error:
+            await response.aclose()
+            return failure(error, request)
+        except BaseException:
+            await response.aclose()
+            raise
+        if live.ended:
+            await response.aclose()
+        return live
+
+    async def _read(self, live: Live) -> list[Event]:
+        _, chunks, request = live.source
+        stream = live.stream
+        try:
+            chunk = await _next(chunks, GRACE if stream.complete else None)
+        except (StopAsyncIteration, TimeoutError):
+            live.ended = True
+            return stream.close()
+        except httpx.HTTPError as error:
+            live.ended = True
+            return stream.broke(failure(error, request))
+        events = stream.feed(chunk)
+        if stream.done and stream.failure is None:
+            live.ended = True
+            events += stream.close()
+        live.ended = live.ended or stream.failure is not None
+        return events
+
+    async def _events(self, call: Call, request: ChatRequest) -> AsyncGenerator[Event]:
+        answered = await self._drive(call.chat(request))
+        live = answered.live
+        assert live is not None  # noqa: S101  # a call that is streamed ends with a stream
+        try:
+            for event in _told(live.first, answered, request):
+                yield event
+            live.first = []
+            while not live.ended:
+                for event in _told(await self._read(live), answered, request):
+                    yield event
+        finally:
+            await live.source[0].aclose()
+        if live.stream.failure is not None:
+            raise live.stream.failure
+
+
+class _Abandoned(Exception):  # noqa: N818  # not an error: the one who was to do the work has gone
+    """The caller that was to do a shared piece of work was cancelled."""
+
+
+async def _next(chunks: AsyncIterator[bytes], seconds: float | None) -> bytes:
+    if seconds is None:
+        return await anext(chunks)
+    async with asyncio.timeout(seconds):
+        return await anext(chunks)
+
+
+def _told(events: list[Event], answered: Answered, request: ChatRequest) -> Iterator[Event]:
+    """Yield ``events`` with what the call knows about them: the exchange at the start, a warning at a cut end."""
+    for event in events:
+        if isinstance(event, Start):
+            event.exchange = answered.exchange
+        elif isinstance(event, End):
+            _tell_if_cut(answered, event.finish.reason, request.model)
+        yield event
+
+
+def _tell_if_cut(answered: Answered, reason: str, model: str) -> None:
+    if reason == "length" and answered.default_max_tokens is not None:
+        warn_once(
+            f"{model}: default max_tokens",
+            f"the answer of {model!r} was cut at max_tokens={answered.default_max_tokens}, the default where none is set; "
+            "set max_tokens= for longer answers",
+        )
+
+
+def _conversation(messages: Conversation) -> tuple[Message, ...]:
+    if isinstance(messages, str):
+        return (user(messages),)
+    return (messages,) if isinstance(messages, Message) else tuple(messages)
+
+
+def _parts(
+    tools: Sequence[ToolSpec], tool_choice: ToolChoice | None, output: OutputFormat | None, metadata: JsonObject | None
+) -> dict[str, Any]:
+    return {"tools": tuple(tools), "tool_choice": tool_choice, "output": output, "metadata": metadata}
+
+
+def _as_answer(reply: Reply | DbxGatewayError) -> tuple[int | None, dict[str, str], bytes]:
+    if isinstance(reply, DbxGatewayError):
+        return reply.status, {}, b""
+    return reply.status, dict(reply.headers), reply.body

@@ -1,0 +1,299 @@
+"""Messages as chat-completions writes them (dialects.md sections 1.1, 1.6 and 8.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import (
+    Audio,
+    CacheHint,
+    File,
+    Image,
+    JsonObject,
+    Message,
+    Native,
+    Origin,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Video,
+    opaque_for,
+)
+from dbx_gateway.dialects.chat_completions_tools import cache_mark
+from dbx_gateway.dialects.parts import data_url
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.notices import warn_once
+from dbx_gateway.profiles import Profile
+
+__all__ = ["encode_messages"]
+
+_API: Final = "chat-completions"
+
+_AUDIO_FORMATS: Final = {
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/vnd.wave": "wav",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+}
+"""Media types of the two sound formats the api takes (dialects.md section 1.1)."""
+
+_FILE_NAMES: Final = {"application/pdf": "document.pdf", "text/plain": "document.txt"}
+
+
+def encode_messages(messages: tuple[Message, ...], profile: Profile) -> list[JsonValue]:
+    """Return ``messages`` as the wire's.
+
+    Tool results become one ``tool`` message each. Such a message holds text only, so what else a result holds moves to
+    a user message behind *all* results of the turn: nothing may stand between results (databricks-wire.md section 5.1,
+    rules for Claude). Reasoning is never sent: the api has no place for it, and workspaces refuse it.
+
+    Raises:
+        InvalidRequestError: a part this api cannot carry; the message says what to change.
+    """
+    conversation = _Conversation(profile)
+    for message in messages:
+        conversation.add(message)
+    return conversation.written()
+
+
+class _Conversation:
+    """The wire's messages so far, and what waits to go behind the tool results."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._messages: list[JsonValue] = []
+        self._moved: list[JsonObject] = []
+
+    def add(self, message: Message) -> None:
+        results = [part for part in message.parts if isinstance(part, ToolResult)]
+        others = [part for part in message.parts if not isinstance(part, ToolResult)]
+        for result in results:
+            self._messages.append(self._result(result))
+        if results and not others:
+            return
+        self._put_moved()
+        match message.role:
+            case "assistant":
+                self._assistant(message, others)
+            case "tool":
+                raise InvalidRequestError(
+                    "a tool message holds something other than tool results; put text for the model into a user "
+                    "message, or into the result's content"
+                )
+            case "user":
+                self._messages.append(self._said(message, [self._user_part(part, message.origin) for part in others]))
+            case "system" | "developer":
+                self._messages.append(self._said(message, [self._system_part(part, message) for part in others]))
+
+    def written(self) -> list[JsonValue]:
+        self._put_moved()
+        return self._messages
+
+    def _said(self, message: Message, parts: list[JsonObject | None]) -> JsonObject:
+        said: JsonObject = {"role": message.role, "content": _content([part for part in parts if part is not None], "")}
+        return _named(said, message)
+
+    # System and user
+
+    def _system_part(self, part: Part, message: Message) -> JsonObject:
+        if isinstance(part, Text):
+            return self._text(part, message.origin)
+        raise InvalidRequestError(
+            f"a {message.role} message holds {type(part).__name__}; chat-completions takes text there, so move it to a "
+            "user message"
+        )
+
+    def _user_part(self, part: Part, origin: Origin | None) -> JsonObject | None:
+        match part:
+            case Text():
+                return self._text(part, origin)
+            case Refusal():
+                return self._marked({"type": "text", "text": part.text}, part.cache)
+            case Image():
+                return self._image(part)
+            case Audio():
+                return self._audio(part)
+            case File():
+                return self._file(part)
+            case Native():
+                return part.payload if part.api == _API and "role" not in part.payload else None
+            case Reasoning():
+                return None
+            case Video():
+                raise InvalidRequestError(
+                    "chat-completions carries no video; use a Gemini model with api='generate-content', or images"
+                )
+            case ToolCall() | ToolResult():
+                raise InvalidRequestError(
+                    f"a user message or tool result holds {type(part).__name__}; tool calls belong into assistant "
+                    "messages and tool results into messages of their own"
+                )
+
+    def _text(self, part: Text, origin: Origin | None) -> JsonObject:
+        return self._marked({**opaque_for(part, origin, _API), "type": "text", "text": part.text}, part.cache)
+
+    def _image(self, part: Image) -> JsonObject:
+        if part.blob.file_id is not None:
+            raise InvalidRequestError("chat-completions takes no file id for an image; give its bytes or a URL")
+        image: JsonObject = {"url": data_url(part.blob, "image/png")}
+        if part.detail is not None:
+            image["detail"] = part.detail
+        return self._marked({"type": "image_url", "image_url": image}, part.cache)
+
+    def _audio(self, part: Audio) -> JsonObject:
+        form = _AUDIO_FORMATS.get(part.blob.mime or "")
+        if form is None or part.blob.data is None:
+            raise InvalidRequestError(
+                f"chat-completions takes the bytes of WAV and MP3 sound, not {part.blob.mime or 'sound of no type'}"
+                f"{'' if part.blob.data is not None else ' by reference'}; convert it and set mime='audio/wav' or "
+                "'audio/mpeg', or use a Gemini model with api='generate-content'"
+            )
+        return self._marked(
+            {"type": "input_audio", "input_audio": {"data": part.blob.data, "format": form}}, part.cache
+        )
+
+    def _file(self, part: File) -> JsonObject:
+        if part.citable or part.context is not None:
+            warn_once(
+                f"{self._profile.model}: citable files",
+                "chat-completions has no field for a file's context and cannot ask for citations, so neither is sent; "
+                "api='messages' can, where the model is served there",
+            )
+        if part.blob is None:
+            title = part.title or part.filename
+            text = part.text or ""
+            return self._marked({"type": "text", "text": f"{title}:\n{text}" if title else text}, part.cache)
+        if part.blob.url is not None:
+            raise InvalidRequestError("chat-completions takes no URL for a file; give its bytes")
+        if part.blob.file_id is not None:
+            return self._marked({"type": "file", "file": {"file_id": part.blob.file_id}}, part.cache)
+        name = part.filename or part.title or _FILE_NAMES.get(part.blob.mime or "", "document")
+        return self._marked(
+            {"type": "file", "file": {"filename": name, "file_data": data_url(part.blob, "application/pdf")}},
+            part.cache,
+        )
+
+    def _marked(self, part: JsonObject, cache: CacheHint | None) -> JsonObject:
+        return {**part, **cache_mark(cache, self._profile)}
+
+    # Tool results
+
+    def _result(self, result: ToolResult) -> JsonObject:
+        texts: list[str] = []
+        moved: list[JsonObject] = []
+        cache = result.cache
+        for part in result.content:
+            cache = part.cache or cache
+            if isinstance(part, Text) or (isinstance(part, File) and part.blob is None):
+                texts.append(part.text or "")
+                continue
+            media = self._user_part(part, None)
+            if media is not None:
+                moved.append(media)
+                texts.append(f"[{type(part).__name__} {len(moved)} of this result: see the user message that follows]")
+        if moved:
+            self._moved += [{"type": "text", "text": f"From the result of {_call_of(result)}:"}, *moved]
+        text = "\n".join(texts)
+        if result.is_error:
+            text = f"Error: {text}" if text else "Error"
+        content = _content([self._marked({"type": "text", "text": text}, cache)], "")
+        return {"role": "tool", "tool_call_id": result.call_id, "content": content}
+
+    def _put_moved(self) -> None:
+        if self._moved:
+            self._messages.append({"role": "user", "content": list(self._moved)})
+            self._moved = []
+
+    # Assistant
+
+    def _assistant(self, message: Message, parts: list[Part]) -> None:
+        """Write an assistant's turn; an agent's inner messages stand where they stood in it."""
+        turn: list[Part] = []
+        for part in parts:
+            if isinstance(part, Native) and part.api == _API and "role" in part.payload:
+                if self._profile.family == "agent":
+                    self._turn(message, turn)
+                    self._messages.append(part.payload)
+                    turn = []
+                continue
+            turn.append(part)
+        if turn or not parts:
+            self._turn(message, turn)
+
+    def _turn(self, message: Message, parts: list[Part]) -> None:
+        if not parts and message.parts:
+            return
+        said: JsonObject = {"role": "assistant", "content": None}
+        content: list[JsonObject] = []
+        calls: list[JsonValue] = []
+        for part in parts:
+            match part:
+                case ToolCall():
+                    calls.append(_call(part, message.origin))
+                case Refusal() if _is_ours(message.origin):
+                    said["refusal"] = part.text
+                case Audio(id=str(sound)) if _is_ours(message.origin):
+                    said["audio"] = {"id": sound}
+                case _:
+                    content += self._assistant_part(part, message.origin)
+        said["content"] = _content(content, None)
+        if calls:
+            said["tool_calls"] = calls
+        self._messages.append(_named(said, message))
+
+    def _assistant_part(self, part: Part, origin: Origin | None) -> list[JsonObject]:
+        match part:
+            case Audio(transcript=str(transcript)):
+                return [self._marked({"type": "text", "text": transcript}, part.cache)]
+            case Image() if _is_ours(origin):
+                return [self._image(part)]
+            case Image() | Audio() | File() | Video():
+                raise InvalidRequestError(
+                    f"an assistant message holds {type(part).__name__}, which chat-completions takes in user messages "
+                    "only; move it there or leave it out"
+                )
+            case _:
+                wire = self._user_part(part, origin)
+                return [] if wire is None else [wire]
+
+
+def _named(said: JsonObject, message: Message) -> JsonObject:
+    return said if message.name is None else {**said, "name": message.name}
+
+
+def _is_ours(origin: Origin | None) -> bool:
+    return origin is not None and origin.api == _API
+
+
+def _content(parts: list[JsonObject], nothing: str | None) -> JsonValue:
+    """Return the content of a message: a single plain text as a string, more as a list of parts."""
+    if not parts:
+        return nothing
+    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
+        return parts[0]["text"]
+    return list(parts)
+
+
+def _call(call: ToolCall, origin: Origin | None) -> JsonObject:
+    """Write a tool call; what came beside its known fields goes back to the level it came from."""
+    opaque = opaque_for(call, origin, _API)
+    level = "custom" if call.custom else "function"
+    inner = opaque.get(level)
+    extras = inner if isinstance(inner, dict) else {}
+    written: JsonObject = (
+        {**extras, "name": call.name, "input": call.arguments}
+        if call.custom
+        else {**extras, "name": call.name, "arguments": call.arguments.strip() and call.arguments or "{}"}
+    )
+    return {"type": level, **opaque, "id": call.call_id, level: written}
+
+
+def _call_of(result: ToolResult) -> str:
+    return f"{result.name} (call {result.call_id})" if result.name else f"call {result.call_id}"

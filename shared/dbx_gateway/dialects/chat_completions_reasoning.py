@@ -1,0 +1,110 @@
+"""How much a model thinks, in the words that chat-completions has for each family on a workspace.
+
+Three ways: Claude's ``thinking`` and ``output_config`` (databricks-wire.md section 5.4), Gemini 2.5's
+``thinking.budget_tokens`` (section 5.5), and ``reasoning_effort`` for all others (sections 5.2 and 5.6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from dbx_gateway.chat import ChatRequest, JsonObject, ReasoningConfig
+from dbx_gateway.dialects.messages_thinking import EFFORT_BUDGETS, plan_thinking
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.notices import warn_once
+from dbx_gateway.profiles import Profile
+
+__all__ = ["nearest_effort", "reasoning_fields"]
+
+_SCALE: Final = ("none", *EFFORT_BUDGETS)
+_DEFAULT_EFFORT: Final = "medium"
+_LARGEST_GEMINI_BUDGET: Final = 24576  # databricks-wire.md section 5.5
+
+
+def reasoning_fields(request: ChatRequest, profile: Profile) -> JsonObject:
+    """Return the fields that say how much to think; none where the request leaves it to the model.
+
+    Raises:
+        InvalidRequestError: an effort that does not exist, or a budget the model cannot have.
+    """
+    config = request.reasoning
+    if config is None:
+        return {}
+    if config.effort is not None and config.effort not in (*_SCALE, *profile.efforts):
+        raise InvalidRequestError(f"unknown reasoning effort {config.effort!r}; give one of {', '.join(_SCALE)}")
+    if config.show is not None:
+        warn_once(
+            f"{profile.model}: reasoning show",
+            "chat-completions cannot say how much of the thoughts to show, so show= is not sent; api='messages' or "
+            "api='responses' can, where the model is served there",
+        )
+    if profile.thinking == "none":
+        return _effort_fields(config, profile)
+    if profile.family == "gemini":
+        return _budget_fields(config, profile)
+    return _thinking_fields(request, config, profile)
+
+
+def _thinking_fields(request: ChatRequest, config: ReasoningConfig, profile: Profile) -> JsonObject:
+    plan = plan_thinking(replace(request, reasoning=replace(config, show=None)), profile)
+    fields: JsonObject = {}
+    if plan.thinking is not None:
+        fields["thinking"] = plan.thinking
+    if plan.effort is not None:
+        fields["output_config"] = {"effort": plan.effort}
+    return fields
+
+
+def _budget_fields(config: ReasoningConfig, profile: Profile) -> JsonObject:
+    if _is_off(config) or config.budget == 0:
+        return {"thinking": {"type": "disabled", "budget_tokens": 0}}
+    budget = config.budget
+    if budget is None:
+        if config.effort is None and config.mode != "on":
+            return {}
+        budget = min(EFFORT_BUDGETS[config.effort or _DEFAULT_EFFORT], _LARGEST_GEMINI_BUDGET)
+    if not 0 <= budget <= _LARGEST_GEMINI_BUDGET:
+        raise InvalidRequestError(
+            f"a thinking budget of {budget} tokens is outside what {profile.model!r} takes, 0 to "
+            f"{_LARGEST_GEMINI_BUDGET}; change it"
+        )
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _effort_fields(config: ReasoningConfig, profile: Profile) -> JsonObject:
+    wanted = "none" if _is_off(config) else config.effort
+    if wanted is None and config.budget is not None:
+        budget = config.budget
+        wanted = min(EFFORT_BUDGETS, key=lambda name: abs(EFFORT_BUDGETS[name] - budget))
+        warn_once(
+            f"{profile.model}: thinking budget",
+            f"{profile.model} takes no thinking budget; an effort is sent instead. Set the effort to choose it",
+        )
+    if wanted is None and config.mode == "on" and profile.efforts:
+        wanted = _DEFAULT_EFFORT
+    if wanted is None or (wanted == "none" and config.effort is None and not profile.reasoning):
+        return {}
+    sent = nearest_effort(wanted, profile.efforts)
+    if sent != wanted:
+        warn_once(
+            f"{profile.model}: effort {wanted}",
+            f"{profile.model} takes the efforts {', '.join(profile.efforts)}; {sent!r} is sent for {wanted!r}",
+        )
+    return {"reasoning_effort": sent}
+
+
+def _is_off(config: ReasoningConfig) -> bool:
+    return config.mode == "off" or (config.effort == "none" and config.mode is None)
+
+
+def nearest_effort(effort: str, known: tuple[str, ...]) -> str:
+    """Return the effort among ``known`` that is nearest to ``effort``, of two equally near the greater.
+
+    An empty ``known`` means that nothing is known: the effort stays.
+    """
+    on_scale = [name for name in known if name in _SCALE]
+    if effort in known or effort not in _SCALE or not on_scale:
+        return effort
+    place = _SCALE.index(effort)
+    return min(on_scale, key=lambda name: (abs(_SCALE.index(name) - place), -_SCALE.index(name)))

@@ -1,0 +1,104 @@
+"""Tools and tool choice as chat-completions writes them (dialects.md section 1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import CacheHint, ChatRequest, JsonObject, ToolChoice, ToolSpec
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.notices import warn_once
+from dbx_gateway.profiles import Profile
+
+__all__ = ["cache_mark", "tool_fields"]
+
+
+def cache_mark(cache: CacheHint | None, profile: Profile) -> JsonObject:
+    """Return the fields that mark a part or a tool as worth caching; none where the model takes no marks.
+
+    Only Claude reads marks on this api, other families ignore them (databricks-wire.md section 5.4, ``cache_control``).
+    """
+    if cache is None or not profile.prompt_caching or profile.family != "claude":
+        return {}
+    mark: JsonObject = {"type": "ephemeral"}
+    if cache.ttl is not None:
+        mark["ttl"] = cache.ttl
+    return {"cache_control": mark}
+
+
+def tool_fields(request: ChatRequest, profile: Profile, *, thinking: bool) -> JsonObject:
+    """Return ``tools``, ``tool_choice`` and ``parallel_tool_calls``; nothing where there are no tools.
+
+    A choice among several named tools is sent as those tools and no others: that holds on every host, while
+    ``allowed_tools`` is known of OpenAI's own only.
+
+    Args:
+        request: the request.
+        profile: of the model.
+        thinking: the model is asked to think; Claude then refuses to be forced (dialects.md section 10, item 9).
+
+    Raises:
+        InvalidRequestError: the choice asks for a call, but there is no such tool.
+    """
+    choice = request.tool_choice
+    if not request.tools:
+        if choice is not None and (choice.mode == "required" or choice.names):
+            raise InvalidRequestError("tool_choice asks for a call but there are no tools; give tools= or leave it out")
+        return {}
+    tools = _chosen(request.tools, choice)
+    fields: JsonObject = {"tools": [_tool(tool, profile) for tool in tools]}
+    if choice is not None:
+        fields["tool_choice"] = _choice(choice, tools, profile, thinking=thinking)
+    if request.parallel_tool_calls is not None:
+        fields["parallel_tool_calls"] = request.parallel_tool_calls
+    return fields
+
+
+def _chosen(tools: tuple[ToolSpec, ...], choice: ToolChoice | None) -> tuple[ToolSpec, ...]:
+    if choice is None:
+        return tools
+    offered = {tool.name for tool in tools}
+    for name in choice.names:
+        if name not in offered:
+            raise InvalidRequestError(
+                f"tool_choice names {name!r}, which is not among the tools: {', '.join(sorted(offered))}"
+            )
+    if len(choice.names) < 2:
+        return tools
+    return tuple(tool for tool in tools if tool.name in choice.names)
+
+
+def _tool(tool: ToolSpec, profile: Profile) -> JsonObject:
+    if tool.native is not None:
+        return tool.native
+    described: JsonObject = {"name": tool.name}
+    if tool.description:
+        described["description"] = tool.description
+    if tool.custom:
+        if tool.parameters:
+            described["format"] = tool.parameters
+        return {"type": "custom", "custom": described, **tool.extras, **cache_mark(tool.cache, profile)}
+    if tool.parameters:
+        described["parameters"] = tool.parameters
+    if tool.strict is not None:
+        described["strict"] = tool.strict
+    return {"type": "function", "function": described, **tool.extras, **cache_mark(tool.cache, profile)}
+
+
+def _choice(choice: ToolChoice, tools: Iterable[ToolSpec], profile: Profile, *, thinking: bool) -> JsonValue:
+    if choice.mode != "required":
+        return choice.mode
+    if not profile.forced_tool_choice or (thinking and profile.family == "claude"):
+        warn_once(
+            f"{profile.model}: tool_choice",
+            f"{profile.model} cannot be made to call a tool{' while it thinks' if thinking else ''}, so tool_choice is "
+            "sent as 'auto'; ask for the call in the prompt",
+        )
+        return "auto"
+    if len(choice.names) != 1:
+        return "required"
+    name = choice.names[0]
+    if any(tool.custom for tool in tools if tool.name == name):
+        return {"type": "custom", "custom": {"name": name}}
+    return {"type": "function", "function": {"name": name}}

@@ -1,0 +1,77 @@
+"""Numbered stream events, put back into their order and freed of repeats."""
+
+from __future__ import annotations
+
+from dbx_gateway.chat import JsonObject
+
+__all__ = ["EventOrder"]
+
+_LONGEST_GAP = 1000
+
+
+class EventOrder:
+    """Undoes what a gateway does to ``sequence_number``: events sent twice, and neighbours that changed places.
+
+    Clients that ignore the numbers double or reorder the text then (reliability.md section 2, item 5). An event that
+    comes too early waits for one more event and no longer, so a gap in the numbers delays nothing else. Numbers that
+    repeat on different events tell nothing and are ignored from there on.
+    """
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._last: JsonObject = {}
+        self._waiting: tuple[int, JsonObject] | None = None
+        self._missing: set[int] = set()
+        self._trusted = True
+
+    def take(self, event: JsonObject) -> list[JsonObject]:
+        """Return the events that are due now that ``event`` came, in order; none for a repeat."""
+        number = event.get("sequence_number")
+        if not self._trusted or not isinstance(number, int):
+            return [*self.rest(), event]
+        if self._next is None or number == self._next:
+            return self._due(number, event)
+        if number < self._next:
+            return self._late(number, event)
+        return self._early(number, event)
+
+    def rest(self) -> list[JsonObject]:
+        """Return the event that still waits, if there is one: nothing will fill its gap any more."""
+        if self._waiting is None:
+            return []
+        (number, event), self._waiting = self._waiting, None
+        self._skip_to(number)
+        return self._due(number, event)
+
+    def _due(self, number: int, event: JsonObject) -> list[JsonObject]:
+        self._next, self._last = number + 1, event
+        if self._waiting is not None and self._waiting[0] == self._next:
+            (number, waited), self._waiting = self._waiting, None
+            return [event, *self._due(number, waited)]
+        return [event]
+
+    def _late(self, number: int, event: JsonObject) -> list[JsonObject]:
+        if number in self._missing:
+            self._missing.discard(number)
+            return [event]
+        if number + 1 == self._next and event != self._last:
+            self._trusted = False
+            return [*self.rest(), event]
+        return []
+
+    def _early(self, number: int, event: JsonObject) -> list[JsonObject]:
+        if self._waiting is None:
+            self._waiting = (number, event)
+            return []
+        if number == self._waiting[0]:
+            return []
+        first, second = sorted((self._waiting, (number, event)), key=lambda numbered: numbered[0])
+        self._waiting = None
+        self._skip_to(first[0])
+        due = self._due(*first)
+        self._skip_to(second[0])
+        return due + self._due(*second)
+
+    def _skip_to(self, number: int) -> None:
+        if self._next is not None and number - self._next <= _LONGEST_GAP:
+            self._missing.update(range(self._next, number))

@@ -1,0 +1,372 @@
+"""Writes a conversation as the generate-content api wants it: a system instruction, and contents of parts.
+
+Source: dialects.md sections 4.1, 4.6, 5.7 and 8.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, assert_never
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import (
+    Audio,
+    Blob,
+    ChatRequest,
+    File,
+    Image,
+    JsonObject,
+    Message,
+    Native,
+    Origin,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Video,
+)
+from dbx_gateway.dialects.parts import blob_of_url
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.families import family_of
+from dbx_gateway.notices import warn_once
+from dbx_gateway.profiles import Profile
+from dbx_gateway.surfaces import Api
+
+__all__ = ["API", "SKIP_SIGNATURE", "Contents", "write_contents"]
+
+API: Final[Api] = "generate-content"
+
+SKIP_SIGNATURE: Final = "skip_thought_signature_validator"
+"""Stands for the signature of a call that no Gemini model made, which newer models refuse without one.
+
+The vendor documents the word; it travels as it is, not in base64 (dialects.md section 4.6).
+"""
+
+_EMPTY: Final[JsonObject] = {"text": ""}
+"""Fills a content that would have no part; every content has at least one (dialects.md section 4.6)."""
+
+_MIME_BY_SUFFIX: Final = {
+    "aac": "audio/aac",
+    "aiff": "audio/aiff",
+    "avi": "video/avi",
+    "csv": "text/csv",
+    "flac": "audio/flac",
+    "gif": "image/gif",
+    "heic": "image/heic",
+    "heif": "image/heif",
+    "html": "text/html",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "md": "text/markdown",
+    "mov": "video/mov",
+    "mp3": "audio/mp3",
+    "mp4": "video/mp4",
+    "mpeg": "video/mpeg",
+    "mpg": "video/mpeg",
+    "ogg": "audio/ogg",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "txt": "text/plain",
+    "wav": "audio/wav",
+    "webm": "video/webm",
+    "webp": "image/webp",
+}
+_MIME_BY_HEAD: Final = (
+    # How the base64 text of a format's first bytes begins.
+    ("iVBORw0KGgo", "image/png"),
+    ("/9j/", "image/jpeg"),
+    ("R0lGOD", "image/gif"),
+    ("JVBERi", "application/pdf"),
+    ("SUQz", "audio/mp3"),
+    ("T2dnUw", "audio/ogg"),
+    ("ZkxhQw", "audio/flac"),
+)
+_RIFF: Final = (("V0VCU", "image/webp"), ("XQVZF", "audio/wav"))
+"""The base64 text after ``RIFF`` and four bytes of length, by what the file then calls itself."""
+
+_Kind = Literal["turn", "results"]
+
+
+@dataclass(slots=True)
+class Contents:
+    """A conversation on the wire: parts of the system instruction, and contents."""
+
+    system: list[JsonValue] = field(default_factory=list[JsonValue])
+    contents: list[JsonValue] = field(default_factory=list[JsonValue])
+
+
+def write_contents(request: ChatRequest, profile: Profile) -> Contents:
+    """Return the conversation of ``request`` on the wire.
+
+    System messages are hoisted, neighbours of one role merged. Results of tools stand in contents of their own, in the
+    order of their calls. Signatures go back on exactly the part they came with, to the family that made them; thoughts
+    and native parts of others are left out.
+
+    Raises:
+        InvalidRequestError: a part that this api cannot carry.
+    """
+    return _Writer(request, profile).written()
+
+
+class _Writer:
+    """Writes one conversation, content by content."""
+
+    def __init__(self, request: ChatRequest, profile: Profile) -> None:
+        self._request = request
+        self._profile = profile
+        self._result = Contents()
+        self._calls: dict[str, tuple[int, ToolCall, bool]] = {}
+        self._role = ""
+        self._kind: _Kind = "turn"
+        self._parts: list[JsonValue] = []
+        self._results: list[tuple[int, JsonObject]] = []
+        self._media: list[JsonObject] = []
+
+    def written(self) -> Contents:
+        for message in self._request.messages:
+            self._message(message)
+        self._close()
+        contents = self._result.contents
+        first = contents[0] if contents else None
+        if not isinstance(first, dict) or first["role"] == "model":
+            contents.insert(0, {"role": "user", "parts": [dict(_EMPTY)]})
+        return self._result
+
+    def _message(self, message: Message) -> None:
+        if message.name and message.role != "tool":
+            warn_once(
+                f"{API}: message name",
+                "the generate-content api has no names of speakers, so a message's name is not sent; say it in the "
+                "text if the model should know it",
+            )
+        if message.role in ("system", "developer"):
+            self._system(message)
+            return
+        own = self._is_own(message.origin)
+        role = "model" if message.role == "assistant" else "user"
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                self._tool_result(part)
+            else:
+                self._add(role, self._part(part, message, own=own))
+        if not message.parts:
+            self._add(role, None)
+
+    def _system(self, message: Message) -> None:
+        if self._result.contents or self._parts or self._results:
+            warn_once(
+                f"{API}: later system message",
+                "the generate-content api takes system messages only at the start; a later one was moved there. "
+                "Put it first, or say it in a user message, to choose its place",
+            )
+        for part in message.parts:
+            if not isinstance(part, Text):
+                raise InvalidRequestError(
+                    f"a {message.role} message holds {type(part).__name__}; the generate-content api takes text there: "
+                    "move it to a user message"
+                )
+            if part.text:
+                self._result.system.append({"text": part.text})
+
+    def _is_own(self, origin: Origin | None) -> bool:
+        """Whether a message came from this api and the family now asked: only then may its opaque values go back."""
+        if origin is None or origin.api != API:
+            return False
+        return family_of(origin.model) in (None, self._profile.family)
+
+    def _add(self, role: str, part: JsonObject | None) -> None:
+        """Add a part to the open content if it is of ``role``, else to a new one."""
+        if (self._role, self._kind) != (role, "turn"):
+            self._open(role, "turn")
+        if part is not None:
+            self._parts.append(part)
+
+    def _open(self, role: str, kind: _Kind) -> None:
+        self._close()
+        self._role, self._kind = role, kind
+
+    def _close(self) -> None:
+        """Write the open content, with results in the order of their calls."""
+        if self._results:
+            self._results.sort(key=lambda result: result[0])
+            self._write("user", [part for _, part in self._results])
+            if self._media:
+                self._write("user", [*self._media])
+        elif self._role:
+            self._write(self._role, self._parts or [dict(_EMPTY)])
+        self._parts, self._results, self._media, self._role = [], [], [], ""
+
+    def _write(self, role: str, parts: list[JsonValue]) -> None:
+        self._result.contents.append({"role": role, "parts": parts})
+
+    def _part(self, part: Part, message: Message, *, own: bool) -> JsonObject | None:
+        """Return ``part`` on the wire, or None where it has no place there."""
+        extras: JsonObject = {**part.opaque} if own else {}
+        match part:
+            case Text():
+                return {"text": part.text, **extras} if part.text or "thoughtSignature" in extras else None
+            case Refusal():
+                return {"text": part.text, **extras} if part.text else None
+            case Reasoning():
+                return _thought(part, extras) if own else None
+            case ToolCall():
+                return self._function_call(part, extras, message.origin, own=own)
+            case Native():
+                return _native(part, message)
+            case Image() | File() | Audio() | Video():
+                return {**_media(part), **extras}
+            case ToolResult():
+                return None  # written by _tool_result, in a content of its own
+            case _:
+                assert_never(part)
+
+    def _function_call(self, call: ToolCall, extras: JsonObject, origin: Origin | None, *, own: bool) -> JsonObject:
+        """Return a call of a tool; its id only where the server gave it, its signature only where the server made it."""
+        id_given = own and not call.minted
+        self._calls[call.call_id] = (len(self._calls), call, id_given)
+        inner = extras.pop("functionCall", None)
+        function: JsonObject = {"id": call.call_id} if id_given else {}
+        function |= {"name": call.name, "args": _arguments(call), **(inner if isinstance(inner, dict) else {})}
+        part: JsonObject = {"functionCall": function, **extras}
+        if own and call.signature is not None:
+            part["thoughtSignature"] = call.signature
+        elif self._wants_signature(origin, own=own):
+            part["thoughtSignature"] = SKIP_SIGNATURE
+        return part
+
+    def _wants_signature(self, origin: Origin | None, *, own: bool) -> bool:
+        """Whether an unsigned call is the first of its step, and this model would refuse it so.
+
+        A call that this very model left unsigned is complete as it is.
+        """
+        if not self._profile.reasoning or (own and origin is not None and origin.model == self._request.model):
+            return False
+        begun = self._parts if (self._role, self._kind) == ("model", "turn") else []
+        return not any(isinstance(part, dict) and "functionCall" in part for part in begun)
+
+    def _tool_result(self, result: ToolResult) -> None:
+        place, call, id_given = self._calls.get(result.call_id, (len(self._calls), None, False))
+        name = call.name if call is not None else result.name
+        if name is None:
+            raise InvalidRequestError(
+                f"a tool result answers call {result.call_id!r}, which no earlier message makes; "
+                "keep the assistant message with its tool calls before the results"
+            )
+        if (self._role, self._kind) != ("user", "results"):
+            self._open("user", "results")
+        texts, media = _result_content(result)
+        response: JsonObject = {"id": result.call_id} if id_given else {}
+        response |= {"name": name, "response": {"error" if result.is_error else "output": "\n".join(texts)}}
+        if media and self._profile.image_tool_results:
+            response["parts"] = [*media]
+        elif media:
+            self._media += [{"text": f"From the result of {name}:"}, *media]
+        self._results.append((place, {"functionResponse": response}))
+
+
+def _thought(part: Reasoning, extras: JsonObject) -> JsonObject | None:
+    if not part.text and part.signature is None:
+        return None
+    thought: JsonObject = {"text": "".join(segment.text for segment in part.segments), "thought": True, **extras}
+    if part.signature is not None:
+        thought["thoughtSignature"] = part.signature
+    return thought
+
+
+def _native(part: Native, message: Message) -> JsonObject | None:
+    if part.api == API:
+        return {**part.payload}
+    if message.role == "assistant":
+        return None
+    raise InvalidRequestError(
+        f"a {message.role} message holds a native part of the {part.api} api, which the generate-content api cannot "
+        "carry; give it as text, an image or a file"
+    )
+
+
+def _arguments(call: ToolCall) -> JsonObject:
+    """Return the arguments as the object that the wire wants; text that is none travels in ``input``."""
+    if call.custom:
+        return {"input": call.arguments}
+    try:
+        return call.parsed()
+    except ValueError:
+        warn_once(
+            f"{API}: arguments that do not parse",
+            "the history holds a tool call whose arguments are no JSON object; the generate-content api takes only "
+            "objects, so their text is sent as {'input': text}",
+        )
+        return {"input": call.arguments}
+
+
+def _result_content(result: ToolResult) -> tuple[list[str], list[JsonObject]]:
+    """Return the texts and the media of a tool's result."""
+    texts: list[str] = []
+    media: list[JsonObject] = []
+    for part in result.content:
+        match part:
+            case Text() | Refusal():
+                texts.append(part.text)
+            case File(blob=None):
+                texts.append(_file_text(part))
+            case Image() | File() | Audio() | Video():
+                media.append(_media(part))
+            case Native() if part.api == API:
+                media.append({**part.payload})
+            case _:
+                raise InvalidRequestError(
+                    f"the result of tool call {result.call_id!r} holds {type(part).__name__}; give text, images, files, "
+                    "sound or film"
+                )
+    return texts, media
+
+
+def _media(part: Image | File | Audio | Video) -> JsonObject:
+    match part:
+        case Image():
+            if part.detail in ("low", "high"):
+                _warn_of(f"image detail {part.detail!r}")
+            return _blob(part.blob, "image")
+        case File():
+            if part.citable:
+                _warn_of("a citable file")
+            return {"text": _file_text(part)} if part.blob is None else _blob(part.blob, "file", part.filename)
+        case Audio():
+            return _blob(part.blob, "audio")
+        case Video():
+            return {**_blob(part.blob, "video"), **({} if part.fps is None else {"videoMetadata": {"fps": part.fps}})}
+
+
+def _warn_of(what: str) -> None:
+    warn_once(f"{API}: {what}", f"the generate-content api has no word for {what}; the part is sent without it")
+
+
+def _file_text(file: File) -> str:
+    return "\n".join(text for text in (file.title, file.context, file.text) if text)
+
+
+def _blob(given: Blob, what: str, filename: str | None = None) -> JsonObject:
+    """Return bytes as ``inlineData``, what the server fetches as ``fileData``."""
+    blob = blob_of_url(given.url, given.mime) if given.url is not None else given
+    if blob.data is None:
+        uri = blob.url or blob.file_id or ""
+        mime = blob.mime or _mime_of_name(urlsplit(uri).path) or _mime_of_name(filename)
+        return {"fileData": {**({} if mime is None else {"mimeType": mime}), "fileUri": uri}}
+    mime = blob.mime or _mime_of_name(filename) or _mime_of_data(blob.data)
+    if mime is None:
+        raise InvalidRequestError(f"the media type of the {what} is not known; give it as Blob(data=..., mime=...)")
+    return {"inlineData": {"mimeType": mime, "data": blob.data}}
+
+
+def _mime_of_name(name: str | None) -> str | None:
+    return _MIME_BY_SUFFIX.get(name.rpartition(".")[2].lower()) if name else None
+
+
+def _mime_of_data(data: str) -> str | None:
+    if data.startswith("UklGR"):
+        return next((mime for mark, mime in _RIFF if data[11:16] == mark), None)
+    return next((mime for head, mime in _MIME_BY_HEAD if data.startswith(head)), None)

@@ -1,0 +1,270 @@
+"""The Messages api: ``POST .../v1/messages``.
+
+Sources: dialects.md section 3; databricks-wire.md section 5.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, OutputFormat, ToolChoice, ToolSpec
+from dbx_gateway.dialects.messages_answer import MessagesDecoder, decode_message
+from dbx_gateway.dialects.messages_schema import for_anthropic_output
+from dbx_gateway.dialects.messages_thinking import ThinkingPlan, default_max_tokens, plan_thinking
+from dbx_gateway.dialects.messages_turns import cache_control, write_prompt
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.notices import warn_once
+from dbx_gateway.profiles import Profile
+from dbx_gateway.surfaces import Api
+
+__all__ = ["MESSAGES", "Messages", "default_max_tokens"]
+
+_MOST_CACHE_MARKS: Final = 4
+"""The vendor's limit per request (dialects.md section 3.1)."""
+
+_HOMELESS: Final = (
+    # Request fields this api has no field for, and the value that asks for nothing (dialects.md section 8.3).
+    ("seed", None),
+    ("presence_penalty", 0),
+    ("frequency_penalty", 0),
+    ("logprobs", False),
+    ("top_logprobs", 0),
+    ("n", 1),
+)
+
+_JSON_ONLY: Final = "Answer with one JSON object and nothing else."
+
+
+class Messages:
+    """Writes requests and reads answers of the Messages api."""
+
+    api: Api = "messages"
+
+    def encode(self, request: ChatRequest, profile: Profile) -> JsonObject:
+        """Return the body to send, without ``extra_body``.
+
+        ``max_tokens`` is always there, as the api demands: see :func:`default_max_tokens` for what stands in.
+
+        Raises:
+            InvalidRequestError: the request holds something this api cannot carry; the message says what to change.
+        """
+        _refuse(request)
+        plan = plan_thinking(request, profile)
+        prompt = write_prompt(request, profile)
+        output, instruction = _output(request, profile, plan)
+        if instruction:
+            prompt.system.append({"type": "text", "text": instruction})
+        choice, offered = _choice(request, profile, plan)
+        body: JsonObject = {
+            "model": request.model,
+            "max_tokens": default_max_tokens(request, profile) if request.max_tokens is None else request.max_tokens,
+            "system": _system(prompt.system),
+            "messages": [*prompt.messages],
+            "tools": [_tool(tool) for tool in offered],
+            "tool_choice": choice,
+            "thinking": plan.thinking,
+            "output_config": output,
+            "stop_sequences": [*request.stop],
+            **_sampling(request, profile, plan),
+            "metadata": _metadata(request),
+            "service_tier": request.service_tier,
+            "stream": True if request.stream else None,
+        }
+        body = {name: value for name, value in body.items() if value is not None and value not in ([], {})}
+        _check_marks(body)
+        return body
+
+    def decode(self, body: JsonObject, model: str) -> ChatResponse:
+        """Return the answer in ``body``; ``model`` is the name that was asked.
+
+        Raises:
+            InvalidResponseError: the body is no message.
+        """
+        return decode_message(body, model)
+
+    def decoder(self, model: str) -> MessagesDecoder:
+        """Return a fresh reader of one stream; ``model`` is the name that was asked."""
+        return MessagesDecoder(model)
+
+
+MESSAGES: Final = Messages()
+
+
+def _refuse(request: ChatRequest) -> None:
+    """Refuse or warn of what this api has no field for."""
+    if request.custom_inputs:
+        raise InvalidRequestError(
+            "custom_inputs are for agent endpoints, and the messages api has no field for them; leave them out"
+        )
+    for name, neutral in _HOMELESS:
+        if getattr(request, name) not in (None, neutral):
+            warn_once(
+                f"{request.model}: {name}",
+                f"the messages api has no {name}, so it is not sent for {request.model}; "
+                "leave it out, or choose another api",
+            )
+
+
+def _system(blocks: list[JsonObject]) -> JsonValue:
+    """Return the system prompt: one plain text as a string, anything more as blocks."""
+    match blocks:
+        case [{"type": "text", "text": text, **rest}] if not rest:
+            return text
+        case _:
+            return [*blocks]
+
+
+def _tool(tool: ToolSpec) -> JsonObject:
+    """Return one tool on the wire; a native one as given."""
+    if tool.native is not None:
+        return {**tool.native}
+    schema: JsonObject = {"type": "object", "properties": {}, **tool.parameters}
+    if tool.custom:
+        schema = _wrapped(tool)
+    wire: JsonObject = {"name": tool.name}
+    if tool.description:
+        wire["description"] = tool.description
+    wire["input_schema"] = for_anthropic_output(schema) if tool.strict else schema
+    if tool.strict is not None:
+        wire["strict"] = tool.strict
+    if tool.cache is not None:
+        wire["cache_control"] = cache_control(tool.cache)
+    return {**wire, **tool.extras}
+
+
+def _wrapped(tool: ToolSpec) -> JsonObject:
+    """Return the schema that stands for a free-text tool: one string (dialects.md section 8.3)."""
+    warn_once(
+        f"tool {tool.name}: custom",
+        f"the messages api has no free-text tools; {tool.name!r} is offered with one string argument 'input' instead, "
+        "and its calls arrive as that JSON object",
+    )
+    return {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+
+
+def _choice(
+    request: ChatRequest, profile: Profile, plan: ThinkingPlan
+) -> tuple[JsonObject | None, tuple[ToolSpec, ...]]:
+    """Return the ``tool_choice`` and the tools to offer.
+
+    The api can force any tool or one, not one of several: then only those are offered, which is the same.
+    """
+    tools, choice = request.tools, request.tool_choice
+    if not tools:
+        return None, ()
+    if choice is None and request.parallel_tool_calls is not False:
+        return None, tools
+    choice = _allowed_choice(choice or ToolChoice(), request, profile, plan)
+    if choice.mode == "none":
+        return {"type": "none"}, tools
+    one_at_a_time: JsonObject = {"disable_parallel_tool_use": True} if request.parallel_tool_calls is False else {}
+    if choice.mode == "required" and len(choice.names) == 1:
+        return {"type": "tool", "name": choice.names[0], **one_at_a_time}, tools
+    if choice.names:
+        tools = tuple(tool for tool in tools if tool.name in choice.names)
+    return {"type": "any" if choice.mode == "required" else "auto", **one_at_a_time}, tools
+
+
+def _allowed_choice(choice: ToolChoice, request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> ToolChoice:
+    """Return the choice that the model takes: some take no forced one, none does beside a thinking budget."""
+    if choice.mode != "required":
+        return replace(choice, names=())
+    if not profile.forced_tool_choice:
+        warn_once(
+            f"{request.model}: forced tool choice",
+            f"{request.model} cannot be forced to call a tool; it is offered the tools asked for and decides. "
+            "For an answer of a fixed form ask for output json_schema",
+        )
+        return replace(choice, mode="auto")
+    if plan.budget:
+        raise InvalidRequestError(
+            "a thinking budget and a tool choice that forces a call exclude each other on the messages api; "
+            "switch reasoning off for this call, use tool_choice auto, or ask for output json_schema instead of a tool"
+        )
+    return choice
+
+
+def _output(request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> tuple[JsonObject, str | None]:
+    """Return ``output_config``, and the sentence that stands for what it cannot say.
+
+    The api has no mode for "any JSON object": the model is told so. A model that takes no schema is told the schema.
+    """
+    config: JsonObject = {} if plan.effort is None else {"effort": plan.effort}
+    output = request.output
+    if output is None or output.kind == "text":
+        return config, None
+    if output.kind == "json" or output.schema is None:
+        return config, _JSON_ONLY
+    if not profile.structured_output:
+        warn_once(
+            f"{request.model}: output schema",
+            f"{request.model} does not hold its answers to a schema; it is told the schema in the system prompt",
+        )
+        return config, f"{_JSON_ONLY} It must match this JSON Schema:\n{to_json(output.schema).decode()}"
+    if output.strict is False:
+        warn_once(
+            "messages: output not strict",
+            "the messages api always holds an answer to its schema; strict=False is not sent",
+        )
+    config["format"] = {"type": "json_schema", "schema": for_anthropic_output(_described(output, output.schema))}
+    return config, None
+
+
+def _described(output: OutputFormat, schema: JsonObject) -> JsonObject:
+    """The wire has no description beside the schema, so it goes inside."""
+    return {"description": output.description, **schema} if output.description else schema
+
+
+def _sampling(request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> JsonObject:
+    """Return the sampling fields that are set and that the model takes.
+
+    A model that thinks takes none but the default temperature, 1 (databricks-wire.md section 5.4).
+    """
+    given: JsonObject = {
+        name: value
+        for name, value in (
+            ("temperature", request.temperature),
+            ("top_p", request.top_p),
+            ("top_k", request.top_k),
+        )
+        if value is not None
+    }
+    if profile.sampling and not plan.on:
+        return given
+    why = "while it thinks" if profile.sampling else "at all"
+    for name, value in given.items():
+        if (name, value) != ("temperature", 1):
+            warn_once(
+                f"{request.model}: {name}",
+                f"{request.model} takes no {name} {why}, so it is not sent; leave it out or choose another model",
+            )
+    return {}
+
+
+def _metadata(request: ChatRequest) -> JsonObject:
+    """Return ``metadata``, which has one field, ``user_id`` (dialects.md section 3.1)."""
+    metadata = request.metadata or {}
+    for name in metadata.keys() - {"user_id"}:
+        warn_once(f"messages: metadata {name}", f"the messages api has no metadata but user_id; {name!r} is not sent")
+    user_id = metadata.get("user_id", request.user)
+    return {} if user_id is None else {"user_id": user_id}
+
+
+def _check_marks(body: JsonObject) -> None:
+    turns = [turn.get("content") for turn in _objects(body["messages"])]
+    marks = sum(
+        "cache_control" in block for run in (body.get("system"), body.get("tools"), *turns) for block in _objects(run)
+    )
+    if marks > _MOST_CACHE_MARKS:
+        raise InvalidRequestError(
+            f"the request holds {marks} cache marks, and the messages api takes {_MOST_CACHE_MARKS}; "
+            "keep those at the ends of the longest parts that stay the same"
+        )
+
+
+def _objects(value: JsonValue) -> list[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

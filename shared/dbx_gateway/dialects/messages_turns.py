@@ -1,0 +1,367 @@
+"""Writes a conversation as the Messages api wants it: a system prompt, and turns of blocks.
+
+Source: dialects.md sections 3.1 and 3.6.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import (
+    Audio,
+    Blob,
+    CacheHint,
+    ChatRequest,
+    File,
+    Image,
+    JsonObject,
+    Message,
+    Native,
+    Origin,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Video,
+    opaque_for,
+)
+from dbx_gateway.dialects.parts import NO_OUTPUT, blob_of_url, wire_id
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.notices import warn_once
+from dbx_gateway.profiles import Profile
+
+__all__ = ["Prompt", "cache_control", "write_prompt"]
+
+_IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
+_HEADS: Final = (
+    # How the base64 text of a format's first bytes begins.
+    ("iVBORw0KGgo", "image/png"),
+    ("/9j/", "image/jpeg"),
+    ("R0lGOD", "image/gif"),
+    ("UklGR", "image/webp"),
+    ("JVBERi", "application/pdf"),
+)
+_UNMARKED: Final = frozenset({"thinking", "redacted_thinking"})
+"""Blocks that carry no cache mark (dialects.md section 3.1)."""
+
+
+@dataclass(slots=True)
+class Prompt:
+    """A conversation on the wire: ``system`` blocks, and ``messages``."""
+
+    system: list[JsonObject] = field(default_factory=list[JsonObject])
+    messages: list[JsonObject] = field(default_factory=list[JsonObject])
+
+    def add(self, role: str, blocks: list[JsonObject]) -> None:
+        """Add blocks to the last turn if it is of ``role``, else as a new turn."""
+        if not blocks:
+            return
+        if self.role == role:
+            self.blocks += blocks
+        else:
+            self.messages.append({"role": role, "content": [*blocks]})
+
+    @property
+    def role(self) -> JsonValue:
+        """The role of the last turn; None where there is none."""
+        return self.messages[-1]["role"] if self.messages else None
+
+    @property
+    def blocks(self) -> list[JsonValue]:
+        """The blocks of the last turn."""
+        content = self.messages[-1]["content"]
+        assert isinstance(content, list)  # noqa: S101  # built by add() and nowhere else
+        return content
+
+    @blocks.setter
+    def blocks(self, blocks: list[JsonValue]) -> None:
+        self.messages[-1]["content"] = blocks
+
+
+def write_prompt(request: ChatRequest, profile: Profile) -> Prompt:
+    """Return the conversation of ``request`` on the wire.
+
+    System messages are hoisted; a later one stays in its place where the model takes that and it follows a user turn
+    that no tool result continues. Turns of one role are merged, tool results come first in theirs. Blank texts,
+    reasoning and native parts of another api or model are left out, and so is a message of nothing else.
+
+    Raises:
+        InvalidRequestError: a part this api cannot carry, or nothing left to send.
+    """
+    prompt = Prompt()
+    for position, message in enumerate(request.messages):
+        _warn_of_name(message, request.model)
+        if message.role not in ("system", "developer"):
+            role = "assistant" if message.role == "assistant" else "user"
+            prompt.add(role, _blocks(message.parts, message.origin, request.model))
+        elif _stays(prompt, request.messages[position + 1 :], profile):
+            prompt.add("system", _system_blocks(message))
+        else:
+            _hoist(prompt, message, request.model)
+    for turn in prompt.messages:
+        _results_first(turn)
+    if prompt.role == "assistant":
+        _strip_end(prompt.blocks)
+    if not prompt.messages:
+        raise InvalidRequestError(
+            "no user or assistant message has any content that the messages api can carry; give at least one text"
+        )
+    return prompt
+
+
+def cache_control(cache: CacheHint) -> JsonObject:
+    """Return the mark ``cache`` on the wire."""
+    return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
+
+
+def _stays(prompt: Prompt, following: tuple[Message, ...], profile: Profile) -> bool:
+    """Whether a system message may stay where it is (dialects.md section 3.1)."""
+    if not profile.mid_system or prompt.role not in ("user", "system"):
+        return False
+    after = next((message for message in following if message.role not in ("system", "developer")), None)
+    return after is None or not any(isinstance(part, ToolResult) for part in after.parts)
+
+
+def _hoist(prompt: Prompt, message: Message, model: str) -> None:
+    if prompt.messages:
+        warn_once(
+            f"{model}: later system message",
+            f"{model} takes system messages only at the start; a later one was moved there. "
+            "Put it first, or say it in a user message, to choose its place",
+        )
+    prompt.system += _system_blocks(message)
+
+
+def _system_blocks(message: Message) -> list[JsonObject]:
+    odd = next((part for part in message.parts if not isinstance(part, Text)), None)
+    if odd is not None:
+        raise InvalidRequestError(
+            f"a {message.role} message holds {_name(odd)}; the messages api takes text there: move it to a user message"
+        )
+    return _blocks(message.parts, message.origin, "")
+
+
+def _warn_of_name(message: Message, model: str) -> None:
+    if message.name and message.role != "tool":
+        warn_once(
+            f"{model}: message name",
+            "the messages api has no names of speakers, so a message's name is not sent; say it in the text if the "
+            "model should know it",
+        )
+
+
+def _results_first(turn: JsonObject) -> None:
+    """Tool results come first in the turn that follows the calls (dialects.md section 3.6)."""
+    content = turn["content"]
+    if turn["role"] == "user" and isinstance(content, list):
+        content.sort(key=lambda block: not isinstance(block, dict) or block.get("type") != "tool_result")
+
+
+def _strip_end(blocks: list[JsonValue]) -> None:
+    """A final assistant text must not end in white space (dialects.md section 3.6)."""
+    last = blocks[-1]
+    if isinstance(last, dict) and last.get("type") == "text" and isinstance(text := last["text"], str):
+        last["text"] = text.rstrip()
+
+
+def _blocks(parts: tuple[Part, ...], origin: Origin | None, model: str) -> list[JsonObject]:
+    blocks: list[JsonObject] = []
+    for part in parts:
+        block = _block(part, origin, model)
+        if block is not None:
+            blocks.append(block)
+        if part.cache is not None:
+            _mark(blocks, part.cache)
+    return blocks
+
+
+def _mark(blocks: list[JsonObject], cache: CacheHint) -> None:
+    """Mark the last block that can carry a mark: the part's own, or the one before where it has none."""
+    for block in reversed(blocks):
+        if block.get("type") not in _UNMARKED:
+            block["cache_control"] = cache_control(cache)
+            return
+
+
+def _block(part: Part, origin: Origin | None, model: str) -> JsonObject | None:
+    """Return ``part`` as a fresh block, or None where it has no place on the wire."""
+    block: JsonObject | None
+    match part:
+        case Text():
+            block = _text(part, origin)
+        case Refusal():
+            block = _text(Text(part.text), None)
+        case Reasoning():
+            block = _reasoning(part, origin, model)
+        case ToolCall():
+            block = _tool_use(part, origin)
+        case ToolResult():
+            block = _tool_result(part, origin)
+        case Image():
+            block = {"type": "image", "source": _image_source(part), **opaque_for(part, origin, "messages")}
+        case File():
+            block = {**_document(part), **opaque_for(part, origin, "messages")}
+        case Native():
+            block = {**part.payload} if part.api == "messages" else None
+        case Audio() | Video():
+            raise InvalidRequestError(
+                f"the messages api takes no {_name(part)}; send it to a model of another api, or give its transcript"
+            )
+        case _:
+            assert_never(part)
+    return block
+
+
+def _text(part: Text, origin: Origin | None) -> JsonObject | None:
+    if not part.text.strip():
+        return None
+    block: JsonObject = {"type": "text", "text": part.text}
+    if part.citations and origin is not None and origin.api == "messages":
+        block["citations"] = [_without_null_file(citation.source) for citation in part.citations]
+    return {**block, **opaque_for(part, origin, "messages")}
+
+
+def _without_null_file(source: JsonObject) -> JsonObject:
+    """Citations are answered with a ``file_id`` that requests do not know; where it is null it says nothing."""
+    return {name: value for name, value in source.items() if name != "file_id" or value is not None}
+
+
+def _reasoning(part: Reasoning, origin: Origin | None, model: str) -> JsonObject | None:
+    """Thoughts go back unmodified, to the model that had them and to no other (dialects.md section 5.7)."""
+    if origin != Origin("messages", model):
+        return None
+    if part.redacted is not None:
+        return {"type": "redacted_thinking", "data": part.redacted, **part.opaque}
+    if part.signature is None:
+        return None
+    text = "".join(segment.text for segment in part.segments)
+    return {"type": "thinking", "thinking": text, "signature": part.signature, **part.opaque}
+
+
+def _tool_use(call: ToolCall, origin: Origin | None) -> JsonObject:
+    return {
+        "type": "tool_use",
+        "id": wire_id(call.call_id),
+        "name": call.name,
+        "input": _input(call),
+        **opaque_for(call, origin, "messages"),
+    }
+
+
+def _input(call: ToolCall) -> JsonObject:
+    """Return the arguments as the object the wire wants.
+
+    Arguments that are none (cut, or a model's slip) are shown to the model under the key the vendor's documentation of
+    fine-grained tool streaming advises, so that the tool's error after them makes sense.
+    """
+    if call.custom:
+        return {"input": call.arguments}
+    try:
+        return call.parsed()
+    except ValueError:
+        return {"INVALID_JSON": call.arguments}
+
+
+def _tool_result(result: ToolResult, origin: Origin | None) -> JsonObject:
+    content: list[JsonValue] = []
+    cache = result.cache
+    for part in result.content:
+        if not isinstance(part, Text | Refusal | Image | File | Native | Audio | Video):
+            raise InvalidRequestError(
+                f"the result of tool call {result.call_id!r} holds {_name(part)}; "
+                "give text, images or documents as a tool's result"
+            )
+        cache = part.cache or cache
+        block = _block(part, origin, "")
+        if block is not None:
+            content.append(block)
+    wire: JsonObject = {
+        "type": "tool_result",
+        "tool_use_id": wire_id(result.call_id),
+        "content": content or [{"type": "text", "text": NO_OUTPUT}],
+    }
+    if result.is_error:
+        wire["is_error"] = True
+    if cache is not None:
+        wire["cache_control"] = cache_control(cache)
+    return {**wire, **opaque_for(result, origin, "messages")}
+
+
+def _image_source(part: Image) -> JsonObject:
+    blob = part.blob if part.blob.url is None else blob_of_url(part.blob.url, part.blob.mime)
+    if part.detail not in (None, "auto"):
+        warn_once("messages: image detail", "the messages api has no image detail, so none is sent")
+    if blob.data is None:
+        return _remote(blob)
+    mime = _mime(blob)
+    if mime == "image/jpg":
+        mime = "image/jpeg"
+    if mime not in _IMAGE_TYPES:
+        raise InvalidRequestError(
+            f"an image of type {mime or 'unknown'} cannot be sent; the messages api takes {', '.join(_IMAGE_TYPES)}: "
+            "convert it, or give its media type in Blob(mime=...)"
+        )
+    return {"type": "base64", "media_type": mime, "data": blob.data}
+
+
+def _document(part: File) -> JsonObject:
+    block: JsonObject = {"type": "document", "source": _document_source(part)}
+    if title := part.title or part.filename:
+        block["title"] = title
+    if part.context:
+        block["context"] = part.context
+    if part.citable:
+        block["citations"] = {"enabled": True}
+    return block
+
+
+def _document_source(part: File) -> JsonObject:
+    if part.text is not None:
+        return {"type": "text", "media_type": "text/plain", "data": part.text}
+    if part.blob is None:
+        raise InvalidRequestError("a file part has neither bytes nor text; give blob= or text=")
+    blob = part.blob if part.blob.url is None else blob_of_url(part.blob.url, part.blob.mime)
+    if blob.data is None:
+        return _remote(blob)
+    mime = _mime(blob)
+    if mime == "application/pdf":
+        return {"type": "base64", "media_type": mime, "data": blob.data}
+    if mime is not None and (mime.startswith("text/") or mime == "application/json"):
+        return {"type": "text", "media_type": "text/plain", "data": _decoded(blob.data, mime)}
+    raise InvalidRequestError(
+        f"a file of type {mime or 'unknown'} cannot be sent; the messages api takes PDF and plain text: "
+        "convert it, give its text in File(text=...), or its media type in Blob(mime=...)"
+    )
+
+
+def _remote(blob: Blob) -> JsonObject:
+    if blob.file_id is not None:
+        return {"type": "file", "file_id": blob.file_id}
+    return {"type": "url", "url": blob.url}
+
+
+def _mime(blob: Blob) -> str | None:
+    """Return the media type without parameters: as given, else as the first bytes tell."""
+    if blob.mime:
+        return blob.mime.partition(";")[0].strip().lower()
+    return next((mime for head, mime in _HEADS if (blob.data or "").startswith(head)), None)
+
+
+def _decoded(data: str, mime: str) -> str:
+    try:
+        return base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise InvalidRequestError(
+            f"the bytes of a {mime} file are no UTF-8 text in base64 ({type(error).__name__}); give File(text=...)"
+        ) from None
+
+
+def _name(part: Part) -> str:
+    return type(part).__name__.lower()

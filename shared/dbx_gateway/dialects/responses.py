@@ -1,0 +1,230 @@
+"""The Responses api: OpenAI's models, and Databricks agent endpoints of task ``agent/v1/responses``.
+
+Source: dialects.md sections 2, 5, 7 and 8.3; databricks-wire.md section 5.3.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, OutputFormat, ToolChoice, ToolSpec
+from dbx_gateway.dialects.parts import wire_id
+from dbx_gateway.dialects.responses_input import input_items
+from dbx_gateway.dialects.responses_stream import ResponsesDecoder
+from dbx_gateway.errors import InvalidRequestError, InvalidResponseError
+from dbx_gateway.events import fold
+from dbx_gateway.notices import warn_once
+from dbx_gateway.profiles import Profile
+from dbx_gateway.surfaces import Api
+
+__all__ = ["Responses"]
+
+_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_SUMMARIES: Final[dict[str, str]] = {"summary": "auto", "full": "detailed"}
+_NOT_CARRIED: Final = ("stop", "top_k", "seed", "presence_penalty", "frequency_penalty", "n")
+"""Fields this api has no place for (dialects.md section 2.1, rows stop and sampling)."""
+
+
+class Responses:
+    """Writes Responses requests and reads their answers, whole and streamed."""
+
+    api: Api = "responses"
+
+    def encode(self, request: ChatRequest, profile: Profile) -> JsonObject:
+        """Return the body to send, without ``extra_body``.
+
+        Agent endpoints (``profile.family == "agent"``) get only what is set. All others are asked not to keep the
+        answer (``store: false``: the api keeps it when nothing is said), and reasoning models to hand over the proof
+        of their reasoning instead (``include``), so that the next turn can give it back.
+
+        Raises:
+            InvalidRequestError: the request holds something this api cannot carry; the message says what to change.
+        """
+        agent = profile.family == "agent"
+        if request.custom_inputs is not None and not agent:
+            raise InvalidRequestError(
+                f"custom_inputs go to agent endpoints only, and {request.model!r} is of family {profile.family!r}; "
+                "leave them out, or set family='agent' if it is an agent"
+            )
+        reasoning = _reasoning(request, profile)
+        body: JsonObject = {"model": request.model, "input": input_items(request, profile)}
+        if not agent:
+            body["store"] = False
+        if request.stream:
+            body["stream"] = True
+        body |= _tools(request)
+        if reasoning:
+            body["reasoning"] = reasoning
+        if request.output is not None and request.output.kind != "text":
+            body["text"] = {"format": _format(request.output)}
+        body |= _sampling(request, profile, effort=reasoning.get("effort"))
+        body |= _includes(request, profile)
+        body |= _as_given(request)
+        _warn_of_what_is_not_carried(request)
+        return body
+
+    def decode(self, body: JsonObject, model: str) -> ChatResponse:
+        """Return the answer in ``body``; ``model`` is the name that was asked.
+
+        Raises:
+            InvalidResponseError: the body is not an answer of this api.
+            APIError: the body says that the answer failed; the class fits the server's code.
+        """
+        if not isinstance(body.get("output"), list) and not isinstance(body.get("status"), str):
+            raise InvalidResponseError(
+                f"the answer of {model!r} is no Responses answer: it has neither output nor status; "
+                "set api= to what the endpoint speaks",
+                model=model,
+            )
+        return fold(ResponsesDecoder(model).whole(body))
+
+    def decoder(self, model: str) -> ResponsesDecoder:
+        """Return a fresh reader of one stream; ``model`` is the name that was asked."""
+        return ResponsesDecoder(model)
+
+
+def _tools(request: ChatRequest) -> JsonObject:
+    """Return the fields about tools; a tool choice without tools is no field the api takes."""
+    if not request.tools:
+        return {}
+    fields: JsonObject = {"tools": [_tool(tool) for tool in request.tools]}
+    if request.tool_choice is not None:
+        fields["tool_choice"] = _choice(request.tool_choice, request.tools)
+    if request.parallel_tool_calls is not None:
+        fields["parallel_tool_calls"] = request.parallel_tool_calls
+    return fields
+
+
+def _tool(tool: ToolSpec) -> JsonObject:
+    """Return one tool, flat; ``parameters`` and ``strict`` are required keys of a function here."""
+    if tool.native is not None:
+        return tool.native
+    fields: JsonObject = {"type": "custom" if tool.custom else "function", "name": tool.name}
+    if tool.description:
+        fields["description"] = tool.description
+    if tool.custom:
+        if tool.parameters:
+            fields["format"] = tool.parameters
+    else:
+        fields["parameters"] = tool.parameters or {"type": "object", "properties": {}}
+        fields["strict"] = bool(tool.strict)
+    return fields | tool.extras
+
+
+def _choice(choice: ToolChoice, tools: tuple[ToolSpec, ...]) -> JsonValue:
+    if choice.mode == "none" or not choice.names:
+        return choice.mode
+    known = {tool.name: tool for tool in tools}
+    named: list[JsonValue] = [_reference(name, known.get(name)) for name in choice.names]
+    if choice.mode == "required" and len(named) == 1:
+        return named[0]
+    return {"type": "allowed_tools", "mode": choice.mode, "tools": named}
+
+
+def _reference(name: str, tool: ToolSpec | None) -> JsonObject:
+    if tool is not None and tool.native is not None:
+        kind = tool.native.get("type")
+        return {"type": kind} if kind not in ("function", "custom") else {"type": kind, "name": name}
+    return {"type": "custom" if tool is not None and tool.custom else "function", "name": name}
+
+
+def _format(output: OutputFormat) -> JsonObject:
+    if output.kind == "json":
+        return {"type": "json_object"}
+    form: JsonObject = {"type": "json_schema", "name": wire_id(output.name), "schema": output.schema or {}}
+    if output.description is not None:
+        form["description"] = output.description
+    if output.strict is not None:
+        form["strict"] = output.strict
+    return form
+
+
+def _reasoning(request: ChatRequest, profile: Profile) -> JsonObject:
+    config = request.reasoning
+    if config is None:
+        return {}
+    if config.budget is not None:
+        warn_once(
+            f"{request.model}: reasoning budget",
+            f"The responses api counts no reasoning tokens; the budget was left out for {request.model!r}. "
+            "Use reasoning_effort.",
+        )
+    fields: JsonObject = {}
+    effort = config.effort or ("none" if config.mode == "off" else None)
+    if effort is not None:
+        fields["effort"] = _nearest_effort(effort, request.model, profile)
+    if config.show in _SUMMARIES:
+        fields["summary"] = _SUMMARIES[config.show]
+    if fields and profile.known and not profile.reasoning and profile.family != "agent":
+        warn_once(
+            f"{request.model}: reasoning", f"{request.model!r} does not reason; the reasoning settings were left out."
+        )
+        return {}
+    return fields
+
+
+def _nearest_effort(effort: str, model: str, profile: Profile) -> str:
+    """Return ``effort`` if the model takes it, else the nearest it takes; an unknown word is left to the server."""
+    ranked = [one for one in _EFFORTS if one in profile.efforts]
+    if not ranked or effort in profile.efforts or effort not in _EFFORTS:
+        return effort
+    wanted = _EFFORTS.index(effort)
+    nearest = min(ranked, key=lambda one: abs(_EFFORTS.index(one) - wanted))
+    warn_once(
+        f"{model}: reasoning effort {effort}",
+        f"{model!r} takes reasoning effort {', '.join(ranked)}; {nearest!r} was sent for {effort!r}.",
+    )
+    return nearest
+
+
+def _sampling(request: ChatRequest, profile: Profile, *, effort: JsonValue) -> JsonObject:
+    """Return temperature and top_p where the model takes them: a reasoning model does only while it does not reason."""
+    given: JsonObject = {"temperature": request.temperature, "top_p": request.top_p}
+    given = {name: value for name, value in given.items() if value is not None}
+    if profile.sampling or effort == "none":
+        return given
+    for name in given:
+        warn_once(
+            f"{request.model}: {name}",
+            f"{request.model!r} takes no {name} while it reasons; it was left out. "
+            "With reasoning_effort='none' it is sent, where the model takes that.",
+        )
+    return {}
+
+
+def _includes(request: ChatRequest, profile: Profile) -> JsonObject:
+    wanted: list[JsonValue] = []
+    fields: JsonObject = {}
+    if profile.reasoning and profile.family != "agent":
+        wanted.append("reasoning.encrypted_content")
+    if request.logprobs or (request.logprobs is None and request.top_logprobs is not None):
+        wanted.append("message.output_text.logprobs")
+        if request.top_logprobs is not None:
+            fields["top_logprobs"] = request.top_logprobs
+    return {"include": wanted, **fields} if wanted else fields
+
+
+def _as_given(request: ChatRequest) -> JsonObject:
+    fields: JsonObject = {
+        "max_output_tokens": request.max_tokens,
+        "service_tier": request.service_tier,
+        "metadata": request.metadata,
+        "user": request.user,
+        "prompt_cache_key": request.cache_key,
+        "custom_inputs": request.custom_inputs,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _warn_of_what_is_not_carried(request: ChatRequest) -> None:
+    for name in _NOT_CARRIED:
+        value = getattr(request, name)
+        if value is None or value == () or (name == "n" and value == 1):
+            continue
+        warn_once(
+            f"{request.model}: {name}",
+            f"The responses api has no {name}; it was left out for {request.model!r}. "
+            "Where the model is served on it, api='chat-completions' may carry it.",
+        )

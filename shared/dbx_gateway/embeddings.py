@@ -1,0 +1,127 @@
+"""Vectors of texts: what to send, what came back (databricks-wire.md sections 1.1 and 1.2)."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from dbx_gateway.chat import JsonObject, Usage
+from dbx_gateway.error_bodies import Asked, api_error, error_event
+from dbx_gateway.errors import InvalidRequestError, InvalidResponseError
+from dbx_gateway.routing import EmbeddingsRoute
+
+__all__ = ["DEFAULT_BATCH", "Embeddings", "batches", "embeddings_body", "joined", "read_embeddings"]
+
+DEFAULT_BATCH = 20
+"""Texts per request where the profile names no other number (databricks-wire.md section 6, row embeddings-batch)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors in the order of their texts.
+
+    Args:
+        vectors: one list of numbers for each text.
+        model: as the server names it.
+        usage: tokens of the texts; None where the server reports none.
+    """
+
+    vectors: tuple[tuple[float, ...], ...]
+    model: str | None = None
+    usage: Usage | None = None
+
+
+def batches(texts: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Yield ``texts`` in groups of at most ``size``, in order.
+
+    Raises:
+        InvalidRequestError: a text is empty or no text, or ``size`` is less than one.
+    """
+    if size < 1:
+        raise InvalidRequestError(f"the batch size is {size}; give at least 1")
+    group: list[str] = []
+    for number, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  # callers err
+            raise InvalidRequestError(f"text number {number} is empty or no text; embeddings need some")
+        group.append(text)
+        if len(group) == size:
+            yield tuple(group)
+            group = []
+    if group:
+        yield tuple(group)
+
+
+def embeddings_body(route: EmbeddingsRoute, texts: tuple[str, ...], dimensions: int | None) -> JsonObject:
+    """Return the body that asks for the vectors of ``texts``."""
+    body: JsonObject = {"input": list(texts)}
+    if route.model_in_body:
+        body["model"] = route.model
+    if dimensions is not None:
+        body["dimensions"] = dimensions
+    return body
+
+
+def read_embeddings(body: bytes, count: int, asked: Asked) -> Embeddings:
+    """Return the vectors in ``body``.
+
+    Raises:
+        DbxGatewayError: it reports an error, or does not hold ``count`` vectors.
+    """
+    try:
+        value: JsonValue = from_json(body)
+    except ValueError:
+        value = None
+    if isinstance(value, dict) and error_event(value):
+        raise api_error(None, {}, value, asked)
+    rows = value.get("data") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(rows, list) or len(rows) != count:
+        found = len(rows) if isinstance(rows, list) else "no"
+        raise InvalidResponseError(f"{asked} answered with {found} vectors for {count} texts.", status=200)
+    ordered = sorted((row for row in rows if isinstance(row, dict)), key=lambda row: _index(row.get("index")))
+    model = value.get("model")
+    return Embeddings(
+        tuple(_vector(row.get("embedding"), asked) for row in ordered),
+        model if isinstance(model, str) else None,
+        _usage(value.get("usage")),
+    )
+
+
+def joined(parts: Iterable[Embeddings]) -> Embeddings:
+    """Return the results of several batches as one."""
+    vectors: list[tuple[float, ...]] = []
+    model: str | None = None
+    used: list[Usage | None] = []
+    for part in parts:
+        vectors += part.vectors
+        model = part.model or model
+        used.append(part.usage)
+    counts = [usage for usage in used if usage is not None]
+    total = Usage(input=sum(u.input for u in counts), total=sum(u.total for u in counts)) if counts else None
+    return Embeddings(tuple(vectors), model, total)
+
+
+def _index(value: JsonValue) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _vector(value: JsonValue, asked: Asked) -> tuple[float, ...]:
+    if isinstance(value, str):
+        raw = base64.b64decode(value)
+        return struct.unpack(f"<{len(raw) // 4}f", raw)
+    if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
+        raise InvalidResponseError(f"{asked} answered with a vector that is no list of numbers.", status=200)
+    return tuple(float(number) for number in value if isinstance(number, int | float))
+
+
+def _usage(value: JsonValue) -> Usage | None:
+    if not isinstance(value, dict):
+        return None
+    prompt, total = value.get("prompt_tokens"), value.get("total_tokens")
+    if not isinstance(prompt, int):
+        return None
+    return Usage(input=prompt, total=total if isinstance(total, int) else prompt, raw=value)

@@ -1,0 +1,316 @@
+"""What to change in a request that a server refused, so that it takes it: decided from the server's own words.
+
+Only a refusal (400 or 422) that names an optional field of the request is repaired, by leaving that field out or by
+bringing it to a value the server names. What is asked and said, the tools, the model and whether the answer is streamed
+are never touched (databricks-wire.md section 6.1).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal, assert_never
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.errors import APIError, BadRequestError, ContextOverflowError
+from dbx_gateway.quirks import oss_output_cap
+from dbx_gateway.quirks.catalogue import ALL, QUIRKS, quirk_named
+from dbx_gateway.quirks.quirk import Context, Quirk
+
+__all__ = ["Repair", "learned_quirks", "repair_for"]
+
+_UNTOUCHABLE: Final = frozenset(
+    {
+        # What is asked.
+        *("model", "messages", "input", "contents", "instructions", "system", "systeminstruction", "prompt"),
+        *("tools", "stream", "custominputs"),
+        # The form of the answer: without it the caller would read an answer of another form.
+        *("responseformat", "text.format", "outputconfig.format", "outputformat"),
+        *(
+            "generationconfig.responseschema",
+            "generationconfig.responsejsonschema",
+            "generationconfig.responsemimetype",
+        ),
+    }
+)
+"""Paths that no repair changes, nor anything inside them: letters only, in lower case."""
+
+_REQUIRED: Final = {"messages": frozenset({"maxtokens"})}
+"""Fields that an api demands, so that leaving them out would only be refused again."""
+
+_WHOLE: Final = frozenset({"thinking"})
+"""Objects whose fields mean something only together: they are left out whole."""
+
+_CARRIERS: Final = frozenset({"generationconfig", "reasoning", "outputconfig", "text", "streamoptions"})
+"""Objects that hold only optional fields: a field named without its path is looked for in these too."""
+
+_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+_QUOTE: Final = r"\\?[\"'`]"
+_FIELD: Final = r"(?P<field>[A-Za-z_$][\w$]*(?:[.\[\]]+\w+)*)"
+
+_NAMED: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"unknown field {_QUOTE}{_FIELD}{_QUOTE}",
+        rf"{_FIELD}{_QUOTE}?: Extra inputs are not permitted",
+        rf"(?:[Uu]nsupported|[Uu]nknown|[Uu]nrecognized|[Ii]nvalid) parameter:? {_QUOTE}{_FIELD}{_QUOTE}",
+        rf"[Uu]nsupported value: {_QUOTE}{_FIELD}{_QUOTE}",
+        rf"{_FIELD}{_QUOTE}?: Input should be ",
+        rf"{_QUOTE}{_FIELD}{_QUOTE} is (?:not supported|deprecated) (?:on|for|with|by) ",
+        rf"[Uu]nrecognized request argument supplied: {_FIELD}",
+    )
+)
+"""Words that name a field (databricks-wire.md sections 5.1, 5.4 and 6.1; dialects.md sections 1.5 and 3.5)."""
+
+_UNKNOWN_NAME: Final = re.compile(
+    rf"[Uu]nknown name {_QUOTE}{_FIELD}{_QUOTE}(?: at {_QUOTE}(?P<parent>[\w.\[\]]+){_QUOTE})?"
+)
+"""Google's words: the field, and the path it stands at (databricks-wire.md section 5.5)."""
+
+_NAMED_VALUE: Final = re.compile(rf"(?:[Ii]nvalid|[Uu]nsupported) value: {_QUOTE}(?P<value>[^\"'`\\]+){_QUOTE}")
+"""Words that name the value only (databricks-wire.md section 6, row effort-enum)."""
+
+_ALLOWED: Final = re.compile(r"(?:Input should be|[Ss]upported values are:?|[Mm]ust be one of:?)\s+(?P<allowed>[^\n]*)")
+_QUOTED: Final = re.compile(r"\\?(?P<quote>[\"'`])(?P<value>[^\"'`\\]*)\\?(?P=quote)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """A change that made, or may make, an endpoint take a request; it applies to later requests as well.
+
+    Args:
+        name: what it is called in ``Exchange.repairs``, and the quirk's name where it is one.
+        kind: ``quirk`` applies the quirk ``name``; ``drop`` leaves the field out; ``clamp`` brings it to the nearest
+            of ``allowed``; ``cap`` to at most ``limit``.
+        path: the wire's names that lead to the field.
+        allowed: the values the server names.
+        limit: the most the server gives.
+        note: a sentence for the user, to be logged once after the repair worked; empty where the quirk says it.
+    """
+
+    name: str
+    kind: Literal["quirk", "drop", "clamp", "cap"]
+    path: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    limit: int | None = None
+    note: str = field(default="", compare=False)
+
+    def apply(self, body: JsonObject, context: Context) -> JsonObject:
+        """Return ``body`` repaired; ``body`` itself where it has nothing to repair. Nothing is changed in place."""
+        match self.kind:
+            case "quirk":
+                request = quirk_named(self.name).request
+                return body if request is None else request(body, context)
+            case "cap":
+                return body if self.limit is None else oss_output_cap.capped(body, context, self.limit)
+            case "drop":
+                return _replaced(body, self.path, None)
+            case "clamp":
+                value = _value_at(body, self.path)
+                if not isinstance(value, str) or value in self.allowed:
+                    return body
+                return _replaced(body, self.path, _nearest(value, self.allowed))
+            case _:
+                assert_never(self.kind)
+
+
+def learned_quirks(repairs: tuple[Repair, ...]) -> frozenset[str]:
+    """Return the names of the reactive quirks among ``repairs``."""
+    return frozenset(repair.name for repair in repairs if repair.kind == "quirk")
+
+
+def repair_for(
+    error: APIError,
+    body: JsonObject,
+    context: Context,
+    *,
+    protected: frozenset[str] = frozenset(),
+    disabled: frozenset[str] = frozenset(),
+) -> Repair | None:
+    """Return the repair that the server's words call for, or None where there is none.
+
+    A reactive quirk that knows the words comes first, else a field that they name is left out or clamped. A prompt that
+    is too long is never repaired.
+
+    Args:
+        error: the refusal.
+        body: the request that was refused, without the caller's ``extra_body``.
+        context: of that request.
+        protected: the top-level keys of the caller's ``extra_body``: they are sent as given.
+        disabled: quirks the caller turned off; ``all`` among them turns every repair off.
+    """
+    refused = isinstance(error, BadRequestError) and error.status in (400, 422)
+    if not refused or isinstance(error, ContextOverflowError) or ALL in disabled:
+        return None
+    for quirk in QUIRKS:
+        if quirk.name not in disabled and _recognises(quirk, error, context):
+            repair = _of_quirk(quirk, error)
+            fixed = repair.apply(body, context)
+            if fixed is not body and not _changes(body, fixed) & protected:
+                return repair
+    return _generic(error.message, body, context, protected)
+
+
+def _recognises(quirk: Quirk, error: APIError, context: Context) -> bool:
+    return quirk.on_refusal is not None and quirk.applies_to(context) and quirk.on_refusal(error)
+
+
+def _of_quirk(quirk: Quirk, error: APIError) -> Repair:
+    if quirk is oss_output_cap.QUIRK:
+        cap = oss_output_cap.named_cap(error)
+        if cap is not None:
+            return Repair(name=quirk.name, kind="cap", path=(oss_output_cap.FIELD,), limit=cap)
+    return Repair(name=quirk.name, kind="quirk")
+
+
+def _changes(before: JsonObject, after: JsonObject) -> frozenset[str]:
+    """Return the top-level keys whose values differ."""
+    return frozenset(
+        key
+        for key in before.keys() | after.keys()
+        if before.get(key) is not after.get(key) or (key in before) != (key in after)
+    )
+
+
+def _generic(words: str, body: JsonObject, context: Context, protected: frozenset[str]) -> Repair | None:
+    for path in _paths_named(words, body):
+        if path[0] in protected or not _is_optional(path, context):
+            continue
+        whole = path[:1] if path[0] in _WHOLE else path
+        allowed = _allowed(words)
+        value = _value_at(body, whole)
+        if isinstance(value, str) and allowed and value not in allowed and _nearest(value, allowed) is not None:
+            return _clamp(whole, allowed, value, context)
+        return _drop(whole, context)
+    return None
+
+
+def _drop(path: tuple[str, ...], context: Context) -> Repair:
+    name = ".".join(path)
+    note = (
+        f"{context.model} ({context.surface}, {context.api}) refuses {name}: the request was sent without it, "
+        "and so will later ones be. Do not set it for this model"
+    )
+    return Repair(name=f"drop {name}", kind="drop", path=path, note=note)
+
+
+def _clamp(path: tuple[str, ...], allowed: tuple[str, ...], value: str, context: Context) -> Repair:
+    name, nearest = ".".join(path), _nearest(value, allowed)
+    note = (
+        f"{context.model} ({context.surface}, {context.api}) refuses {name} {value!r}: {nearest!r} was sent, "
+        f"the nearest of {', '.join(allowed)}. Set one of these"
+    )
+    return Repair(name=f"clamp {name}", kind="clamp", path=path, allowed=allowed, note=note)
+
+
+def _paths_named(words: str, body: JsonObject) -> Iterator[tuple[str, ...]]:
+    """Yield the paths in ``body`` that the server's words name, in the body's own spelling."""
+    for match in _UNKNOWN_NAME.finditer(words):
+        parent = match["parent"]
+        yield from _found(f"{parent}.{match['field']}" if parent else match["field"], body)
+    for pattern in _NAMED:
+        for match in pattern.finditer(words):
+            yield from _found(match["field"], body)
+    for match in _NAMED_VALUE.finditer(words):
+        paths = [path for path in _strings(body, match["value"]) if not _is_untouchable(path)]
+        if len(paths) == 1:
+            yield paths[0]
+
+
+def _found(named: str, body: JsonObject) -> Iterator[tuple[str, ...]]:
+    segments = [segment for segment in re.split(r"[.\[\]]+", named) if segment]
+    path = _resolved(segments, body)
+    if path:
+        yield path
+    elif len(segments) == 1:
+        carriers = [(key, value) for key, value in body.items() if _folded(key) in _CARRIERS]
+        for key, value in carriers:
+            deeper = _resolved(segments, value)
+            if deeper:
+                yield (key, *deeper)
+
+
+def _resolved(segments: list[str], value: JsonValue) -> tuple[str, ...]:
+    """Return the keys of ``value`` that ``segments`` name, as deep as they lead; camel and snake case are one.
+
+    A refusal may name more than the body has (the tag of a union: ``thinking.enabled.budget_tokens``), but for one
+    segment or more the start of the path must be there.
+    """
+    if not segments or not isinstance(value, dict):
+        return ()
+    for key, inner in value.items():
+        if _folded(key) == _folded(segments[0]):
+            deeper = _resolved(segments[1:], inner)
+            if segments[1:] and not deeper and key not in _WHOLE:
+                return ()
+            return (key, *deeper)
+    return ()
+
+
+def _folded(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _strings(value: JsonValue, wanted: str, depth: int = 3) -> Iterator[tuple[str, ...]]:
+    """Yield the paths, through objects only, at which ``wanted`` stands."""
+    if isinstance(value, dict) and depth:
+        for key, inner in value.items():
+            if inner == wanted:
+                yield (key,)
+            for rest in _strings(inner, wanted, depth - 1):
+                yield (key, *rest)
+
+
+def _is_untouchable(path: tuple[str, ...]) -> bool:
+    folded = [_folded(key) for key in path]
+    return any(".".join(folded[: length + 1]) in _UNTOUCHABLE for length in range(len(folded)))
+
+
+def _is_optional(path: tuple[str, ...], context: Context) -> bool:
+    required = _REQUIRED.get(context.api, frozenset())
+    return not _is_untouchable(path) and _folded(path[0]) not in required
+
+
+def _allowed(words: str) -> tuple[str, ...]:
+    match = _ALLOWED.search(words)
+    return tuple(quoted["value"] for quoted in _QUOTED.finditer(match["allowed"])) if match else ()
+
+
+def _nearest(value: str, allowed: tuple[str, ...]) -> str | None:
+    """Return the allowed effort next to ``value``, the lower of two; None where these are no efforts."""
+    ranks = {word: _EFFORTS.index(word.lower()) for word in allowed if word.lower() in _EFFORTS}
+    if value.lower() not in _EFFORTS or not ranks:
+        return None
+    wanted = _EFFORTS.index(value.lower())
+    return min(ranks, key=lambda word: (abs(ranks[word] - wanted), ranks[word]))
+
+
+def _value_at(body: JsonObject, path: tuple[str, ...]) -> JsonValue:
+    value: JsonValue = body
+    for key in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key)
+    return value
+
+
+def _replaced(body: JsonObject, path: tuple[str, ...], value: JsonValue) -> JsonObject:
+    """Return ``body`` with ``value`` at ``path``; None takes the field out, and objects that are then empty."""
+    key = path[0]
+    if key not in body:
+        return body
+    inner = body[key]
+    if len(path) > 1:
+        if not isinstance(inner, dict):
+            return body
+        fixed = _replaced(inner, path[1:], value)
+        if fixed is inner:
+            return body
+        value = fixed or None
+    if value is None:
+        return {name: kept for name, kept in body.items() if name != key}
+    return {**body, key: value}

@@ -1,0 +1,59 @@
+"""The logging switch: ``DBX_GATEWAY_LOG=requests`` writes one line per request, ``bodies`` the bodies too."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.notices import warn_once
+from dbx_gateway.transport import Outgoing, Reply
+
+if TYPE_CHECKING:
+    from dbx_gateway.calls import Live
+
+__all__ = ["log_exchange"]
+
+logger = logging.getLogger("dbx_gateway.requests")
+
+_SECRETS: Final = re.compile(rb"(dapi[0-9a-f]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=Bearer )[\w.~+/-]+)")
+_LONGEST_BODY: Final = 20_000
+
+
+def log_exchange(
+    sent: Outgoing, outcome: Reply | Live | DbxGatewayError, error: DbxGatewayError | None, seconds: float, attempt: int
+) -> None:
+    """Log one request and what became of it, where the environment asks for it."""
+    wanted = os.environ.get("DBX_GATEWAY_LOG")
+    if wanted not in ("requests", "bodies"):
+        return
+    _show()
+    status = outcome.status if error is None else error.status or type(error).__name__
+    headers = {} if isinstance(outcome, DbxGatewayError) else outcome.headers
+    request_id = headers.get("x-request-id", "-")
+    logger.info(
+        "%s status=%s ms=%.0f attempt=%d request_id=%s", sent.asked, status, seconds * 1000, attempt, request_id
+    )
+    if wanted == "bodies":
+        warn_once(
+            "log bodies", "DBX_GATEWAY_LOG=bodies writes prompts and answers to the log; secrets in them are masked"
+        )
+        logger.info("sent %s", _masked(sent.content or b""))
+        if isinstance(outcome, Reply):
+            logger.info("got %s", _masked(outcome.body))
+
+
+def _masked(body: bytes) -> str:
+    return _SECRETS.sub(b"***", body[:_LONGEST_BODY]).decode("utf-8", "replace")
+
+
+def _show() -> None:
+    """Whoever sets the variable wants to see the lines, also where the application configures no logging."""
+    if not logger.handlers and not logging.getLogger().handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+        logger.addHandler(handler)
+    if logger.getEffectiveLevel() > logging.INFO:
+        logger.setLevel(logging.INFO)

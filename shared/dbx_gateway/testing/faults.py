@@ -1,0 +1,167 @@
+"""Failures a test can ask of the simulated workspace, and the replies they turn answers into."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pydantic_core import to_json
+
+__all__ = ["ConnectionCut", "Fault", "Faults", "Pause", "Reply", "Streamed"]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A silence inside a stream, in seconds: whoever sends the stream waits so long."""
+
+    seconds: float
+
+
+class ConnectionCut(Exception):  # noqa: N818  # it is what happens to the client, not a failure of the simulation
+    """The connection breaks here: whoever sends the body must close it without ending the body."""
+
+
+Streamed: TypeAlias = Iterator["bytes | Pause"]
+"""A body sent in pieces; it may raise :class:`ConnectionCut`."""
+
+
+@dataclass
+class Reply:
+    """What the workspace sends back.
+
+    Args:
+        status: HTTP status.
+        headers: response headers, lower case.
+        body: all of it, or its pieces.
+        stall: seconds to wait before the headers are sent.
+    """
+
+    status: int
+    headers: dict[str, str]
+    body: bytes | Streamed
+    stall: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One way in which a request fails. Several may be combined: slow and then cut.
+
+    Args:
+        status: answer with this status instead; the model is not asked and nothing is billed.
+        body: the body of that answer, as JSON or as it is; by default a Databricks error body.
+        headers: headers of that answer, such as ``{"Retry-After": "1"}``.
+        stall: seconds of silence before the headers.
+        stall_after: send this many events first, then be silent for ``stall`` seconds.
+        slow: seconds of silence before each event.
+        cut_after: send this many bytes of the body, then break the connection.
+        end_after: send this many events, then end the stream as if it were complete, without its closing events.
+        error_after: send this many events, then an error event of this api, then end the stream.
+        error_code: code of the error event, or of the default body.
+        error_message: message of the error event, or of the default body.
+    """
+
+    status: int | None = None
+    body: dict[str, Any] | str | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    stall: float = 0.0
+    stall_after: int | None = None
+    slow: float = 0.0
+    cut_after: int | None = None
+    end_after: int | None = None
+    error_after: int | None = None
+    error_code: str = "TEMPORARILY_UNAVAILABLE"
+    error_message: str = "the simulated workspace was asked to fail"
+
+    def refusal(self) -> Reply | None:
+        """Return the answer to give instead of asking the model, if the fault is of that kind."""
+        if self.status is None:
+            return None
+        body = self.body
+        if body is None:
+            body = {"error_code": self.error_code, "message": self.error_message}
+        raw = body.encode() if isinstance(body, str) else to_json(body)
+        kind = "application/json" if not isinstance(self.body, str) else "text/html"
+        headers = {"content-type": kind} | {name.lower(): value for name, value in self.headers.items()}
+        return Reply(self.status, headers, raw, stall=self.stall)
+
+    def apply(self, reply: Reply, error_event: bytes, is_terminal: Callable[[bytes], bool]) -> Reply:
+        """Return an answer as this fault leaves it."""
+        body: bytes | Streamed = reply.body
+        if not isinstance(body, bytes):
+            body = self._events(body, error_event, is_terminal)
+        if self.cut_after is not None:
+            body = _cut(body, self.cut_after)
+        stall = self.stall if self.stall_after is None else 0.0
+        return Reply(reply.status, reply.headers, body, stall=stall)
+
+    def _events(self, events: Streamed, error_event: bytes, is_terminal: Callable[[bytes], bool]) -> Streamed:
+        for number, event in enumerate(events):
+            if number == self.stall_after:
+                yield Pause(self.stall)
+            if number == self.error_after:
+                yield error_event
+                return
+            if self.end_after is not None and (number >= self.end_after or _ends(event, is_terminal)):
+                return
+            if self.slow:
+                yield Pause(self.slow)
+            yield event
+
+
+def _ends(event: bytes | Pause, is_terminal: Callable[[bytes], bool]) -> bool:
+    return isinstance(event, bytes) and is_terminal(event)
+
+
+def _cut(body: bytes | Streamed, size: int) -> Streamed:
+    left = size
+    for piece in (body,) if isinstance(body, bytes) else body:
+        if isinstance(piece, Pause):
+            yield piece
+            continue
+        if len(piece) >= left:
+            if left:
+                yield piece[:left]
+            break
+        left -= len(piece)
+        yield piece
+    raise ConnectionCut
+
+
+class Faults:
+    """The faults that wait for their requests."""
+
+    def __init__(self) -> None:
+        self._waiting: list[_Waiting] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault, times: int | None, where: str) -> None:
+        """Let a fault wait for requests."""
+        with self._lock:
+            self._waiting.append(_Waiting(fault, times, where))
+
+    def clear(self) -> None:
+        """Drop all that still wait."""
+        with self._lock:
+            self._waiting.clear()
+
+    def take(self, path: str) -> Fault | None:
+        """Return the first fault that waits for a request to this path, and count it."""
+        with self._lock:
+            for waiting in self._waiting:
+                if waiting.where not in path:
+                    continue
+                if waiting.times is not None:
+                    waiting.times -= 1
+                    if waiting.times <= 0:
+                        self._waiting.remove(waiting)
+                return waiting.fault
+        return None
+
+
+@dataclass
+class _Waiting:
+    fault: Fault
+    times: int | None
+    where: str

@@ -1,0 +1,89 @@
+"""What happened in a simulated workspace: every request it got, and what was billed for it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dbx_gateway.surfaces import Api, Surface
+from dbx_gateway.testing.conversation import Counts
+
+__all__ = ["Entry", "Ledger"]
+
+_NOTHING = Counts(0, 0)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One request.
+
+    Args:
+        id: the request id, as in the ``x-request-id`` header of the answer.
+        method: the HTTP method.
+        path: path and query as received.
+        user: who asked; None when the credential was refused.
+        status: HTTP status of the answer.
+        surface: for a request to a model, where it arrived; else None.
+        api: for a request to a model, its wire format; else None.
+        model: for a request to a model, the name it was asked for under.
+        stream: whether a streamed answer was asked for.
+        billed: the tokens the answer cost, at its full length even when the connection broke; zero for a refusal.
+        body: the body as received, decoded; None when there was none or it was no JSON object.
+        headers: the request's headers, lower case, without the credential.
+    """
+
+    id: str
+    method: str
+    path: str
+    user: str | None
+    status: int
+    surface: Surface | None = None
+    api: Api | Literal["embeddings"] | None = None
+    model: str | None = None
+    stream: bool = False
+    billed: Counts = _NOTHING
+    body: dict[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+
+
+class Ledger:
+    """The entries of a workspace in the order the requests ended; may be read while requests run."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._lock = threading.Lock()
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry."""
+        with self._lock:
+            self._entries.append(entry)
+
+    def clear(self) -> None:
+        """Forget all entries."""
+        with self._lock:
+            self._entries.clear()
+
+    def entries(self, where: str = "") -> list[Entry]:
+        """Return the entries whose path contains ``where``."""
+        with self._lock:
+            return [entry for entry in self._entries if where in entry.path]
+
+    def model_calls(self) -> list[Entry]:
+        """Return the entries that went to a model, whatever came of them."""
+        return [entry for entry in self.entries() if entry.api is not None]
+
+    def billed(self, user: str | None = None) -> Counts:
+        """Return the tokens billed in all, or to one user."""
+        bills = [entry.billed for entry in self.entries() if user is None or entry.user == user]
+        return Counts(
+            input=sum(bill.input for bill in bills),
+            output=sum(bill.output for bill in bills),
+            cache_read=sum(bill.cache_read for bill in bills),
+            cache_write=sum(bill.cache_write for bill in bills),
+            reasoning=sum(bill.reasoning for bill in bills),
+        )
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._entries)

@@ -1,0 +1,223 @@
+"""What the vendor of the Responses api refuses in a well-shaped request: ids, unpaired items, what a model does not take.
+
+Sources: dialects.md sections 2.1 and 2.6; databricks-wire.md section 5.3.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from dbx_gateway.testing.seals import is_of
+from dbx_gateway.testing.shape import entries, inside, is_object
+from dbx_gateway.testing.shapes_responses import bad_request, supported_values
+from dbx_gateway.testing.wire import Refused, Situation
+
+__all__ = ["check_items", "check_model", "items_of", "too_long_id"]
+
+_LONGEST_ID = 64
+_PREFIXES: dict[str, str] = {"message": "msg", "function_call": "fc", "reasoning": "rs"}
+"""How the id of an input item begins, by its type (databricks-wire.md section 5.3, row id prefixes)."""
+_ID = re.compile(r"[A-Za-z0-9_-]+\Z")
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z")
+
+
+def items_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the input as items, a plain string as one user message."""
+    given = body["input"]
+    return [{"type": "message", "role": "user", "content": given}] if isinstance(given, str) else given
+
+
+def too_long_id(body: dict[str, Any]) -> Refused | None:
+    """Return the refusal of the first id of an input item over 64 characters, or None."""
+    for at, item in enumerate(entries(body, "input")):
+        for key in ("id", "call_id"):
+            name = item.get(key)
+            if isinstance(name, str) and len(name) > _LONGEST_ID:
+                where = f"input[{at}].{key}"
+                return bad_request(
+                    f"Invalid '{where}': string too long. Expected a string with maximum length {_LONGEST_ID}, but got "
+                    f"a string with length {len(name)} instead.",
+                    where,
+                    "string_above_max_length",
+                )
+    return None
+
+
+def check_items(body: dict[str, Any]) -> None:
+    """Refuse input whose ids, calls, outputs or reasoning do not fit each other.
+
+    Raises:
+        Refused: with the vendor's words (dialects.md section 2.6).
+    """
+    items = items_of(body)
+    if not items:
+        raise bad_request("Invalid 'input': empty array. Expected a non-empty array.", "input", "empty_array")
+    long = too_long_id(body)
+    if long is not None:
+        raise long
+    stored = body.get("previous_response_id")
+    if stored is not None:
+        raise bad_request(
+            f"Previous response with id '{stored}' not found.", "previous_response_id", "previous_response_not_found"
+        )
+    for at, item in enumerate(items):
+        _check_id(at, item)
+    _check_pairs(items)
+    _check_reasoning(items)
+
+
+def _check_id(at: int, item: dict[str, Any]) -> None:
+    kind, name = item.get("type", "message"), item.get("id")
+    if kind == "item_reference":
+        raise bad_request(f"Item with id '{name}' not found.", "input")
+    for key in ("id", "call_id"):
+        value = item.get(key)
+        if isinstance(value, str) and not _ID.match(value):
+            raise bad_request(
+                f"Invalid 'input[{at}].{key}': '{value}'. Expected an ID that contains letters, numbers, underscores, "
+                "or dashes, but this value contained additional characters.",
+                f"input[{at}].{key}",
+                "invalid_value",
+            )
+    prefix = _PREFIXES.get(kind)
+    if name is not None and prefix is not None and not name.startswith(prefix + "_"):
+        raise bad_request(
+            f"Invalid 'input[{at}].id': '{name}'. Expected an ID that begins with '{prefix}'.",
+            f"input[{at}].id",
+            "invalid_value",
+        )
+
+
+def _check_pairs(items: list[dict[str, Any]]) -> None:
+    open_calls: dict[str, None] = {}
+    for item in items:
+        kind, call_id = item.get("type"), item.get("call_id", "")
+        if kind == "function_call":
+            open_calls[call_id] = None
+        elif kind == "function_call_output":
+            if call_id not in open_calls:
+                raise bad_request(f"No tool call found for function call output with call_id {call_id}.", "input")
+            del open_calls[call_id]
+    for call_id in open_calls:
+        raise bad_request(f"No tool output found for function call {call_id}.", "input")
+
+
+def _check_reasoning(items: list[dict[str, Any]]) -> None:
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        if item.get("type") != "reasoning":
+            continue
+        name = item.get("id")
+        if following is None or not _follows(following):
+            raise bad_request(
+                f"Item '{name}' of type 'reasoning' was provided without its required following item.", "input"
+            )
+        sealed = item.get("encrypted_content")
+        if sealed is None:
+            raise bad_request(
+                f"Item with id '{name}' not found. Items are not persisted when `store` is set to false. Try again with "
+                "`store` set to true, or remove this item from your input.",
+                "input",
+            )
+        summary = "".join(part["text"] for part in item["summary"])
+        if summary and not is_of(sealed, summary):
+            raise bad_request(
+                f"The encrypted content for item {name} could not be verified.", None, "invalid_encrypted_content"
+            )
+
+
+def _follows(item: dict[str, Any]) -> bool:
+    return item.get("type") in ("function_call", "reasoning") or item.get("role") == "assistant"
+
+
+def check_model(body: dict[str, Any], situation: Situation) -> None:
+    """Refuse what the model's profile says it does not take, and tools that contradict themselves.
+
+    Raises:
+        Refused: with the vendor's words.
+    """
+    if not situation.profile.sampling:
+        for name in ("temperature", "top_p"):
+            if body.get(name) not in (None, 1):
+                raise bad_request(
+                    f"Unsupported parameter: '{name}' is not supported with this model.", name, "unsupported_parameter"
+                )
+    effort = inside(body, "reasoning").get("effort")
+    efforts = situation.profile.efforts
+    if effort is not None and efforts and effort not in efforts:
+        raise bad_request(supported_values(effort, efforts), "reasoning.effort", "unsupported_value")
+    _check_tools(body)
+    _check_format(body)
+
+
+def _check_tools(body: dict[str, Any]) -> None:
+    tools = [tool for tool in entries(body, "tools") if tool["type"] == "function"]
+    names = [tool["name"] for tool in tools]
+    for at, name in enumerate(names):
+        if not _TOOL_NAME.match(name):
+            raise bad_request(
+                f"Invalid 'tools[{at}].name': string does not match pattern. Expected a string that matches the "
+                "pattern '^[a-zA-Z0-9_-]+$'.",
+                f"tools[{at}].name",
+                "invalid_value",
+            )
+    for at, tool in enumerate(tools):
+        _check_parameters(at, tool)
+    choice = body.get("tool_choice")
+    if choice == "required" and not entries(body, "tools"):
+        raise bad_request("Tool choice 'required' must be specified with 'tools' parameter.", "tool_choice")
+    if is_object(choice) and choice["type"] == "function" and choice["name"] not in names:
+        raise bad_request(f"Tool choice '{choice['name']}' not found in 'tools' parameter.", "tool_choice")
+
+
+def _check_parameters(at: int, tool: dict[str, Any]) -> None:
+    schema = tool.get("parameters")
+    if schema is None:
+        return
+    where = f"tools[{at}].parameters"
+    start = f"Invalid schema for function '{tool['name']}':"
+    if "type" in schema and schema["type"] != "object":
+        raise bad_request(
+            f"{start} schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{schema['type']}\"'.",
+            where,
+            "invalid_function_parameters",
+        )
+    if tool.get("strict"):
+        fault = _strict_fault(schema, ())
+        if fault is not None:
+            raise bad_request(f"{start} {fault}", where, "invalid_function_parameters")
+
+
+def _check_format(body: dict[str, Any]) -> None:
+    form = inside(body, "text", "format")
+    if form.get("type") == "json_schema" and form.get("strict"):
+        fault = _strict_fault(form["schema"], ())
+        if fault is not None:
+            raise bad_request(
+                f"Invalid schema for response_format '{form['name']}': {fault}",
+                "text.format.schema",
+                "invalid_json_schema",
+            )
+
+
+def _strict_fault(schema: dict[str, Any], path: tuple[str, ...]) -> str | None:
+    """Return why a schema does not do for strict mode: every object closed, every property required."""
+    properties = inside(schema, "properties")
+    if schema.get("type") == "object" or properties:
+        where = f"In context={path}, "
+        if schema.get("additionalProperties") is not False:
+            return where + "'additionalProperties' is required to be supplied and to be false."
+        missing = [name for name in properties if name not in entries(schema, "required")]
+        if missing:
+            return (
+                where + "'required' is required to be supplied and to be an array including every key in properties. "
+                f"Missing '{missing[0]}'."
+            )
+    inner = {"properties": properties, "$defs": inside(schema, "$defs")}
+    for keyword, named in inner.items():
+        for name, one in named.items():
+            fault = _strict_fault(one, (*path, keyword, name)) if is_object(one) else None
+            if fault is not None:
+                return fault
+    items = schema.get("items")
+    return _strict_fault(items, (*path, "items")) if is_object(items) else None

@@ -1,0 +1,51 @@
+"""Where a workspace departs from the generateContent api."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbx_gateway.families import Family
+from dbx_gateway.surfaces import Api, Surface
+from dbx_gateway.testing.refusals_generate_content import declarations, unfit_schema
+from dbx_gateway.testing.shape import inside, is_array, is_object
+from dbx_gateway.testing.shapes_generate_content import unknown_name
+from dbx_gateway.testing.wire import Refused, Rule, Situation
+
+__all__ = ["RULES"]
+
+_BOTH: frozenset[Surface] = frozenset({"ai-gateway", "model-serving"})
+_GEMINI: frozenset[Family] = frozenset({"gemini"})
+_GENERATE_CONTENT: frozenset[Api] = frozenset({"generate-content"})
+_NAMES = ("properties", "$defs", "definitions", "patternProperties")
+"""Keywords whose keys are names of the user's."""
+
+
+def _schemas(body: dict[str, Any], situation: Situation) -> Refused | None:
+    """Refuse a schema outside the vendor's own kind, and ``$schema`` even where any JSON Schema may stand."""
+    del situation
+    found = unfit_schema(body)
+    if found is not None:
+        return found
+    for at, one in enumerate(declarations(body)):
+        marked = _marked(one.get("parametersJsonSchema"), ("tools", 0, "functionDeclarations", at, "parameters"))
+        if marked is not None:
+            return marked
+    return _marked(inside(body, "generationConfig").get("responseJsonSchema"), ("generationConfig", "responseSchema"))
+
+
+def _marked(schema: Any, path: tuple[str | int, ...]) -> Refused | None:
+    if is_object(schema):
+        if "$schema" in schema and path[-1] not in _NAMES:
+            return unknown_name((*path, "$schema"))
+        inner = [_marked(one, (*path, key)) for key, one in schema.items()]
+    elif is_array(schema):
+        inner = [_marked(one, (*path, at)) for at, one in enumerate(schema)]
+    else:
+        return None
+    return next((found for found in inner if found is not None), None)
+
+
+RULES: tuple[Rule, ...] = (
+    # databricks-wire.md section 6, row schema-gemini
+    Rule("schema-gemini", _BOTH, _GEMINI, _GENERATE_CONTENT, check=_schemas),
+)

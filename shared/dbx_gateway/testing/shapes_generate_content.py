@@ -1,0 +1,295 @@
+"""The shape of a generateContent request, and the words with which its vendor refuses another.
+
+Sources: the request types of the vendor's Python package, and dialects.md sections 4.1 and 4.5.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from dbx_gateway.testing.shape import (
+    ANY,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    STRING,
+    Fault,
+    Fields,
+    Many,
+    Path,
+    Shape,
+    Words,
+    entries,
+    first_fault,
+    inside,
+    is_array,
+)
+from dbx_gateway.testing.wire import Refused
+
+__all__ = ["bad_request", "check_shape", "error", "schema_fault", "spelled", "unknown_name"]
+
+_STATUSES: dict[int, str] = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def error(status: int, code: str, message: str) -> dict[str, Any]:
+    """Return an error body of the generateContent api (dialects.md section 4.5).
+
+    Args:
+        status: HTTP status, which settles the vendor's status name.
+        code: not carried by this vendor's body.
+        message: the server's words.
+    """
+    del code
+    return {"error": {"code": status, "message": message, "status": _STATUSES.get(status, "UNKNOWN")}}
+
+
+def bad_request(message: str, field: str | None = None) -> Refused:
+    """Return the vendor's 400 with these words.
+
+    Args:
+        message: the words.
+        field: the field at fault, which the body then names in its details.
+    """
+    body = error(400, "", message)
+    if field is not None:
+        violation = {"field": field, "description": message}
+        body["error"]["details"] = [
+            {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
+        ]
+    return Refused(400, message, code="INVALID_ARGUMENT", body=body)
+
+
+def spelled(path: Path) -> str:
+    """Return a place as the vendor spells it: ``tools[0].function_declarations[1].parameters``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            name = _CAPITAL.sub("_", step).lower()
+            text += f".{name}" if text else name
+    return text
+
+
+def unknown_name(path: Path) -> Refused:
+    """Return the vendor's refusal of a key that does not exist; ``path`` ends with it."""
+    where = spelled(path[:-1])
+    at = f" at '{where}'" if where else ""
+    return bad_request(f'Invalid JSON payload received. Unknown name "{path[-1]}"{at}: Cannot find field.', where)
+
+
+def _message(**fields: Shape) -> Fields:
+    """Return the shape of a message: every field may be left out, and null is as good as absent."""
+    return Fields(fields, (), tuple(fields))
+
+
+_BLOB = _message(mimeType=STRING, data=STRING, displayName=STRING)
+_FILE = _message(mimeType=STRING, fileUri=STRING, displayName=STRING)
+_PART = _message(
+    text=STRING,
+    thought=BOOLEAN,
+    thoughtSignature=STRING,
+    inlineData=_BLOB,
+    fileData=_FILE,
+    functionCall=_message(id=STRING, name=STRING, args=OBJECT, partialArgs=Many(OBJECT), willContinue=BOOLEAN),
+    functionResponse=_message(
+        id=STRING,
+        name=STRING,
+        response=OBJECT,
+        parts=Many(_message(inlineData=_BLOB, fileData=_FILE)),
+        willContinue=BOOLEAN,
+        scheduling=STRING,
+    ),
+    executableCode=_message(id=STRING, language=STRING, code=STRING),
+    codeExecutionResult=_message(id=STRING, outcome=STRING, output=STRING),
+    toolCall=OBJECT,
+    toolResponse=OBJECT,
+    mediaResolution=OBJECT,
+    videoMetadata=_message(startOffset=STRING, endOffset=STRING, fps=NUMBER),
+    partMetadata=OBJECT,
+)
+_CONTENT = _message(role=Words(("user", "model", "function")), parts=Many(_PART))
+_DECLARATION = _message(
+    name=STRING,
+    description=STRING,
+    behavior=STRING,
+    parameters=OBJECT,
+    parametersJsonSchema=OBJECT,
+    response=OBJECT,
+    responseJsonSchema=OBJECT,
+)
+_TOOL = _message(
+    functionDeclarations=Many(_DECLARATION),
+    googleSearch=OBJECT,
+    googleSearchRetrieval=OBJECT,
+    codeExecution=OBJECT,
+    urlContext=OBJECT,
+    computerUse=OBJECT,
+    fileSearch=OBJECT,
+    googleMaps=OBJECT,
+)
+_CONFIG = _message(
+    temperature=NUMBER,
+    topP=NUMBER,
+    topK=NUMBER,
+    candidateCount=INTEGER,
+    maxOutputTokens=INTEGER,
+    stopSequences=Many(STRING),
+    responseLogprobs=BOOLEAN,
+    logprobs=INTEGER,
+    presencePenalty=NUMBER,
+    frequencyPenalty=NUMBER,
+    seed=INTEGER,
+    responseMimeType=STRING,
+    responseSchema=OBJECT,
+    responseJsonSchema=ANY,
+    responseModalities=Many(STRING),
+    mediaResolution=STRING,
+    speechConfig=OBJECT,
+    imageConfig=OBJECT,
+    audioTimestamp=BOOLEAN,
+    enableEnhancedCivicAnswers=BOOLEAN,
+    thinkingConfig=_message(
+        includeThoughts=BOOLEAN,
+        thinkingBudget=INTEGER,
+        thinkingLevel=STRING,
+    ),
+)
+_REQUEST = _message(
+    contents=Many(_CONTENT),
+    systemInstruction=_CONTENT,
+    tools=Many(_TOOL),
+    toolConfig=_message(
+        functionCallingConfig=_message(
+            mode=Words(("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")),
+            allowedFunctionNames=Many(STRING),
+            streamFunctionCallArguments=BOOLEAN,
+        ),
+        retrievalConfig=OBJECT,
+        includeServerSideToolInvocations=BOOLEAN,
+    ),
+    safetySettings=Many(_message(category=STRING, threshold=STRING, method=STRING)),
+    generationConfig=_CONFIG,
+    cachedContent=STRING,
+    labels=OBJECT,
+    serviceTier=STRING,
+    store=BOOLEAN,
+    continuationToken=STRING,
+    model=STRING,
+)
+_SCHEMA_FIELDS: dict[str, Shape] = {
+    "type": Words(
+        tuple(
+            word
+            for name in ("string", "number", "integer", "boolean", "array", "object", "null")
+            for word in (name.upper(), name)
+        )
+    ),
+    "format": STRING,
+    "title": STRING,
+    "description": STRING,
+    "nullable": BOOLEAN,
+    "enum": Many(STRING),
+    "default": ANY,
+    "example": ANY,
+    "required": Many(STRING),
+    "propertyOrdering": Many(STRING),
+    "pattern": STRING,
+    "minimum": NUMBER,
+    "maximum": NUMBER,
+    "minItems": ANY,
+    "maxItems": ANY,
+    "minLength": ANY,
+    "maxLength": ANY,
+    "minProperties": ANY,
+    "maxProperties": ANY,
+    "items": OBJECT,
+    "properties": OBJECT,
+    "anyOf": Many(OBJECT),
+    "$ref": STRING,
+    "$defs": OBJECT,
+}
+_SCHEMA = Fields(_SCHEMA_FIELDS, (), tuple(_SCHEMA_FIELDS))
+"""The fields of the vendor's Schema (dialects.md section 6, column GP); no other keyword of JSON Schema is one."""
+_BESIDE_REF = frozenset({"$ref", "$defs", "description", "title", "nullable"})
+
+
+def check_shape(body: dict[str, Any]) -> None:
+    """Refuse a body with a name or a type that the vendor's request types do not have.
+
+    Raises:
+        Refused: naming the first such place.
+    """
+    fault = first_fault(body, _REQUEST)
+    if fault is not None:
+        raise _worded(fault)
+
+
+def schema_fault(schema: dict[str, Any], path: Path) -> Refused | None:
+    """Return the refusal of the first place where a schema is none of this vendor's, or None.
+
+    Args:
+        schema: the value of ``parameters`` or ``responseSchema``.
+        path: where it stands.
+    """
+    fault = first_fault(schema, _SCHEMA, path)
+    if fault is not None:
+        return _worded(fault)
+    if "$ref" in schema:
+        beside = sorted(set(schema) - _BESIDE_REF)
+        if beside:
+            name = schema["$ref"].rsplit("/", 1)[-1]
+            return bad_request(
+                f"Schema.ref '{name}' was set alongside unsupported fields. If a schema node has Schema.ref set, then "
+                f"only description and nullable can be set alongside it; they all apply: {', '.join(beside)}",
+                spelled(path),
+            )
+    return next((found for found in (schema_fault(one, at) for at, one in _inner(schema, path)) if found), None)
+
+
+def _inner(schema: dict[str, Any], path: Path) -> list[tuple[Path, dict[str, Any]]]:
+    found: list[tuple[Path, dict[str, Any]]] = []
+    for keyword in ("properties", "$defs"):
+        named = inside(schema, keyword).values()
+        found += [((*path, keyword, at, "value"), one) for at, one in enumerate(named)]
+    found += [((*path, "anyOf", at), one) for at, one in enumerate(entries(schema, "anyOf"))]
+    if schema.get("items") is not None:
+        found.append(((*path, "items"), schema["items"]))
+    return found
+
+
+_PROTO_TYPES = {"string": "TYPE_STRING", "boolean": "TYPE_BOOL", "integer": "TYPE_INT32", "number": "TYPE_FLOAT"}
+
+
+def _worded(fault: Fault) -> Refused:
+    where = spelled(fault.path)
+    match fault.kind:
+        case "unknown":
+            return unknown_name(fault.path)
+        case "value" if fault.path[-1] == "role":
+            return bad_request("Please use a valid role: user, model.", where)
+        case "type" if is_array(fault.got):
+            return bad_request(
+                f"Invalid JSON payload received. Unknown name \"{fault.path[-1]}\" at '{spelled(fault.path[:-1])}': "
+                "Proto field is not repeating, cannot start list.",
+                where,
+            )
+        case _:
+            kind = _PROTO_TYPES.get(fault.expected[0], "TYPE_ENUM" if isinstance(fault.got, str) else "TYPE_MESSAGE")
+            shown = f'"{fault.got}"' if isinstance(fault.got, str) else str(fault.got)
+            return bad_request(f"Invalid value at '{where}' ({kind}), {shown}", where)

@@ -1,0 +1,305 @@
+"""The generateContent api as the simulated workspace reads and writes it (dialects.md section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic_core import to_json
+
+from dbx_gateway.testing.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn
+from dbx_gateway.testing.refusals_generate_content import (
+    SKIPPED_SIGNATURE,
+    check_config,
+    check_contents,
+    check_tools,
+    declarations,
+    gives_ids,
+    unfit_schema,
+)
+from dbx_gateway.testing.rules_generate_content import RULES
+from dbx_gateway.testing.shape import entries, inside
+from dbx_gateway.testing.shapes_generate_content import check_shape, error
+from dbx_gateway.testing.wire import Situation, pieces, sse
+
+__all__ = ["RULES", "GenerateContentAsk", "error", "error_event", "is_terminal", "read", "stream", "whole"]
+
+_FINISH_REASONS = {"stop": "STOP", "calls": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY"}
+_TERMINAL = (b'"finishReason":', b'"blockReason":')
+_CREATED = "2026-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class GenerateContentAsk(Ask):
+    """A generateContent request, understood, with what only an answer of this api depends on.
+
+    Args:
+        shows_thoughts: the request asks to see summaries of the thoughts.
+    """
+
+    shows_thoughts: bool = False
+
+
+def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> GenerateContentAsk:
+    """Understand a generateContent request.
+
+    Args:
+        body: the decoded body; never changed.
+        situation: where it arrived.
+        model_from_path: the model, which the path of this api names.
+
+    Raises:
+        Refused: as the vendor refuses it.
+    """
+    check_shape(body)
+    unfit = unfit_schema(body)
+    if unfit is not None:
+        raise unfit
+    check_contents(body, situation)
+    check_tools(body)
+    check_config(body, situation)
+    config = inside(body, "generationConfig")
+    choice, forced, allowed = _choice(inside(body, "toolConfig", "functionCallingConfig"))
+    is_json = config.get("responseMimeType") == "application/json"
+    schema = config.get("responseSchema") or config.get("responseJsonSchema")
+    return GenerateContentAsk(
+        model=model_from_path or situation.model,
+        turns=tuple(_turns(body)),
+        tools=tuple(_tool(one) for one in declarations(body) if not allowed or one["name"] in allowed),
+        choice=choice,
+        forced=forced,
+        schema=schema if is_json else None,
+        json_mode=is_json and schema is None,
+        reasoning=_reasons(inside(config, "thinkingConfig"), situation),
+        max_tokens=config.get("maxOutputTokens"),
+        stop=tuple(entries(config, "stopSequences")),
+        include_usage=True,
+        n=config.get("candidateCount") or 1,
+        logprobs=config.get("responseLogprobs") is True,
+        shows_thoughts=inside(config, "thinkingConfig").get("includeThoughts") is True,
+    )
+
+
+def _tool(declaration: dict[str, Any]) -> AskedTool:
+    return AskedTool(declaration["name"], declaration.get("parameters") or inside(declaration, "parametersJsonSchema"))
+
+
+def _choice(config: dict[str, Any]) -> tuple[Literal["auto", "none", "required"], str | None, list[str]]:
+    """Return the kind of choice, the one forced tool, and the names that alone are allowed."""
+    allowed = entries(config, "allowedFunctionNames")
+    match config.get("mode"):
+        case "NONE":
+            return "none", None, []
+        case "ANY":
+            return "required", allowed[0] if len(allowed) == 1 else None, allowed
+        case _:
+            return "auto", None, allowed
+
+
+def _reasons(thinking: dict[str, Any], situation: Situation) -> bool:
+    """A model reasons unless a budget of no tokens switches it off."""
+    return situation.profile.reasoning and thinking.get("thinkingBudget") != 0
+
+
+def _turns(body: dict[str, Any]) -> Iterator[Turn]:
+    system = inside(body, "systemInstruction")
+    if system:
+        yield Turn("system", "\n".join(part.get("text") or "" for part in entries(system, "parts")))
+    calls: tuple[tuple[str, str], ...] = ()
+    for at, content in enumerate(entries(body, "contents")):
+        parts: list[dict[str, Any]] = content["parts"]
+        responses = [part["functionResponse"] for part in parts if part.get("functionResponse")]
+        if responses:
+            yield _response_turn(responses, calls)
+        spoken = [part for part in parts if not part.get("functionResponse")]
+        calls = tuple(_calls(spoken, at))
+        if spoken:
+            yield Turn(
+                "assistant" if content.get("role") == "model" else "user",
+                "".join(part.get("text") or "" for part in spoken if not part.get("thought")),
+                tuple(medium for part in spoken for medium in _media(part)),
+                calls,
+                signatures=tuple(_proofs(spoken)),
+            )
+
+
+def _calls(parts: list[dict[str, Any]], at: int) -> Iterator[tuple[str, str]]:
+    """Yield id and name of each call; one that came without an id is told apart by its place."""
+    for position, part in enumerate(parts):
+        call = inside(part, "functionCall")
+        if call:
+            yield call.get("id") or f"{at}.{position}", call["name"]
+
+
+def _response_turn(responses: list[dict[str, Any]], calls: tuple[tuple[str, str], ...]) -> Turn:
+    """Give each response the id of its call: its own, else that of the first call of its name not yet answered."""
+    waiting = list(calls)
+    results: list[tuple[str, str]] = []
+    for response in responses:
+        found = next((one for one in waiting if response.get("id") == one[0]), None)
+        found = found or next(one for one in waiting if one[1] == response["name"])
+        waiting.remove(found)
+        results.append((found[0], _response_text(inside(response, "response"))))
+    media = tuple(medium for one in responses for part in entries(one, "parts") for medium in _media(part))
+    return Turn("tool", media=media, results=tuple(results))
+
+
+def _response_text(response: dict[str, Any]) -> str:
+    """Return what a response says: its ``output`` or ``error``, else all of it (dialects.md section 4.6)."""
+    for key, start in (("output", ""), ("error", "Error: "), ("result", "")):
+        if set(response) == {key}:
+            value = response[key]
+            return start + (value if isinstance(value, str) else to_json(value).decode())
+    return to_json(response).decode()
+
+
+def _media(part: dict[str, Any]) -> Iterator[str]:
+    mime = inside(part, "inlineData").get("mimeType") or inside(part, "fileData").get("mimeType")
+    if mime:
+        yield "pdf" if mime == "application/pdf" else mime.split("/")[0]
+
+
+def _proofs(parts: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the signatures, in the standard alphabet: the vendor's client writes the URL-safe one too."""
+    for part in parts:
+        signature = part.get("thoughtSignature")
+        if signature and signature != SKIPPED_SIGNATURE:
+            yield signature.replace("-", "+").replace("_", "/")
+
+
+def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
+    """Write an answer as one response object."""
+    usage = _usage(answer.counts)
+    parts = _parts(answer, ask, situation)
+    if parts is None:
+        return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **_envelope(answer, _prompt_usage(usage))}
+    ended = {"finishReason": _FINISH_REASONS[answer.end], **_citations(answer), **_logprobs(answer, ask)}
+    return {"candidates": _candidates(ask, parts, ended), **_envelope(answer, usage)}
+
+
+def _candidates(ask: Ask, parts: list[dict[str, Any]], rest: dict[str, Any]) -> list[dict[str, Any]]:
+    content = {"role": "model", "parts": parts}
+    return [{"content": content, "index": index, **rest} for index in range(max(ask.n, 1))]
+
+
+def _envelope(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "usageMetadata": usage,
+        "modelVersion": answer.model,
+        "createTime": _CREATED,
+        "responseId": answer.id,
+    }
+
+
+def _parts(answer: Answer, ask: Ask, situation: Situation) -> list[dict[str, Any]] | None:
+    """Return the parts of an answer; None where the model refuses, which this vendor tells as a blocked prompt."""
+    shows = not isinstance(ask, GenerateContentAsk) or ask.shows_thoughts
+    parts: list[dict[str, Any]] = []
+    for item in answer.items:
+        match item:
+            case Saying("refusal"):
+                return None
+            case Saying("reasoning"):
+                parts += [{"text": item.text, "thought": True}] if shows else []
+            case Saying():
+                parts.append({"text": item.text, **_signed(item.signature)})
+            case Call():
+                own = {"id": item.id} if gives_ids(situation) else {}
+                call = {**own, "name": item.name, "args": item.arguments}
+                parts.append({"functionCall": call, **_signed(item.signature)})
+    return parts
+
+
+def _signed(signature: str | None) -> dict[str, Any]:
+    return {"thoughtSignature": signature} if signature else {}
+
+
+def _citations(answer: Answer) -> dict[str, Any]:
+    given = [
+        {"startIndex": 0, "endIndex": len(item.text.encode()), "uri": one["url"], "title": one["title"]}
+        for item in answer.items
+        if isinstance(item, Saying)
+        for one in item.citations
+    ]
+    return {"citationMetadata": {"citations": given}} if given else {}
+
+
+def _logprobs(answer: Answer, ask: Ask) -> dict[str, Any]:
+    if not ask.logprobs:
+        return {}
+    chosen = [
+        {"token": piece, "logProbability": -0.25}
+        for item in answer.items
+        if isinstance(item, Saying) and item.kind == "text"
+        for piece in pieces(item.text)
+    ]
+    return {"avgLogprobs": -0.25, "logprobsResult": {"chosenCandidates": chosen, "topCandidates": []}}
+
+
+def _usage(counts: Counts) -> dict[str, Any]:
+    """Return the counts in this vendor's arithmetic: ``candidatesTokenCount`` leaves thoughts out (section 4.3)."""
+    return {
+        "promptTokenCount": counts.input,
+        **({"cachedContentTokenCount": counts.cache_read} if counts.cache_read else {}),
+        "candidatesTokenCount": counts.output - counts.reasoning,
+        **({"thoughtsTokenCount": counts.reasoning} if counts.reasoning else {}),
+        "totalTokenCount": counts.input + counts.output,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": counts.input}],
+    }
+
+
+def _prompt_usage(usage: dict[str, Any]) -> dict[str, Any]:
+    """Return the usage of a prompt that was blocked: nothing was generated."""
+    prompt = {key: usage[key] for key in ("promptTokenCount", "promptTokensDetails")}
+    return {**prompt, "totalTokenCount": usage["promptTokenCount"]}
+
+
+def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
+    """Write an answer as the vendor's stream: whole objects that hold only what is new (dialects.md section 4.4).
+
+    It is made from the whole body, so that both say the same. The reason of the end comes in a chunk of its own.
+    """
+    body = whole(answer, ask, situation)
+    if "candidates" not in body:
+        yield sse(body)
+        return
+    parts: list[dict[str, Any]] = body["candidates"][0]["content"]["parts"]
+    fresh = [piece for part in parts for piece in _split(part)]
+    usage: dict[str, Any] = body["usageMetadata"]
+    for number, part in enumerate(fresh):
+        so_far = _running(usage, number, len(fresh))
+        yield sse({"candidates": _candidates(ask, [part], {}), **_envelope(answer, so_far)})
+    ended = {key: value for key, value in body["candidates"][0].items() if key not in ("content", "index")}
+    yield sse({"candidates": _candidates(ask, [{"text": ""}], ended), **_envelope(answer, usage)})
+
+
+def _split(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a part as it is streamed: text in pieces with the signature on the last one, a call whole."""
+    text = part.get("text")
+    if not text:
+        yield part
+        return
+    *most, last = pieces(text)
+    for piece in most:
+        yield {**part, "text": piece} if "thought" in part else {"text": piece}
+    yield {**part, "text": last}
+
+
+def _running(usage: dict[str, Any], number: int, total: int) -> dict[str, Any]:
+    """Return the usage so far: it grows with each chunk, and only the last chunk's is the whole."""
+    grown: dict[str, Any] = {
+        key: usage[key] * number // total for key in ("candidatesTokenCount", "thoughtsTokenCount") if key in usage
+    }
+    prompt = usage["promptTokenCount"]
+    return {**usage, **grown, "totalTokenCount": prompt + sum(grown.values())}
+
+
+def error_event(status: int, code: str, message: str) -> bytes:
+    """Write an error inside a stream (dialects.md section 4.5)."""
+    return sse(error(status, code, message))
+
+
+def is_terminal(event: bytes) -> bool:
+    """Return whether an event gives the reason of the end, or of the block."""
+    return any(mark in event for mark in _TERMINAL)

@@ -1,0 +1,343 @@
+"""The Responses api as the simulated workspace reads and writes it (dialects.md section 2)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Literal
+
+from pydantic_core import to_json
+
+from dbx_gateway.profiles import version_of
+from dbx_gateway.testing.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn
+from dbx_gateway.testing.events_responses import item_events, spread
+from dbx_gateway.testing.refusals_responses import check_items, check_model, items_of
+from dbx_gateway.testing.rules_responses import RULES
+from dbx_gateway.testing.shape import entries, inside, is_object
+from dbx_gateway.testing.shapes_responses import check_shape, error
+from dbx_gateway.testing.wire import Situation, pieces, sse
+
+__all__ = ["RULES", "ResponsesAsk", "error", "error_event", "is_terminal", "read", "stream", "whole"]
+
+_CREATED = 1_767_225_600
+"""Every answer is dated 2026-01-01, so that the same conversation always reads the same."""
+_LONG_ID = 192
+_PHASED = (5, 3)
+"""The first version whose messages say their phase (dialects.md section 2.2)."""
+_TERMINAL = (b"event: response.completed\n", b"event: response.incomplete\n", b"event: response.failed\n")
+_INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
+_MEDIA = {"input_image": "image", "input_file": "pdf"}
+_ROLES: dict[str, Literal["system", "user", "assistant"]] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+_ECHOED = (
+    "background",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+)
+"""Settings of the request that its response repeats."""
+_DEFAULTS: dict[str, Any] = {
+    "background": False,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "reasoning": {"effort": None, "summary": None},
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "truncation": "disabled",
+}
+
+
+@dataclass(frozen=True)
+class ResponsesAsk(Ask):
+    """A Responses request, understood, with what only an answer of this api depends on.
+
+    Args:
+        echo: settings that the response repeats.
+        summarised: the request asks for a summary of the reasoning; without one only its encrypted form comes back.
+        agent: what an agent endpoint adds to its answer.
+    """
+
+    echo: dict[str, Any] = field(default_factory=dict[str, Any])
+    summarised: bool = False
+    agent: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> ResponsesAsk:
+    """Understand a Responses request.
+
+    Args:
+        body: the decoded body; never changed.
+        situation: where it arrived.
+        model_from_path: a model that the path names stands in for the body's.
+
+    Raises:
+        Refused: as the vendor refuses it.
+    """
+    if model_from_path is not None:
+        body = {"model": model_from_path, **body}
+    check_shape(body, agent=situation.family == "agent")
+    check_items(body)
+    check_model(body, situation)
+    form = inside(body, "text", "format")
+    choice, forced, allowed = _choice(body.get("tool_choice"))
+    tools = [tool for tool in entries(body, "tools") if tool["type"] == "function"]
+    return ResponsesAsk(
+        model=body.get("model") or situation.model,
+        turns=tuple(_turns(body)),
+        tools=tuple(
+            AskedTool(tool["name"], tool.get("parameters") or {})
+            for tool in tools
+            if allowed is None or tool["name"] in allowed
+        ),
+        choice=choice,
+        forced=forced,
+        parallel=body.get("parallel_tool_calls") is not False,
+        schema=form.get("schema"),
+        json_mode=form.get("type") == "json_object",
+        reasoning=_reasons(body, situation),
+        max_tokens=body.get("max_output_tokens"),
+        stream=body.get("stream") is True,
+        include_usage=True,
+        logprobs="message.output_text.logprobs" in entries(body, "include"),
+        echo={key: body[key] for key in _ECHOED if body.get(key) is not None},
+        summarised=any(inside(body, "reasoning").get(key) for key in ("summary", "generate_summary")),
+        agent=_agent_fields(body) if situation.family == "agent" else {},
+    )
+
+
+def _agent_fields(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what an agent answers beside its items (databricks-wire.md section 5.3, row agents)."""
+    fields: dict[str, Any] = {}
+    if inside(body, "custom_inputs"):
+        fields["custom_outputs"] = {"received": body["custom_inputs"]}
+    if inside(body, "databricks_options").get("return_trace"):
+        fields["databricks_output"] = {"trace": {"info": {"state": "OK"}}}
+    return fields
+
+
+def _choice(choice: Any) -> tuple[Literal["auto", "none", "required"], str | None, set[str] | None]:
+    """Return the kind of choice, the one forced tool, and the names that alone are allowed."""
+    if is_object(choice):
+        if choice["type"] == "function":
+            return "required", choice["name"], None
+        if choice["type"] == "allowed_tools":
+            return choice["mode"], None, {tool.get("name", "") for tool in choice["tools"]}
+        return "auto", None, None
+    return choice or "auto", None, None
+
+
+def _reasons(body: dict[str, Any], situation: Situation) -> bool:
+    """A model reasons when it is asked to, and unasked where it cannot be switched off."""
+    if not situation.profile.reasoning:
+        return False
+    effort = inside(body, "reasoning").get("effort")
+    if effort is not None:
+        return bool(effort != "none")
+    return bool(inside(body, "reasoning")) or "none" not in situation.profile.efforts
+
+
+def _turns(body: dict[str, Any]) -> Iterator[Turn]:
+    if body.get("instructions"):
+        yield Turn("system", body["instructions"])
+    proofs: list[str] = []
+    for item in items_of(body):
+        match item.get("type", "message"):
+            case "reasoning":
+                proofs.append(item["encrypted_content"])
+            case "function_call":
+                yield Turn("assistant", calls=((item["call_id"], item["name"]),), signatures=tuple(proofs))
+                proofs = []
+            case "function_call_output":
+                text, media = _content(item["output"])
+                yield Turn("tool", media=media, results=((item["call_id"], text),))
+            case _:
+                text, media = _content(item["content"])
+                yield Turn(_ROLES[item["role"]], text, media, signatures=tuple(proofs))
+                proofs = []
+
+
+def _content(content: str | list[dict[str, Any]]) -> tuple[str, tuple[str, ...]]:
+    if isinstance(content, str):
+        return content, ()
+    texts = [part.get("text") or part.get("refusal") for part in content]
+    media = tuple(_MEDIA[part["type"]] for part in content if part["type"] in _MEDIA)
+    return "\n".join(text for text in texts if text), media
+
+
+def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
+    """Write an answer as one response object."""
+    reason = _INCOMPLETE.get(answer.end)
+    return {
+        **_envelope(answer, ask, situation),
+        "status": "incomplete" if reason else "completed",
+        "incomplete_details": {"reason": reason} if reason else None,
+        "output": [_item(answer, item, at, ask, situation) for at, item in enumerate(answer.items)],
+        "usage": _usage(answer.counts),
+        **(ask.agent if isinstance(ask, ResponsesAsk) else {}),
+    }
+
+
+def _envelope(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
+    echo = ask.echo if isinstance(ask, ResponsesAsk) else {}
+    return {
+        "id": _id("resp_", answer.id, "", situation),
+        "object": "response",
+        "created_at": _CREATED,
+        "model": answer.model,
+        "status": "in_progress",
+        "error": None,
+        "incomplete_details": None,
+        "output": [],
+        "store": False,
+        "usage": None,
+        **_DEFAULTS,
+        **echo,
+    }
+
+
+def _id(prefix: str, start: str, rest: str, situation: Situation) -> str:
+    """Return an id: short, or of about 192 characters that differ only near their end."""
+    if not situation.shows("resp-long-ids"):
+        return f"{prefix}{start}{rest}"
+    shared = hashlib.sha512(start.encode()).hexdigest()
+    own = hashlib.sha256(f"{prefix}{start}{rest}".encode()).hexdigest()
+    return (prefix + shared + own)[:_LONG_ID]
+
+
+def _item(answer: Answer, item: Saying | Call, at: int, ask: Ask, situation: Situation) -> dict[str, Any]:
+    status = "incomplete" if answer.end in _INCOMPLETE and item is answer.items[-1] else "completed"
+    match item:
+        case Call():
+            return {
+                "type": "function_call",
+                "id": _id("fc_", answer.id, f"{at:04x}", situation),
+                "call_id": _id("call_", answer.id, item.id.removeprefix("call_")[-4:], situation),
+                "name": item.name,
+                "arguments": to_json(item.arguments).decode(),
+                "status": status,
+            }
+        case Saying("reasoning"):
+            summarised = not isinstance(ask, ResponsesAsk) or ask.summarised
+            return {
+                "type": "reasoning",
+                "id": _id("rs_", answer.id, f"{at:04x}", situation),
+                "summary": [{"type": "summary_text", "text": item.text}] if summarised else [],
+                "encrypted_content": item.signature,
+            }
+        case _:
+            phase = {"phase": "final_answer"} if version_of(situation.model) >= _PHASED else {}
+            return {
+                "type": "message",
+                "id": _id("msg_", answer.id, f"{at:04x}", situation),
+                "role": "assistant",
+                "status": status,
+                "content": [_part(item, ask)],
+                **phase,
+            }
+
+
+def _part(saying: Saying, ask: Ask) -> dict[str, Any]:
+    if saying.kind == "refusal":
+        return {"type": "refusal", "refusal": saying.text}
+    return {
+        "type": "output_text",
+        "text": saying.text,
+        "annotations": [_annotation(citation, saying.text) for citation in saying.citations],
+        "logprobs": [_logprob(piece) for piece in pieces(saying.text)] if ask.logprobs else [],
+    }
+
+
+def _annotation(citation: dict[str, Any], text: str) -> dict[str, Any]:
+    return {
+        "type": "url_citation",
+        "start_index": 0,
+        "end_index": len(text),
+        "title": citation["title"],
+        "url": citation["url"],
+    }
+
+
+def _logprob(piece: str) -> dict[str, Any]:
+    return {"token": piece, "bytes": list(piece.encode()), "logprob": -0.25, "top_logprobs": []}
+
+
+def _usage(counts: Counts) -> dict[str, Any]:
+    """Return the counts in this vendor's arithmetic: the details are inside the totals (dialects.md section 2.3)."""
+    return {
+        "input_tokens": counts.input,
+        "input_tokens_details": {"cached_tokens": counts.cache_read, "cache_write_tokens": counts.cache_write},
+        "output_tokens": counts.output,
+        "output_tokens_details": {"reasoning_tokens": counts.reasoning},
+        "total_tokens": counts.input + counts.output,
+    }
+
+
+def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
+    """Write an answer as the vendor's stream (dialects.md section 2.4).
+
+    It is made from the whole body, so that both say the same.
+    """
+    response = whole(answer, ask, situation)
+    begun = _envelope(answer, ask, situation)
+    numbers = count()
+    for event in _events(response, begun, situation):
+        yield sse({"type": event["type"], "sequence_number": next(numbers), **event}, event["type"])
+        if event["type"] == "response.in_progress" and situation.shows("resp-untyped-event"):
+            yield sse({"trace_id": "tr-" + hashlib.sha256(response["id"].encode()).hexdigest()[:32]})
+
+
+def _events(response: dict[str, Any], begun: dict[str, Any], situation: Situation) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.created", "response": begun}
+    yield {"type": "response.in_progress", "response": begun}
+    for index, item in enumerate(response["output"]):
+        announced = item["id"]
+        if situation.shows("resp-sse-id-mismatch"):
+            announced = announced[:-8] + hashlib.sha256(announced.encode()).hexdigest()[:8]
+        yield from spread(item_events(item, announced), index)
+    yield {"type": f"response.{response['status']}", "response": response}
+
+
+def error_event(status: int, code: str, message: str) -> bytes:
+    """Write an error inside a stream (dialects.md section 2.5): a server's failure ends the response, others stand alone."""
+    if status == 500:
+        failed: dict[str, Any] = {
+            "id": "resp_failed",
+            "object": "response",
+            "created_at": _CREATED,
+            "model": "",
+            "status": "failed",
+            "error": {"code": "server_error", "message": message},
+            "output": [],
+            **_DEFAULTS,
+        }
+        return sse({"type": "response.failed", "sequence_number": 0, "response": failed}, "response.failed")
+    flat = {"type": "error", "sequence_number": 0, "code": code, "message": message, "param": None}
+    return sse(flat, "error")
+
+
+def is_terminal(event: bytes) -> bool:
+    """Return whether an event is the one that holds the finished response."""
+    return event.startswith(_TERMINAL)

@@ -1,0 +1,22 @@
+"""What requests say about who sends them (databricks-wire.md section 2.5)."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+
+import dbx_gateway
+
+__all__ = ["user_agent"]
+
+
+@cache
+def user_agent(product: str = "") -> str:
+    """Return the User-Agent: this package, what uses it (``name/version``), Python and system."""
+    parts = [
+        f"dbx-gateway/{dbx_gateway.__version__}",
+        product,
+        f"python/{platform.python_version()}",
+        f"os/{platform.system().lower()}",
+    ]
+    return " ".join(part for part in parts if part)
