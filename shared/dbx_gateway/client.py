@@ -410,8 +410,8 @@ class AsyncClient(_Base):
         flight, leads = flights.join(once.key)
         if not leads:
             try:
-                waiting = asyncio.shield(asyncio.wrap_future(flight))
-                shared: T = await asyncio.wait_for(waiting, _FOLLOWER_PATIENCE)
+                async with asyncio.timeout(_FOLLOWER_PATIENCE):
+                    shared: T = await asyncio.wrap_future(flight)
             except (TimeoutError, _Abandoned):
                 return await self._drive(once.flow)
             return shared

@@ -66,6 +66,7 @@ class SingleFlight:
             if flight is not None:
                 return flight, False
             flight = self._flights[key] = Future()
+            flight.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
             return flight, True
 
     def land(self, key: Hashable, flight: Future[Any], result: object, error: BaseException | None = None) -> None:

@@ -35,6 +35,6 @@ def pause_before(retry: int, error: DbxGatewayError, spread: random.Random | Non
     """Return the seconds to wait before retry number ``retry`` (from 1): the server's word, else growing and jittered."""
     if error.retry_after is not None:
         return error.retry_after
-    pause = min(_FIRST_PAUSE * 2 ** (retry - 1), _LONGEST_PAUSE)
-    draw = spread.random() if spread is not None else random.random()  # noqa: S311  # jitter, not secrecy
+    pause: float = min(_FIRST_PAUSE * 2 ** (retry - 1), _LONGEST_PAUSE)
+    draw: float = spread.random() if spread is not None else random.random()  # noqa: S311  # jitter, not secrecy
     return pause * (0.75 + 0.25 * draw)

@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
-from dbx_gateway.auth import normalise_host
 from dbx_gateway.chat import ChatRequest, JsonObject, Message, OutputFormat, ReasoningConfig, ToolChoice, ToolSpec
 from dbx_gateway.errors import ConfigurationError, unknown_name
 from dbx_gateway.families import check_family
+from dbx_gateway.hosts import normalise_host
 from dbx_gateway.quirks.catalogue import check_disabled
 from dbx_gateway.surfaces import check_api, check_surface
 

@@ -14,7 +14,7 @@ import threading
 import urllib.request
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -56,7 +56,7 @@ class Outgoing:
     url: str
     headers: Mapping[str, str]
     content: bytes | None = None
-    timeout: httpx.Timeout = CONTROL_TIMEOUT
+    timeout: httpx.Timeout = field(default_factory=lambda: CONTROL_TIMEOUT)
     asked: str = ""
     """What this is, for errors: ``'model' on surface api url``."""
 

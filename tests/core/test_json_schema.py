@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.json_schema import check_schema, drop_keywords, for_gemini, inline_refs, with_note
+from dbx_gateway.json_schema import check_schema, drop_keywords, inline_refs, with_note
+from dbx_gateway.quirks.schema_gemini import for_gemini
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # google-genai 3.3 has an invalid escape in a string

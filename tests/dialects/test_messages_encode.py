@@ -412,9 +412,7 @@ def test_a_tool_result_that_holds_a_call_is_refused():
             {"name": "s", "input_schema": SCHEMA, "cache_control": {"type": "ephemeral", "ttl": "1h"}},
         ),
         (
-            ToolSpec(
-                name="s", parameters=SCHEMA, extras={"eager_input_streaming": True, "input_examples": [{"n": 1}]}
-            ),
+            ToolSpec(name="s", parameters=SCHEMA, extras={"eager_input_streaming": True, "input_examples": [{"n": 1}]}),
             {"name": "s", "input_schema": SCHEMA, "eager_input_streaming": True, "input_examples": [{"n": 1}]},
         ),
         (

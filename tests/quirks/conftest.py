@@ -21,9 +21,7 @@ def at():
 
     def context(family, api="chat-completions", *, surface="ai-gateway", stream=False, **facts):
         profile = Profile(model=f"a-{family}-model", family=family, **facts)
-        return Context(
-            model=profile.model, surface=surface, family=family, api=api, stream=stream, profile=profile
-        )
+        return Context(model=profile.model, surface=surface, family=family, api=api, stream=stream, profile=profile)
 
     return context
 

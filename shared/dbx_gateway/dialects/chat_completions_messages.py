@@ -73,7 +73,7 @@ class _Conversation:
 
     def add(self, message: Message) -> None:
         results = [part for part in message.parts if isinstance(part, ToolResult)]
-        others = [part for part in message.parts if not isinstance(part, ToolResult)]
+        others: list[Part] = [part for part in message.parts if not isinstance(part, ToolResult)]
         for result in results:
             self._messages.append(self._result(result))
         if results and not others:
@@ -111,21 +111,22 @@ class _Conversation:
         )
 
     def _user_part(self, part: Part, origin: Origin | None) -> JsonObject | None:
+        wire: JsonObject | None
         match part:
             case Text():
-                return self._text(part, origin)
+                wire = self._text(part, origin)
             case Refusal():
-                return self._marked({"type": "text", "text": part.text}, part.cache)
+                wire = self._marked({"type": "text", "text": part.text}, part.cache)
             case Image():
-                return self._image(part)
+                wire = self._image(part)
             case Audio():
-                return self._audio(part)
+                wire = self._audio(part)
             case File():
-                return self._file(part)
+                wire = self._file(part)
             case Native():
-                return part.payload if part.api == _API and "role" not in part.payload else None
+                wire = part.payload if part.api == _API and "role" not in part.payload else None
             case Reasoning():
-                return None
+                wire = None
             case Video():
                 raise InvalidRequestError(
                     "chat-completions carries no video; use a Gemini model with api='generate-content', or images"
@@ -135,6 +136,7 @@ class _Conversation:
                     f"a user message or tool result holds {type(part).__name__}; tool calls belong into assistant "
                     "messages and tool results into messages of their own"
                 )
+        return wire
 
     def _text(self, part: Text, origin: Origin | None) -> JsonObject:
         return self._marked({**opaque_for(part, origin, _API), "type": "text", "text": part.text}, part.cache)
@@ -199,7 +201,8 @@ class _Conversation:
                 moved.append(media)
                 texts.append(f"[{type(part).__name__} {len(moved)} of this result: see the user message that follows]")
         if moved:
-            self._moved += [{"type": "text", "text": f"From the result of {_call_of(result)}:"}, *moved]
+            self._moved.append({"type": "text", "text": f"From the result of {_call_of(result)}:"})
+            self._moved += moved
         text = "\n".join(texts)
         if result.is_error:
             text = f"Error: {text}" if text else "Error"
@@ -290,7 +293,7 @@ def _call(call: ToolCall, origin: Origin | None) -> JsonObject:
     written: JsonObject = (
         {**extras, "name": call.name, "input": call.arguments}
         if call.custom
-        else {**extras, "name": call.name, "arguments": call.arguments.strip() and call.arguments or "{}"}
+        else {**extras, "name": call.name, "arguments": call.arguments if call.arguments.strip() else "{}"}
     )
     return {"type": level, **opaque, "id": call.call_id, level: written}
 

@@ -85,7 +85,7 @@ _MIME_BY_HEAD: Final = (
     ("T2dnUw", "audio/ogg"),
     ("ZkxhQw", "audio/flac"),
 )
-_RIFF: Final = (("V0VCU", "image/webp"), ("XQVZF", "audio/wav"))
+_RIFF: Final = (("XRUJQ", "image/webp"), ("XQVZF", "audio/wav"))
 """The base64 text after ``RIFF`` and four bytes of length, by what the file then calls itself."""
 
 _Kind = Literal["turn", "results"]
@@ -206,23 +206,23 @@ class _Writer:
     def _part(self, part: Part, message: Message, *, own: bool) -> JsonObject | None:
         """Return ``part`` on the wire, or None where it has no place there."""
         extras: JsonObject = {**part.opaque} if own else {}
+        wire: JsonObject | None
         match part:
-            case Text():
-                return {"text": part.text, **extras} if part.text or "thoughtSignature" in extras else None
-            case Refusal():
-                return {"text": part.text, **extras} if part.text else None
+            case Text() | Refusal():
+                wire = {"text": part.text, **extras} if part.text or extras else None
             case Reasoning():
-                return _thought(part, extras) if own else None
+                wire = _thought(part, extras) if own else None
             case ToolCall():
-                return self._function_call(part, extras, message.origin, own=own)
+                wire = self._function_call(part, extras, message.origin, own=own)
             case Native():
-                return _native(part, message)
+                wire = _native(part, message)
             case Image() | File() | Audio() | Video():
-                return {**_media(part), **extras}
+                wire = {**_media(part), **extras}
             case ToolResult():
-                return None  # written by _tool_result, in a content of its own
+                wire = None  # written by _tool_result, in a content of its own
             case _:
                 assert_never(part)
+        return wire
 
     def _function_call(self, call: ToolCall, extras: JsonObject, origin: Origin | None, *, own: bool) -> JsonObject:
         """Return a call of a tool; its id only where the server gave it, its signature only where the server made it."""
@@ -264,7 +264,8 @@ class _Writer:
         if media and self._profile.image_tool_results:
             response["parts"] = [*media]
         elif media:
-            self._media += [{"text": f"From the result of {name}:"}, *media]
+            self._media.append({"text": f"From the result of {name}:"})
+            self._media += media
         self._results.append((place, {"functionResponse": response}))
 
 

@@ -16,6 +16,7 @@ from dbx_gateway.dialects.messages_answer import MessagesDecoder, decode_message
 from dbx_gateway.dialects.messages_schema import for_anthropic_output
 from dbx_gateway.dialects.messages_thinking import ThinkingPlan, default_max_tokens, plan_thinking
 from dbx_gateway.dialects.messages_turns import cache_control, write_prompt
+from dbx_gateway.dialects.reads import objects_of
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.profiles import Profile
@@ -255,16 +256,12 @@ def _metadata(request: ChatRequest) -> JsonObject:
 
 
 def _check_marks(body: JsonObject) -> None:
-    turns = [turn.get("content") for turn in _objects(body["messages"])]
+    turns = [turn.get("content") for turn in objects_of(body["messages"])]
     marks = sum(
-        "cache_control" in block for run in (body.get("system"), body.get("tools"), *turns) for block in _objects(run)
+        "cache_control" in block for run in (body.get("system"), body.get("tools"), *turns) for block in objects_of(run)
     )
     if marks > _MOST_CACHE_MARKS:
         raise InvalidRequestError(
             f"the request holds {marks} cache marks, and the messages api takes {_MOST_CACHE_MARKS}; "
             "keep those at the ends of the longest parts that stay the same"
         )
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

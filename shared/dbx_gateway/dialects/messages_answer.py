@@ -12,6 +12,8 @@ from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
 from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Native, Origin, Usage
+from dbx_gateway.dialects.messages_turns import INVALID_JSON
+from dbx_gateway.dialects.reads import number_of, object_of, string_of
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
 
@@ -78,9 +80,9 @@ def decode_message(body: JsonObject, model: str) -> ChatResponse:
             model=model,
         )
     decoder = MessagesDecoder(model)
-    decoder.feed({"type": "message_start", "message": body})
-    decoder.feed({"type": "message_stop"})
-    return fold(decoder.close())
+    events = decoder.feed({"type": "message_start", "message": body})
+    events += decoder.feed({"type": "message_stop"})
+    return fold([*events, *decoder.close()])
 
 
 class _Block:
@@ -122,8 +124,8 @@ class _Block:
 
     def native(self) -> Native:
         payload = {**self.block, **self.kept()}
-        if self.input:
-            payload["input"] = _parsed("".join(self.input))
+        if text := "".join(self.input):
+            payload["input"] = _parsed(text)
         return Native(api="messages", payload=payload)
 
 
@@ -148,13 +150,13 @@ class MessagesDecoder:
         """Take one wire event, and return the events it causes; ``ping`` and unknown events cause none."""
         match event.get("type"):
             case "content_block_delta":
-                self._delta(event.get("index"), _object(event.get("delta")))
+                self._delta(event.get("index"), object_of(event.get("delta")))
             case "content_block_start":
-                self._start(event.get("index"), _object(event.get("content_block")))
+                self._start(event.get("index"), object_of(event.get("content_block")))
             case "content_block_stop":
                 self._end(event.get("index"))
             case "message_start":
-                self._message(_object(event.get("message")))
+                self._message(object_of(event.get("message")))
             case "message_delta":
                 self._message_delta(event)
             case "message_stop":
@@ -191,18 +193,18 @@ class MessagesDecoder:
         return self._assembly.partial()
 
     def _message(self, message: JsonObject) -> None:
-        self._assembly.start(_text(message.get("id")) or None, _text(message.get("model")) or None)
+        self._assembly.start(string_of(message.get("id")) or None, string_of(message.get("model")) or None)
         self._take_end(message)
         self._take_usage(message)
         content = message.get("content")
         for block in content if isinstance(content, list) else []:
-            self._start(None, _object(block))
+            self._start(None, object_of(block))
             self._end(None)
 
     def _message_delta(self, event: JsonObject) -> None:
         self._begun()
         self._take_end(event)
-        self._take_end(_object(event.get("delta")))
+        self._take_end(object_of(event.get("delta")))
         self._take_usage(event)
         if self._stop.get("stop_reason") is not None:
             self.complete = True
@@ -240,7 +242,7 @@ class MessagesDecoder:
                 self._assembly.text(key, _text(block.get("text")))
             case "thinking":
                 kind = "thinking"
-                self._assembly.open(key, "reasoning", signature=_text(block.get("signature")) or None)
+                self._assembly.open(key, "reasoning", signature=string_of(block.get("signature")) or None)
                 self._assembly.reasoning(key, _text(block.get("thinking")))
             case "redacted_thinking":
                 kind = "redacted_thinking"
@@ -253,7 +255,7 @@ class MessagesDecoder:
         opened = self._open[index] = _Block(key, kind, block)
         citations = block.get("citations")
         if kind == "text" and isinstance(citations, list):
-            opened.citations += [_citation(_object(citation)) for citation in citations]
+            opened.citations += [_citation(object_of(citation)) for citation in citations]
 
     def _delta(self, index: JsonValue, delta: JsonObject) -> None:
         kind = delta.get("type")
@@ -273,9 +275,9 @@ class MessagesDecoder:
             case "thinking", "thinking_delta":
                 self._assembly.reasoning(opened.key, _text(delta.get("thinking")))
             case "thinking", "signature_delta":
-                self._assembly.fields(opened.key)["signature"] = _text(delta.get("signature")) or None
+                self._assembly.fields(opened.key)["signature"] = string_of(delta.get("signature")) or None
             case "text", "citations_delta":
-                opened.citations.append(_citation(_object(delta.get("citation"))))
+                opened.citations.append(_citation(object_of(delta.get("citation"))))
             case None, "input_json_delta":
                 opened.input.append(_text(delta.get("partial_json")))
             case _:
@@ -295,29 +297,29 @@ class MessagesDecoder:
         self._assembly.end(opened.key, opaque=opened.opaque())
 
     def _finish(self) -> Finish:
-        raw = _text(self._stop.get("stop_reason")) or None
+        raw = string_of(self._stop.get("stop_reason")) or None
         details = self._stop.get("stop_details")
         return Finish(
             reason=_FINISH.get(raw or "", "unknown"),
             raw=raw,
-            stop_sequence=_text(self._stop.get("stop_sequence")) or None,
-            message=_text(_object(details).get("explanation")) or None,
+            stop_sequence=string_of(self._stop.get("stop_sequence")) or None,
+            message=string_of(object_of(details).get("explanation")) or None,
             details={} if details is None else {"stop_details": details},
         )
 
 
 def _usage(raw: JsonObject) -> Usage:
     """Return the counts in our arithmetic: the wire's input leaves the cache out (dialects.md section 5.1)."""
-    read, write = _count(raw.get("cache_read_input_tokens")), _count(raw.get("cache_creation_input_tokens"))
-    given = (_count(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
-    output = _count(raw.get("output_tokens")) or 0
+    read, write = number_of(raw.get("cache_read_input_tokens")), number_of(raw.get("cache_creation_input_tokens"))
+    given = (number_of(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
+    output = number_of(raw.get("output_tokens")) or 0
     return Usage(
         input=given,
         output=output,
         total=given + output,
         cache_read=read,
         cache_write=write,
-        reasoning=_count(_object(raw.get("output_tokens_details")).get("thinking_tokens")),
+        reasoning=number_of(object_of(raw.get("output_tokens_details")).get("thinking_tokens")),
         raw=raw,
     )
 
@@ -326,11 +328,11 @@ def _citation(source: JsonObject) -> Citation:
     start, end = _POSITIONS.get(source.get("type"), ("", ""))
     return Citation(
         kind=_text(source.get("type")),
-        cited_text=_text(source.get("cited_text")) or None,
-        url=_text(source.get("url")) or _text(source.get("source")) or None,
-        title=_text(source.get("title")) or _text(source.get("document_title")) or None,
-        start=_count(source.get(start)),
-        end=_count(source.get(end)),
+        cited_text=string_of(source.get("cited_text")) or None,
+        url=_text(source.get("url")) or string_of(source.get("source")) or None,
+        title=_text(source.get("title")) or string_of(source.get("document_title")) or None,
+        start=number_of(source.get(start)),
+        end=number_of(source.get(end)),
         source=source,
     )
 
@@ -343,21 +345,13 @@ def _arguments(value: JsonValue) -> str:
 
 
 def _parsed(text: str) -> JsonValue:
-    """Return the input of a server tool's call; what does not parse (a model's slip, eager streaming) stays text."""
+    """Return the input of a server tool's call; what does not parse is kept as text inside the object the wire wants."""
     try:
         value: JsonValue = from_json(text)
     except ValueError:
-        return text
+        return {INVALID_JSON: text}
     return value
 
 
 def _text(value: JsonValue) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _count(value: JsonValue) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -37,7 +37,11 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.profiles import Profile
 
-__all__ = ["Prompt", "cache_control", "write_prompt"]
+__all__ = ["INVALID_JSON", "Prompt", "cache_control", "write_prompt"]
+
+INVALID_JSON: Final = "INVALID_JSON"
+"""Key under which arguments that are no JSON object are shown to the model, as the vendor's documentation of
+fine-grained tool streaming advises."""
 
 _IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _HEADS: Final = (
@@ -256,17 +260,13 @@ def _tool_use(call: ToolCall, origin: Origin | None) -> JsonObject:
 
 
 def _input(call: ToolCall) -> JsonObject:
-    """Return the arguments as the object the wire wants.
-
-    Arguments that are none (cut, or a model's slip) are shown to the model under the key the vendor's documentation of
-    fine-grained tool streaming advises, so that the tool's error after them makes sense.
-    """
+    """Return the arguments as the object the wire wants; cut or malformed ones stay readable for the model."""
     if call.custom:
         return {"input": call.arguments}
     try:
         return call.parsed()
     except ValueError:
-        return {"INVALID_JSON": call.arguments}
+        return {INVALID_JSON: call.arguments}
 
 
 def _tool_result(result: ToolResult, origin: Origin | None) -> JsonObject:

@@ -71,7 +71,9 @@ _STATUS_OF_CODE: Final = {
 }
 """The HTTP status that a failure's code stands for (codes: ``ResponseError`` of openai 3.51); any other means 500."""
 
-_KNOWN: Final = frozenset({"id", "model", "object", "output", "usage", "status", "error", "incomplete_details"})
+_KNOWN: Final = frozenset(
+    {"type", "sequence_number", "id", "model", "object", "output", "usage", "status", "error", "incomplete_details"}
+)
 _ECHOES: Final = frozenset(
     {
         "background",

@@ -108,4 +108,4 @@ class Answer:
     items: tuple[Saying | Call, ...]
     end: Literal["stop", "calls", "length", "filter"]
     counts: Counts
-    extras: dict[str, Any] = field(default_factory=dict)
+    extras: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -64,7 +64,7 @@ def _argument_events(at: dict[str, Any], item: dict[str, Any]) -> Iterator[dict[
     arguments = item["arguments"]
     for start in range(0, len(arguments), _FRAGMENT):
         yield {"type": "function_call_arguments.delta", **at, "delta": arguments[start : start + _FRAGMENT]}
-    yield {"type": "function_call_arguments.done", **at, "name": item["name"], "arguments": arguments}
+    yield {"type": "function_call_arguments.done", **at, "arguments": arguments}
 
 
 def _part_events(at: dict[str, Any], part: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -72,11 +72,12 @@ def _part_events(at: dict[str, Any], part: dict[str, Any]) -> Iterator[dict[str,
         yield from _refusal_events(at, part)
         return
     yield {"type": "content_part.added", **at, "part": {**part, "text": "", "annotations": [], "logprobs": []}}
+    logprobs = [{key: one[key] for key in ("token", "logprob", "top_logprobs")} for one in part["logprobs"]]
     for number, piece in enumerate(pieces(part["text"])):
-        yield {"type": "output_text.delta", **at, "delta": piece, "logprobs": part["logprobs"][number : number + 1]}
+        yield {"type": "output_text.delta", **at, "delta": piece, "logprobs": logprobs[number : number + 1]}
     for number, annotation in enumerate(part["annotations"]):
         yield {"type": "output_text.annotation.added", **at, "annotation_index": number, "annotation": annotation}
-    yield {"type": "output_text.done", **at, "text": part["text"], "logprobs": part["logprobs"]}
+    yield {"type": "output_text.done", **at, "text": part["text"], "logprobs": logprobs}
     yield {"type": "content_part.done", **at, "part": part}
 
 

@@ -44,7 +44,7 @@ def too_long_id(body: dict[str, Any]) -> Refused | None:
     return None
 
 
-def check_items(body: dict[str, Any]) -> None:
+def check_items(body: dict[str, Any], situation: Situation) -> None:
     """Refuse input whose ids, calls, outputs or reasoning do not fit each other.
 
     Raises:
@@ -53,10 +53,10 @@ def check_items(body: dict[str, Any]) -> None:
     items = items_of(body)
     if not items:
         raise bad_request("Invalid 'input': empty array. Expected a non-empty array.", "input", "empty_array")
-    long = too_long_id(body)
+    long = None if situation.enforces("resp-id-64") else too_long_id(body)
     if long is not None:
         raise long
-    stored = body.get("previous_response_id")
+    stored = None if situation.enforces("resp-stateless") else body.get("previous_response_id")
     if stored is not None:
         raise bad_request(
             f"Previous response with id '{stored}' not found.", "previous_response_id", "previous_response_not_found"

@@ -12,7 +12,8 @@ from typing import Any, get_args
 from dbx_gateway.families import OPEN_FAMILIES, Family
 from dbx_gateway.profiles import version_of
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing.wire import Refused, Rule, Situation
+from dbx_gateway.testing.shape import entries, is_array, is_object
+from dbx_gateway.testing.wire import Refused, Rule, Situation, object_under
 
 __all__ = ["RULES"]
 
@@ -23,9 +24,36 @@ _GPT: frozenset[Family] = frozenset({"gpt"})
 _GEMINI: frozenset[Family] = frozenset({"gemini"})
 _OWN_FIELDS = frozenset({"store", "metadata", "prompt_cache_key", "safety_identifier", "user"})
 _UNSUPPORTED = frozenset({"presence_penalty", "frequency_penalty", "seed"})
-_ACCEPTED = frozenset({"cache_control", "custom_inputs", "databricks_options", "logprobs", "max_completion_tokens", "max_tokens", "messages", "model", "n", "output_config", "reasoning_effort", "response_format", "service_tier", "stop", "stream", "temperature", "thinking", "tool_choice", "tools", "top_k", "top_logprobs", "top_p"})
+_ACCEPTED = frozenset(
+    {
+        "cache_control",
+        "custom_inputs",
+        "databricks_options",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "model",
+        "n",
+        "output_config",
+        "reasoning_effort",
+        "response_format",
+        "service_tier",
+        "stop",
+        "stream",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+    }
+)
 """What a workspace takes at the top level (databricks-wire.md section 5.1); fields with a rule of their own are apart."""
 
+_NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
+_DATA = frozenset({"enum", "const", "default", "examples", "required"})
 _MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "refusal", "name", "cache_control"})
 _NO_SIGNATURE = ("gemini-2-5", "gemini-2.5")
 """Gemini before 3 does not ask for its signatures back (row gemini-signature)."""
@@ -65,35 +93,46 @@ def _messages(body: Body, *roles: str) -> Iterator[Body]:
             yield message
 
 
+def _listed(message: Body) -> list[Body]:
+    """The parts of a message; none where its content is a string."""
+    return entries(message, "content")
+
+
 def _blank_parts(message: Body) -> bool:
     content = message.get("content")
-    parts: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else _listed(message)
     return any(part["type"] == "text" and not part["text"].strip() for part in parts)
 
 
 def _functions(body: Body) -> list[Body]:
-    return [tool["function"] for tool in body.get("tools") or ()]
+    return [tool["function"] for tool in entries(body, "tools")]
 
 
 def _schemas(body: Body) -> Iterator[tuple[str, Body]]:
     """Every schema of a body with where it stands."""
     for number, function in enumerate(_functions(body)):
-        yield f"tools[{number}].function.parameters", function.get("parameters") or {}
-    form = body.get("response_format") or {}
+        yield f"tools[{number}].function.parameters", object_under(function, "parameters")
+    form = object_under(body, "response_format")
     if form.get("type") == "json_schema":
         yield "response_format.json_schema.schema", form["json_schema"]["schema"]
 
 
 def _keywords(schema: Any) -> Iterator[tuple[str, Any]]:
     """Every keyword of a schema at any depth; names of properties and definitions are no keywords."""
-    if not isinstance(schema, dict):
+    if not is_object(schema):
         return
-    for key, value in schema.items():  # pyright: ignore[reportUnknownVariableType]
+    for key, value in schema.items():
         yield key, value
-        named = key in ("properties", "$defs", "definitions", "patternProperties") and isinstance(value, dict)
-        inner: Any = value.values() if named else value if isinstance(value, list) else (value,)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        for one in inner if key not in ("enum", "const", "default", "examples", "required") else ():
-            yield from _keywords(one)
+        if key in _DATA:
+            continue
+        for inner in _schemas_under(key, value):
+            yield from _keywords(inner)
+
+
+def _schemas_under(key: str, value: Any) -> Iterable[Any]:
+    if key in _NAMED and is_object(value):
+        return value.values()
+    return value if is_array(value) else (value,)
 
 
 def _unknown(field: str, situation: Situation) -> Refused:
@@ -201,20 +240,18 @@ _THINKING_TAKES: dict[str, tuple[str, ...]] = {
 
 
 def _thinking(body: Body, situation: Situation) -> Verdict:
-    thinking = body.get("thinking")
-    if not isinstance(thinking, dict):
+    if "thinking" not in body:
         return None
+    thinking = object_under(body, "thinking")
     takes = _THINKING_TAKES[situation.profile.thinking]
-    kind: Any = thinking.get("type")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    kind = thinking.get("type")
     if kind not in takes:
         listed = " or ".join(f"'{one}'" for one in takes)
         return _bad(f"thinking.type: Input should be {listed}" if takes else "thinking: Extra inputs are not permitted")
-    return _budget(kind, thinking.get("budget_tokens"), body)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return _budget(body, thinking.get("budget_tokens")) if kind == "enabled" else None
 
 
-def _budget(kind: str, budget: Any, body: Body) -> Verdict:
-    if kind != "enabled":
-        return None
+def _budget(body: Body, budget: Any) -> Verdict:
     if not isinstance(budget, int) or budget < 1024:
         return _bad("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
     limit = body.get("max_tokens") or body.get("max_completion_tokens")
@@ -240,10 +277,7 @@ def _is_hollow(message: Body) -> bool:
     content = message.get("content")
     if isinstance(content, str):
         return not content.strip()
-    return isinstance(content, list) and all(  # a list of blanks, or of nothing
-        part.get("type") == "text" and not part["text"].strip()  # pyright: ignore[reportUnknownMemberType]
-        for part in content  # pyright: ignore[reportUnknownVariableType]
-    )
+    return is_array(content) and all(part["type"] == "text" and not part["text"].strip() for part in content)
 
 
 def _empty_parts(body: Body, _situation: Situation) -> Verdict:
@@ -292,15 +326,14 @@ def _trailing_assistant(body: Body, situation: Situation) -> Verdict:
 
 def _replayed_reasoning(body: Body, _situation: Situation) -> Verdict:
     for number, message in enumerate(_messages(body)):
-        parts: Any = message.get("content")
-        if isinstance(parts, list) and any(part["type"] == "reasoning" for part in parts):  # pyright: ignore[reportUnknownVariableType]
+        if any(part["type"] == "reasoning" for part in _listed(message)):
             return _bad(f"messages.{number}: Invalid data in redacted_thinking")
     return None
 
 
 def _long_ids(body: Body, _situation: Situation) -> Verdict:
     for number, message in enumerate(_messages(body)):
-        ids = [(f"tool_calls[{at}].id", call["id"]) for at, call in enumerate(message.get("tool_calls") or ())]
+        ids = [(f"tool_calls[{at}].id", call["id"]) for at, call in enumerate(entries(message, "tool_calls"))]
         ids += [("tool_call_id", message["tool_call_id"])] if "tool_call_id" in message else []
         for where, made in ids:
             if len(made) > 64:
@@ -318,7 +351,7 @@ def _call_signature(body: Body, situation: Situation) -> Verdict:
     for message in reversed(body["messages"]):
         if message["role"] == "user":
             return None
-        calls = message.get("tool_calls") or ()
+        calls = entries(message, "tool_calls")
         if calls and not calls[0].get("thoughtSignature"):
             return _google(
                 "Function call is missing a thought_signature in functionCall parts. This is required for tools to "
@@ -348,7 +381,7 @@ def _claude_format(body: Body, _situation: Situation) -> Verdict:
 
 
 def _format_streaming(body: Body, _situation: Situation) -> Verdict:
-    form = body.get("response_format") or {}
+    form = object_under(body, "response_format")
     if body.get("stream") and form.get("type") in ("json_schema", "json_object"):
         return _bad("response_format is not supported while streaming")
     return None
@@ -396,7 +429,7 @@ def _open_schema(body: Body, situation: Situation) -> Verdict:
 
 
 def _cap(body: Body, _situation: Situation) -> Verdict:
-    count = len(body.get("tools") or ())
+    count = len(entries(body, "tools"))
     return _bad(f"Invalid 'tools': {count} functions given, the maximum is 32.") if count > 32 else None
 
 
@@ -413,7 +446,7 @@ def _claude_forcing(body: Body, situation: Situation) -> Verdict:
         return None
     if not situation.profile.forced_tool_choice:
         return _bad("tool_choice: this model does not support a tool choice that forces a call; use 'auto'")
-    thinking = (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+    thinking = object_under(body, "thinking").get("type") in ("enabled", "adaptive")
     return _bad("Thinking may not be enabled when tool_choice forces tool use.") if thinking else None
 
 

@@ -18,7 +18,6 @@ _GATEWAY: frozenset[Surface] = frozenset({"ai-gateway"})
 _SERVING: frozenset[Surface] = frozenset({"model-serving"})
 _RESPONSES: frozenset[Api] = frozenset({"responses"})
 _ALL: frozenset[Family] = frozenset()
-_AGENT: frozenset[Family] = frozenset({"agent"})
 _GPT_AND_AGENT: frozenset[Family] = frozenset({"gpt", "agent"})
 _CAPPED: frozenset[Family] = frozenset({"gpt", *OPEN_FAMILIES})
 _MOST_TOOLS = 32
@@ -88,6 +87,4 @@ RULES: tuple[Rule, ...] = (
     Rule("resp-long-ids", _BOTH, _ALL, _RESPONSES, kind="oddity"),
     # databricks-wire.md section 6, row resp-sse-id-mismatch
     Rule("resp-sse-id-mismatch", _GATEWAY, _ALL, _RESPONSES, kind="oddity"),
-    # databricks-wire.md section 6, row resp-untyped-event
-    Rule("resp-untyped-event", _BOTH, _AGENT, _RESPONSES, kind="oddity"),
 )

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from dbx_gateway.testing.shape import entries, is_array, is_object
+
 __all__ = ["Hints", "hints_of", "value_for"]
 
 _QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'(?!\w)|“([^”]+)”")
@@ -89,9 +91,9 @@ class _Maker:
         return True if kind == "boolean" else None
 
     def _resolve(self, schema: Any) -> dict[str, Any]:
-        if not isinstance(schema, dict):
+        if not is_object(schema):
             return {}
-        merged: dict[str, Any] = dict(schema)  # pyright: ignore[reportUnknownArgumentType]
+        merged = dict(schema)
         for _ in range(_DEEPEST):
             if "$ref" in merged:
                 merged = self._target(str(merged.pop("$ref"))) | merged
@@ -116,15 +118,14 @@ class _Maker:
         found: Any = self._root
         for step in ref.removeprefix("#").strip("/").split("/"):
             key = step.replace("~1", "/").replace("~0", "~")
-            found = found.get(key) if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        return dict(found) if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
+            found = found.get(key) if is_object(found) else None
+        return dict(found) if is_object(found) else {}
 
     @staticmethod
     def _type(schema: dict[str, Any]) -> str:
         kind = schema.get("type")
-        if isinstance(kind, list):
-            kinds = [str(one) for one in kind]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            kind = next((one for one in kinds if one != "null"), "null")
+        if is_array(kind):
+            kind = next((one for one in kind if one != "null"), "null")
         if isinstance(kind, str):
             return kind.lower()
         if "properties" in schema:
@@ -186,9 +187,9 @@ class _Maker:
         return number
 
     def _string(self, schema: dict[str, Any], name: str) -> str:
-        examples = schema.get("examples")
-        if "pattern" in schema and isinstance(examples, list) and examples:
-            return str(examples[0])  # pyright: ignore[reportUnknownArgumentType]
+        examples = entries(schema, "examples")
+        if "pattern" in schema and examples:
+            return str(examples[0])
         form = schema.get("format")
         if isinstance(form, str) and form in _FORMATS:
             return _FORMATS[form]
@@ -199,12 +200,8 @@ class _Maker:
 
 
 def _first_filled(branches: list[Any]) -> dict[str, Any]:
-    filled: list[dict[str, Any]] = [
-        dict(one)  # pyright: ignore[reportUnknownArgumentType]
-        for one in branches
-        if isinstance(one, dict) and one.get("type") != "null"  # pyright: ignore[reportUnknownMemberType]
-    ]
-    return filled[0] if filled else {"type": "null"}
+    filled = (one for one in branches if is_object(one) and one.get("type") != "null")
+    return dict(next(filled, {"type": "null"}))
 
 
 def _bound(schema: dict[str, Any], inclusive: str, exclusive: str, inside: float) -> float:

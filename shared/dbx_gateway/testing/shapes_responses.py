@@ -263,23 +263,16 @@ _FIELDS: dict[str, Shape] = {
     "user": STRING,
 }
 _REQUEST = Fields(_FIELDS, ("model", "input"), tuple(key for key in _FIELDS if key not in ("model", "input")))
-_AGENT_FIELDS: dict[str, Shape] = {"custom_inputs": OBJECT, "context": OBJECT, "databricks_options": OBJECT}
-"""Databricks' own fields of an agent request (databricks-wire.md section 5.3, row agents)."""
-_AGENT_REQUEST = Fields({**_FIELDS, **_AGENT_FIELDS}, ("input",), (*_REQUEST.nullable, *_AGENT_FIELDS, "model"))
 _BUILT_IN = Fields({"type": STRING}, ("type",))
 
 
-def check_shape(body: dict[str, Any], *, agent: bool = False) -> None:
+def check_shape(body: dict[str, Any]) -> None:
     """Refuse a body with a key, a type or a value that the vendor's request types do not have.
-
-    Args:
-        body: the request.
-        agent: take the fields of an agent endpoint too; the model may then be left to the path.
 
     Raises:
         Refused: naming the first such place.
     """
-    fault = first_fault(body, _AGENT_REQUEST if agent else _REQUEST)
+    fault = first_fault(body, _REQUEST)
     fault = fault or next(filter(None, (_item_fault(item, at) for at, item in enumerate(_list(body, "input")))), None)
     fault = fault or next(filter(None, (_tool_fault(tool, at) for at, tool in enumerate(_list(body, "tools")))), None)
     if fault is not None:

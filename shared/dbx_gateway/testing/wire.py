@@ -17,8 +17,9 @@ from dbx_gateway.families import Family
 from dbx_gateway.profiles import Profile
 from dbx_gateway.surfaces import Api, Surface
 from dbx_gateway.testing.conversation import Answer, Ask
+from dbx_gateway.testing.shape import is_object
 
-__all__ = ["Check", "Refused", "Rule", "Situation", "Wire", "databricks_error", "pieces", "sse"]
+__all__ = ["Check", "Refused", "Rule", "Situation", "Wire", "databricks_error", "object_under", "pieces", "sse"]
 
 
 class Refused(Exception):  # noqa: N818  # it is an answer of the workspace, not a failure of the simulation
@@ -153,6 +154,12 @@ class Wire(Protocol):
         The fault "a clean end without a terminal event" leaves out exactly these.
         """
         ...
+
+
+def object_under(value: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the object under a key; an empty one where it is absent, null or no object."""
+    found = value.get(key)
+    return found if is_object(found) else {}
 
 
 def databricks_error(code: str, message: str) -> dict[str, Any]:

@@ -5,18 +5,59 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import chain
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from dbx_gateway.testing.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn
 from dbx_gateway.testing.rules_chat import RULES
-from dbx_gateway.testing.wire import Refused, Situation, pieces, sse
+from dbx_gateway.testing.shape import entries, is_array, is_object
+from dbx_gateway.testing.wire import Refused, Situation, object_under, pieces, sse
 
 __all__ = ["RULES", "error", "error_event", "is_terminal", "read", "stream", "whole"]
 
-_FIELDS = frozenset({"audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "messages", "metadata", "modalities", "model", "moderation", "n", "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "reasoning_effort", "response_format", "safety_identifier", "seed", "service_tier", "stop", "store", "stream", "stream_options", "temperature", "tool_choice", "tools", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"})
+_FIELDS = frozenset(
+    {
+        "audio",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "metadata",
+        "modalities",
+        "model",
+        "moderation",
+        "n",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "web_search_options",
+    }
+)
 """Every field of the pure dialect (dialects.md section 1.1)."""
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
@@ -55,7 +96,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     _check_top_level(body, situation, model_from_path)
     messages = _messages(body)
     _check_tool_order(messages)
-    tools = tuple(_tool(number, tool) for number, tool in enumerate(body.get("tools") or ()))
+    tools = tuple(_tool(number, tool) for number, tool in enumerate(entries(body, "tools")))
     _check_tools(tools, body)
     choice, forced = _choice(body.get("tool_choice"), tools)
     schema, json_mode = _format(body.get("response_format"))
@@ -73,7 +114,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         stream=body.get("stream") is True,
-        include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
+        include_usage=bool(object_under(body, "stream_options").get("include_usage")),
         n=body.get("n") or 1,
         logprobs=body.get("logprobs") is True,
     )
@@ -92,19 +133,19 @@ def _check_top_level(body: dict[str, Any], situation: Situation, model_from_path
 
 
 def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
+    messages = entries(body, "messages")
+    if not messages:
         raise Refused(400, "Invalid 'messages': expected a non-empty array.")
-    for number, message in enumerate(messages):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        if not isinstance(message, dict) or message.get("role") not in _ROLES:  # pyright: ignore[reportUnknownMemberType]
+    for number, message in enumerate(messages):
+        if not is_object(message) or message.get("role") not in _ROLES:
             raise Refused(400, f"Invalid 'messages[{number}].role': supported values are: {', '.join(_ROLES)}.")
-    return messages  # pyright: ignore[reportUnknownVariableType]
+    return messages
 
 
 def _check_tool_order(messages: list[dict[str, Any]]) -> None:
     """Hold tool results to their calls: directly after them, every one, and no other."""
     pending: set[str] = set()
-    for message in messages:
+    for number, message in enumerate(messages):
         if message["role"] == "tool":
             if message.get("tool_call_id") not in pending:
                 raise Refused(
@@ -113,7 +154,7 @@ def _check_tool_order(messages: list[dict[str, Any]]) -> None:
             pending.discard(message["tool_call_id"])
             continue
         _check_answered(pending)
-        pending = {call["id"] for call in message.get("tool_calls") or ()}
+        pending = {_call(number, call)[0] for call in entries(message, "tool_calls")}
     _check_answered(pending)
 
 
@@ -127,17 +168,17 @@ def _check_answered(pending: set[str]) -> None:
 
 
 def _tool(number: int, tool: Any) -> AskedTool:
-    function = tool.get("function") if isinstance(tool, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    if not isinstance(function, dict) or tool.get("type") != "function":
+    if not is_object(tool) or tool.get("type") != "function":
         raise Refused(400, f"Invalid 'tools[{number}].type': supported values are: 'function'.")
-    name: Any = function.get("name")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    function = object_under(tool, "function")
+    name = function.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise Refused(
             400,
             f"Invalid 'tools[{number}].function.name': string does not match pattern. Expected a string that matches "
             "the pattern '^[a-zA-Z0-9_-]+$'.",
         )
-    return AskedTool(name, dict(function.get("parameters") or {}))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    return AskedTool(name, dict(object_under(function, "parameters")))
 
 
 def _check_tools(tools: tuple[AskedTool, ...], body: dict[str, Any]) -> None:
@@ -167,8 +208,8 @@ def _format(form: Any) -> tuple[dict[str, Any] | None, bool]:
             return None, False
         case {"type": "json_object"}:
             return None, True
-        case {"type": "json_schema", "json_schema": {"name": str(), "schema": dict(schema)}}:
-            return dict(schema), False  # pyright: ignore[reportUnknownArgumentType]
+        case {"type": "json_schema", "json_schema": {"name": str(), "schema": schema}} if is_object(schema):
+            return schema, False
         case _:
             raise Refused(400, "Invalid value for 'response_format'.")
 
@@ -179,13 +220,13 @@ def _turn(number: int, message: dict[str, Any]) -> Turn:
     role: Any = _ROLES[message["role"]]
     if role == "tool":
         return Turn("tool", results=((message["tool_call_id"], text),), cached=_is_cached(parts))
-    calls = tuple(_call(number, call) for call in message.get("tool_calls") or ())
+    calls = entries(message, "tool_calls")
     return Turn(
         role,
         text=text,
         media=tuple(_MEDIA[part["type"]] for part in parts if part["type"] in _MEDIA),
-        calls=calls,
-        signatures=tuple(_signatures(parts, message.get("tool_calls") or ())),
+        calls=tuple(_call(number, call) for call in calls),
+        signatures=tuple(_signatures(parts, calls)),
         cached=_is_cached(parts),
     )
 
@@ -199,16 +240,16 @@ def _parts(number: int, content: Any) -> list[dict[str, Any]]:
         return []
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    if not isinstance(content, list):
+    if not is_array(content):
         raise Refused(400, f"Invalid type for 'messages[{number}].content': expected a string or an array of objects.")
     known = {"text", "refusal", "reasoning", *_MEDIA}
-    for at, part in enumerate(content):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        if not isinstance(part, dict) or part.get("type") not in known:  # pyright: ignore[reportUnknownMemberType]
+    for at, part in enumerate(content):
+        if not is_object(part) or part.get("type") not in known:
             raise Refused(
                 400, f"Invalid value: 'messages[{number}].content[{at}].type'. Supported values are: {sorted(known)}."
             )
-        _check_part(f"messages[{number}].content[{at}]", part)  # pyright: ignore[reportUnknownArgumentType]
-    return content  # pyright: ignore[reportUnknownVariableType]
+        _check_part(f"messages[{number}].content[{at}]", part)
+    return content
 
 
 def _check_part(where: str, part: dict[str, Any]) -> None:
@@ -241,9 +282,9 @@ def _check_arguments(number: int, arguments: str) -> None:
         raise Refused(400, f"Invalid 'messages[{number}].tool_calls': arguments must be a JSON object.")
 
 
-def _signatures(parts: list[dict[str, Any]], calls: Any) -> Iterator[str]:
+def _signatures(parts: list[dict[str, Any]], calls: list[dict[str, Any]]) -> Iterator[str]:
     for part in parts:
-        for segment in part.get("summary") or ():
+        for segment in entries(part, "summary"):
             if segment.get("signature"):
                 yield segment["signature"]
         if part.get("thoughtSignature"):
@@ -257,8 +298,8 @@ def _reasons(body: dict[str, Any], situation: Situation) -> bool:
     effort = body.get("reasoning_effort")
     if effort is not None:
         return bool(effort != "none")
-    thinking = body.get("thinking") or {}
-    if situation.profile.thinking == "always" or thinking.get("type") in ("enabled", "adaptive"):
+    thinking = object_under(body, "thinking").get("type")
+    if situation.profile.thinking == "always" or thinking in ("enabled", "adaptive"):
         return True
     unasked = situation.family in _REASONS_UNASKED and (situation.profile.reasoning or situation.family == "gpt-oss")
     return unasked and not situation.plain
@@ -286,9 +327,9 @@ def _message(answer: Answer, situation: Situation) -> dict[str, Any]:
     texts = [item for item in answer.items if isinstance(item, Saying) and item.kind == "text"]
     calls = [item for item in answer.items if isinstance(item, Call)]
     message: dict[str, Any] = {"role": "assistant", "content": _content(texts, reasoning, situation), "refusal": None}
-    for refusal in answer.items:
-        if isinstance(refusal, Saying) and refusal.kind == "refusal":
-            message["refusal"] = refusal.text
+    refusals = [item.text for item in answer.items if isinstance(item, Saying) and item.kind == "refusal"]
+    if refusals:
+        message["refusal"] = "".join(refusals)
     if reasoning and not _lists_reasoning(situation):
         message[_REASONING_KEY[situation.family]] = "".join(item.text for item in reasoning)
     if calls:
@@ -297,8 +338,8 @@ def _message(answer: Answer, situation: Situation) -> dict[str, Any]:
 
 
 def _content(texts: list[Saying], reasoning: list[Saying], situation: Situation) -> Any:
-    if _writes_lists(bool(reasoning), situation) or any(text.citations and not situation.plain for text in texts):
-        listed = [_reasoning_part(item.text, item.signature) for item in reasoning if _lists_reasoning(situation)]
+    if _writes_lists(bool(reasoning), situation) or any(_shows_citations(text, situation) for text in texts):
+        listed = [_reasoning_part(item.text, _shown_signature(item, situation)) for item in reasoning]
         listed += [_text_part(item.text, item, situation) for item in texts]
         return listed or None
     if texts:
@@ -310,6 +351,14 @@ def _shown_reasoning(answer: Answer, situation: Situation) -> list[Saying]:
     if situation.plain or (situation.family not in _REASONING_IN_LISTS and situation.family not in _REASONING_KEY):
         return []
     return [item for item in answer.items if isinstance(item, Saying) and item.kind == "reasoning"]
+
+
+def _shows_citations(item: Saying, situation: Situation) -> bool:
+    return bool(item.citations) and situation.family == "claude" and not situation.plain
+
+
+def _shown_signature(item: Saying, situation: Situation) -> str | None:
+    return item.signature if situation.family == "claude" else None
 
 
 def _lists_reasoning(situation: Situation) -> bool:
@@ -324,7 +373,7 @@ def _writes_lists(has_reasoning: bool, situation: Situation) -> bool:  # noqa: F
 
 def _reasoning_part(text: str, signature: str | None) -> dict[str, Any]:
     summary: dict[str, Any] = {"type": "summary_text", "text": text}
-    if signature is not None:
+    if signature:
         summary["signature"] = signature
     return {"type": "reasoning", "summary": [summary]}
 
@@ -333,7 +382,7 @@ def _text_part(text: str, item: Saying, situation: Situation) -> dict[str, Any]:
     part: dict[str, Any] = {"type": "text", "text": text}
     if item.signature is not None and situation.shows("gemini-list-content"):
         part["thoughtSignature"] = item.signature
-    if item.citations:
+    if _shows_citations(item, situation):
         part["citations"] = list(item.citations)
     return part
 
@@ -397,14 +446,14 @@ def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
     """
     head = _head(answer, "chat.completion.chunk")
     usage = _UsagePlace(answer.counts, ask, situation)
-    deltas = [{"role": "assistant", "content": ""}, *_deltas(answer, situation)]
-    for delta, spoken in zip(deltas, accumulate(map(_is_spoken, deltas)), strict=True):
+    opening = {"role": "assistant", "content": ""}
+    for spoken, delta in enumerate(chain((opening,), _deltas(answer, situation))):
         for number in range(ask.n):
             choice = {"index": number, "delta": delta, "logprobs": _delta_logprobs(delta, ask), "finish_reason": None}
             yield sse({**head, "choices": [choice], **usage.on_delta(spoken)})
     for number in range(ask.n):
-        choice = {"index": number, "delta": {}, "logprobs": None, "finish_reason": _FINISH[answer.end]}
-        yield sse({**head, "choices": [choice], **usage.on_finish()})
+        finish: dict[str, Any] = {"index": number, "delta": {}, "logprobs": None, "finish_reason": _FINISH[answer.end]}
+        yield sse({**head, "choices": [finish], **usage.on_finish()})
     if ask.include_usage:
         yield sse({**head, "choices": [], "usage": _usage(answer.counts, situation)})
     yield sse("[DONE]")
@@ -432,15 +481,11 @@ class _UsagePlace:
         return self._nothing
 
 
-def _is_spoken(delta: dict[str, Any]) -> int:
-    return int("role" not in delta)
-
-
 def _deltas(answer: Answer, situation: Situation) -> Iterator[dict[str, Any]]:
     reasoning = _shown_reasoning(answer, situation)
     as_list = _writes_lists(bool(reasoning), situation)
-    for item in reasoning:
-        yield from _reasoning_deltas(item, situation)
+    for thought in reasoning:
+        yield from _reasoning_deltas(thought, situation)
     index = 0
     for item in answer.items:
         match item:
@@ -460,17 +505,16 @@ def _reasoning_deltas(item: Saying, situation: Situation) -> Iterator[dict[str, 
         yield from ({_REASONING_KEY[situation.family]: piece} for piece in pieces(item.text))
         return
     yield from ({"content": [_reasoning_part(piece, None)]} for piece in pieces(item.text))
-    if item.signature is not None:
-        yield {"content": [_reasoning_part("", item.signature)]}
+    if signature := _shown_signature(item, situation):
+        yield {"content": [_reasoning_part("", signature)]}
 
 
 def _text_deltas(item: Saying, situation: Situation, *, as_list: bool) -> Iterator[dict[str, Any]]:
-    bare = Saying("text", "")
     for piece in pieces(item.text):
-        yield {"content": [_text_part(piece, bare, situation)] if as_list else piece}
-    if situation.plain or not (item.citations or (item.signature and situation.shows("gemini-list-content"))):
-        return
-    yield {"content": [_text_part("", item, situation)]}
+        yield {"content": [{"type": "text", "text": piece}] if as_list else piece}
+    signed = item.signature is not None and situation.shows("gemini-list-content")
+    if signed or _shows_citations(item, situation):
+        yield {"content": [_text_part("", item, situation)]}
 
 
 def _call_deltas(call: Call, index: int, situation: Situation) -> Iterator[dict[str, Any]]:

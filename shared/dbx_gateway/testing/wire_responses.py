@@ -77,12 +77,10 @@ class ResponsesAsk(Ask):
     Args:
         echo: settings that the response repeats.
         summarised: the request asks for a summary of the reasoning; without one only its encrypted form comes back.
-        agent: what an agent endpoint adds to its answer.
     """
 
     echo: dict[str, Any] = field(default_factory=dict[str, Any])
     summarised: bool = False
-    agent: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> ResponsesAsk:
@@ -98,14 +96,14 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     """
     if model_from_path is not None:
         body = {"model": model_from_path, **body}
-    check_shape(body, agent=situation.family == "agent")
-    check_items(body)
+    check_shape(body)
+    check_items(body, situation)
     check_model(body, situation)
     form = inside(body, "text", "format")
     choice, forced, allowed = _choice(body.get("tool_choice"))
     tools = [tool for tool in entries(body, "tools") if tool["type"] == "function"]
     return ResponsesAsk(
-        model=body.get("model") or situation.model,
+        model=body["model"],
         turns=tuple(_turns(body)),
         tools=tuple(
             AskedTool(tool["name"], tool.get("parameters") or {})
@@ -124,18 +122,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
         logprobs="message.output_text.logprobs" in entries(body, "include"),
         echo={key: body[key] for key in _ECHOED if body.get(key) is not None},
         summarised=any(inside(body, "reasoning").get(key) for key in ("summary", "generate_summary")),
-        agent=_agent_fields(body) if situation.family == "agent" else {},
     )
-
-
-def _agent_fields(body: dict[str, Any]) -> dict[str, Any]:
-    """Return what an agent answers beside its items (databricks-wire.md section 5.3, row agents)."""
-    fields: dict[str, Any] = {}
-    if inside(body, "custom_inputs"):
-        fields["custom_outputs"] = {"received": body["custom_inputs"]}
-    if inside(body, "databricks_options").get("return_trace"):
-        fields["databricks_output"] = {"trace": {"info": {"state": "OK"}}}
-    return fields
 
 
 def _choice(choice: Any) -> tuple[Literal["auto", "none", "required"], str | None, set[str] | None]:
@@ -196,7 +183,6 @@ def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
         "incomplete_details": {"reason": reason} if reason else None,
         "output": [_item(answer, item, at, ask, situation) for at, item in enumerate(answer.items)],
         "usage": _usage(answer.counts),
-        **(ask.agent if isinstance(ask, ResponsesAsk) else {}),
     }
 
 
@@ -211,7 +197,6 @@ def _envelope(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
         "error": None,
         "incomplete_details": None,
         "output": [],
-        "store": False,
         "usage": None,
         **_DEFAULTS,
         **echo,
@@ -305,8 +290,6 @@ def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
     numbers = count()
     for event in _events(response, begun, situation):
         yield sse({"type": event["type"], "sequence_number": next(numbers), **event}, event["type"])
-        if event["type"] == "response.in_progress" and situation.shows("resp-untyped-event"):
-            yield sse({"trace_id": "tr-" + hashlib.sha256(response["id"].encode()).hexdigest()[:32]})
 
 
 def _events(response: dict[str, Any], begun: dict[str, Any], situation: Situation) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,80 @@
+"""Credentials on requests: put on the way out, renewed once when the server refuses them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+
+import httpx
+
+from dbx_gateway.credentials import Credentials, Granted, resolve
+from dbx_gateway.error_bodies import read_error_body
+from dbx_gateway.errors import AuthenticationError, ConfigurationError
+from dbx_gateway.hosts import normalise_host, origin_of
+
+__all__ = ["Credentials", "CredentialsAuth", "Granted", "normalise_host", "resolve"]
+
+
+class CredentialsAuth(httpx.Auth):
+    """Signs each request as ``credentials`` say, and once more when the answer is 401.
+
+    All headers that the credentials give are sent, to their own host only. They are asked for per request: a token that
+    has expired since the last one is never sent.
+
+    Args:
+        credentials: who requests are sent as.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Sign ``request``; after a 401 sign it with a fresh credential and send it once more.
+
+        Raises:
+            ConfigurationError: there are no credentials for the host that the request goes to.
+            AuthenticationError: the server refuses the credentials, and there are no others.
+        """
+        granted = self._credentials.fetch()
+        response = yield _signed(request, granted, self._credentials)
+        if response.status_code != 401 or not self._credentials.renewable:
+            return
+        renewed = self._credentials.fetch(refused=granted)
+        if renewed.headers == granted.headers:
+            response.read()
+            raise _refused(response, self._credentials)
+        yield _signed(request, renewed, self._credentials)
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Do as :meth:`sync_auth_flow` does, without blocking the event loop."""
+        granted = await self._credentials.fetch_async()
+        response = yield _signed(request, granted, self._credentials)
+        if response.status_code != 401 or not self._credentials.renewable:
+            return
+        renewed = await self._credentials.fetch_async(refused=granted)
+        if renewed.headers == granted.headers:
+            await response.aread()
+            raise _refused(response, self._credentials)
+        yield _signed(request, renewed, self._credentials)
+
+
+def _signed(request: httpx.Request, granted: Granted, credentials: Credentials) -> httpx.Request:
+    if origin_of(str(request.url)) != origin_of(granted.host):
+        raise ConfigurationError(
+            f"the request goes to {request.url.scheme}://{request.url.netloc.decode()}, but the credentials from "
+            f"{credentials.source} are for {granted.host}; give token= for that host"
+        )
+    request.headers.update(granted.headers)
+    return request
+
+
+def _refused(response: httpx.Response, credentials: Credentials) -> AuthenticationError:
+    words = read_error_body(response.content)
+    request = response.request
+    return AuthenticationError(
+        f"{request.method} {request.url} answered 401: {words.message or '(the server said nothing)'} Asked again, "
+        f"{credentials.source} gave the same credentials. Sign in anew (`databricks auth login --host "
+        f"{request.url.scheme}://{request.url.netloc.decode()}`), renew the token, or give token=.",
+        status=response.status_code,
+        error_code=words.code,
+        request_id=words.request_id or response.headers.get("x-request-id"),
+    )

@@ -1,0 +1,206 @@
+"""What each command does. Every one returns its exit status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final, Literal
+
+from dbx_gateway.cli.check import CAPABILITIES, Cell, Row, Target
+from dbx_gateway.cli.check import check as run_check
+from dbx_gateway.cli.explanation import explain_route
+from dbx_gateway.cli.front_ends import FRONT_ENDS
+from dbx_gateway.cli.tables import print_table
+from dbx_gateway.client import Client
+from dbx_gateway.discovery import ListedModel
+from dbx_gateway.errors import DbxGatewayError
+
+__all__ = ["chat", "check", "demo", "models", "route", "sim"]
+
+SURFACES: Final = ("ai-gateway", "model-serving")
+
+DEMO_MODELS: Final = (
+    "databricks-claude-sonnet-4-5",
+    "databricks-gpt-5-2",
+    "databricks-gpt-5-3-codex",
+    "databricks-gemini-3-pro",
+    "databricks-meta-llama-3-3-70b-instruct",
+    "databricks-qwen35-122b-a10b",
+    "databricks-gemma-3-12b",
+    "databricks-gpt-oss-120b",
+    "databricks-glm-5-2",
+)
+"""One model of each family that the demo shows, on both surfaces."""
+
+DEMO_CUSTOM: Final = (
+    ("main.ai.team_chat", "ai-gateway"),
+    ("team-chat", "model-serving"),
+    ("support-agent", "model-serving"),
+)
+"""Endpoints of a team's own: only their metadata tells what they serve."""
+
+
+def demo(given: argparse.Namespace) -> int:
+    """Start a simulated workspace and check every family against it."""
+    from dbx_gateway.testing import Workspace, serve  # noqa: PLC0415  # only this command and `sim` need it
+
+    pairs = [(model, surface) for model in DEMO_MODELS for surface in SURFACES] + list(DEMO_CUSTOM)
+    token = "dapi-simulated"  # noqa: S105  # the simulated workspace's own
+    with serve(Workspace(tokens={token: "demo"})) as server:
+        fields = {"host": server.url, "token": token}
+        targets = [Target(model, surface, fields) for model, surface in pairs if _wanted(given.family, model)]
+        if not given.json:
+            print(f"A simulated workspace answers at {server.url}: no workspace, no key, no network.\n")
+        return _report(run_check(targets, given.front_end or tuple(FRONT_ENDS)), as_json=given.json)
+
+
+def check(given: argparse.Namespace) -> int:
+    """Check models of a real workspace."""
+    if given.quirks:
+        from dbx_gateway.cli.quirk_check import check_quirks  # noqa: PLC0415  # only this option needs it
+
+        return check_quirks(given, _fields(given))
+    fields = _fields(given)
+    if given.record is not None:
+        from dbx_gateway.cli.recorder import recording_clients  # noqa: PLC0415  # only this option needs it
+
+        fields |= recording_clients(given.record)
+    if not given.json:
+        print("Each cell is one or two calls with short answers; they cost tokens.\n")
+    targets = list(_targets(given, fields))
+    return _report(run_check(targets, given.front_end or tuple(FRONT_ENDS)), as_json=given.json)
+
+
+def models(given: argparse.Namespace) -> int:
+    """List the models of the workspace."""
+    listing = Client(model="", **_fields(given)).models()
+    if given.json:
+        _print_json({"models": [asdict(model) for model in listing.models], "problems": list(listing.problems)})
+    else:
+        rows = [(m.name, m.family, ", ".join(m.surfaces), m.task or "", m.state or "") for m in listing.models]
+        print_table(("model", "family", "surfaces", "task", "state"), rows)
+        for problem in listing.problems:
+            print(f"! {problem}", file=sys.stderr)
+    return 1 if listing.problems and not listing.models else 0
+
+
+def route(given: argparse.Namespace) -> int:
+    """Explain where a model's requests go."""
+    explanation = explain_route(given.model, _fields(given))
+    if given.json:
+        _print_json(explanation.as_json())
+    else:
+        explanation.print()
+    return 0
+
+
+def chat(given: argparse.Namespace) -> int:
+    """Hold a conversation in the terminal."""
+    from dbx_gateway.cli.conversation import converse  # noqa: PLC0415  # only this command needs it
+
+    fields = _fields(given) | {"model": given.model}
+    if given.max_tokens is not None:
+        fields["max_tokens"] = given.max_tokens
+    return converse(Client(**fields), given.system, as_json=given.json)
+
+
+def sim(given: argparse.Namespace) -> int:
+    """Serve a simulated workspace until interrupted."""
+    from dbx_gateway.testing import Workspace, serve  # noqa: PLC0415  # only this command and `demo` need it
+
+    mode: Literal["plain", "workspace"] = "plain" if given.plain else "workspace"
+    workspace = Workspace(mode=mode, gateway=not given.no_gateway, tokens={given.token: "you"})
+    with serve(workspace, port=given.port) as server:
+        if given.json:
+            _print_json({"host": server.url, "token": given.token, "mode": mode})
+        else:
+            print(f"export DATABRICKS_HOST={server.url}\nexport DATABRICKS_TOKEN={given.token}")
+            print("A simulated workspace is serving; stop it with Ctrl-C.", file=sys.stderr)
+        sys.stdout.flush()
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            return 0
+
+
+def _fields(given: argparse.Namespace) -> dict[str, Any]:
+    names = ("host", "config_profile", "surface", "api", "family")
+    return {name: value for name in names if (value := getattr(given, name, None)) is not None}
+
+
+def _wanted(families: Sequence[str] | None, model: str) -> bool:
+    return not families or any(word in model for word in families)
+
+
+def _targets(given: argparse.Namespace, fields: Mapping[str, Any]) -> Iterable[Target]:
+    names = list(given.model) or [model.name for model in _one_of_each(fields)]
+    kept = {name: value for name, value in fields.items() if name != "surface"}
+    for name in names:
+        for surface in _surfaces_of(name, given.surface):
+            yield Target(name, surface, kept)
+
+
+def _surfaces_of(model: str, surface: str | None) -> tuple[str, ...]:
+    if surface not in (None, "auto"):
+        return (str(surface),)
+    if model.count(".") >= 2:
+        return ("ai-gateway",)
+    return SURFACES if model.startswith("databricks-") else ("model-serving",)
+
+
+def _one_of_each(fields: Mapping[str, Any]) -> list[ListedModel]:
+    found: dict[str, ListedModel] = {}
+    for model in Client(model="", **fields).models().models:
+        if model.family != "embeddings" and model.name.startswith("databricks-"):
+            found.setdefault(model.family, model)
+    if not found:
+        raise DbxGatewayError("the workspace lists no databricks-… models; name the models to check")
+    return list(found.values())
+
+
+def _report(rows: Iterable[Row], *, as_json: bool) -> int:
+    done: list[Row] = []
+    for row in rows:
+        done.append(row)
+        if not as_json and sys.stderr.isatty():
+            print(f"\r{len(done)} rows", end="", file=sys.stderr, flush=True)
+    failed = [row for row in done if not row.ok]
+    if as_json:
+        _print_json({"ok": not failed, "rows": [row.as_json() for row in done]})
+    else:
+        _print_rows(done)
+        print(f"\n{len(done) - len(failed)} of {len(done)} rows ok")
+    return 1 if failed or not done else 0
+
+
+def _print_rows(rows: Sequence[Row]) -> None:
+    heads = ("model", "family", "surface", "front end", "api", *(name.replace("_", " ") for name in CAPABILITIES), "ms")
+    lines = [
+        (
+            *(row.model, row.family, row.surface, row.front_end, row.api),
+            *(_mark(row.cells[name]) for name in CAPABILITIES),
+            str(sum(cell.ms for cell in row.cells.values())),
+        )
+        for row in rows
+    ]
+    print_table(heads, lines)
+    denied = dict.fromkeys(cell.reason for row in rows for cell in row.cells.values() if cell.state == "denied")
+    for reason in denied:
+        print(f"– {reason}")
+    for row in rows:
+        for cell in row.cells.values():
+            if cell.state == "failed":
+                print(f"FAILED {cell.reason}")
+
+
+def _mark(cell: Cell) -> str:
+    return {"ok": "ok", "failed": "FAILED", "denied": "–"}[cell.state]
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))

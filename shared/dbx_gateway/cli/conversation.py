@@ -1,0 +1,73 @@
+"""A conversation in the terminal, streamed, with what each answer cost."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from dbx_gateway.chat import Message, system, user
+from dbx_gateway.client import Client
+from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.events import Event, ReasoningDelta, RefusalDelta, TextDelta, fold
+
+__all__ = ["converse"]
+
+
+def converse(client: Client, instructions: str | None, *, as_json: bool = False) -> int:
+    """Read lines from standard input, answer each, and return 0 at its end; 1 if an answer failed.
+
+    Args:
+        client: for the model to talk to.
+        instructions: a system message, or None.
+        as_json: print one JSON object per answer instead of text.
+    """
+    history: list[Message] = [system(instructions)] if instructions else []
+    failed = False
+    while (line := _asked()) is not None:
+        if not line.strip():
+            continue
+        history.append(user(line))
+        try:
+            answer = _answered(client, history, as_json=as_json)
+        except DbxGatewayError as error:
+            print(f"! {error}", file=sys.stderr)
+            history.pop()
+            failed = True
+            continue
+        history.append(answer)
+    return 1 if failed else 0
+
+
+def _asked() -> str | None:
+    if sys.stdin.isatty():
+        print("> ", end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    return line.rstrip("\n") if line else None
+
+
+def _answered(client: Client, history: list[Message], *, as_json: bool) -> Message:
+    events: list[Event] = []
+    for event in client.stream(history):
+        events.append(event)
+        if not as_json:
+            _show(event)
+    answer = fold(events)
+    used = answer.usage
+    if as_json:
+        counts = {"input": used.input, "output": used.output, "total": used.total} if used else None
+        print(json.dumps({"text": answer.text, "finish": answer.finish.reason, "usage": counts}, ensure_ascii=False))
+    else:
+        print()
+        spent = f"{used.input} in, {used.output} out" if used else "usage unknown"
+        print(f"[{answer.finish.reason}; {spent}]", file=sys.stderr)
+    return answer.message
+
+
+def _show(event: Event) -> None:
+    match event:
+        case TextDelta() | RefusalDelta():
+            print(event.text, end="", flush=True)
+        case ReasoningDelta():
+            print(event.text, end="", flush=True, file=sys.stderr)
+        case _:
+            pass

@@ -1,0 +1,88 @@
+"""``dbx-gateway``: the commands and their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dbx_gateway
+from dbx_gateway.cli import commands
+from dbx_gateway.errors import DbxGatewayError
+
+__all__ = ["main", "parser"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 done, 1 something failed, 2 wrong arguments."""
+    given = parser().parse_args(arguments)
+    try:
+        status: int = given.run(given)
+    except DbxGatewayError as error:
+        print(f"dbx-gateway: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(
+        prog="dbx-gateway", description="LangChain and LlamaIndex for every LLM a Databricks workspace serves."
+    )
+    top.add_argument("--version", action="version", version=f"dbx-gateway {dbx_gateway.__version__}")
+    subs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = _command(subs, "demo", commands.demo, "run every check against a simulated workspace; needs nothing else")
+    demo.add_argument("--front-end", action="append", choices=("core", "langchain", "llama-index"))
+    demo.add_argument("--family", action="append", help="only rows of this family or model; may be repeated")
+
+    check = _command(subs, "check", commands.check, "check models of your workspace (each call costs tokens)")
+    check.add_argument("model", nargs="*", help="names of models; none takes one of each family the workspace lists")
+    check.add_argument("--front-end", action="append", choices=("core", "langchain", "llama-index"))
+    check.add_argument("--quirks", action="store_true", help="find out which quirks the workspace still needs")
+    check.add_argument("--record", type=Path, metavar="DIR", help="write the exchanges to DIR, without secrets")
+    _where(check)
+
+    models = _command(subs, "models", commands.models, "list the models the workspace serves")
+    _where(models)
+
+    route = _command(subs, "route", commands.route, "explain where a model's requests go, and why")
+    route.add_argument("model")
+    _where(route)
+
+    chat = _command(subs, "chat", commands.chat, "talk to a model in the terminal")
+    chat.add_argument("model")
+    chat.add_argument("--system", help="a system message")
+    chat.add_argument("--max-tokens", type=int)
+    _where(chat)
+
+    sim = _command(subs, "sim", commands.sim, "serve a simulated workspace on this machine")
+    sim.add_argument("--port", type=int, default=8765)
+    sim.add_argument("--token", default="dapi-simulated", help="the personal access token it accepts")
+    sim.add_argument("--plain", action="store_true", help="speak the vendors' pure apis, without a workspace's quirks")
+    sim.add_argument("--no-gateway", action="store_true", help="a workspace that has no AI Gateway")
+    return top
+
+
+def _command(subs: Any, name: str, run: Any, says: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = subs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=run)
+    return command
+
+
+def _where(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--host", help="https://… of the workspace; else DATABRICKS_HOST or the Databricks config file"
+    )
+    command.add_argument("--profile", dest="config_profile", help="section of the Databricks config file")
+    command.add_argument("--surface", default=None, choices=("auto", "ai-gateway", "model-serving"))
+    command.add_argument("--api", default=None, help="chat-completions, responses, messages or generate-content")
+    command.add_argument("--family", default=None, help="the model's family where nothing tells it")

@@ -1,0 +1,452 @@
+"""Who a request is sent as: where credentials come from, and the headers they give.
+
+Nothing here is asked for before it is needed: making credentials reads names and variables and does no I/O.
+Sources: databricks-wire.md section 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import os
+import threading
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError
+from dbx_gateway.hosts import normalise_host, origin_of
+from dbx_gateway.notices import warn_once
+from dbx_gateway.sdk_chain import CREDENTIAL_VARIABLES, SIGN_IN, SdkConfig, explained, open_config
+
+__all__ = ["Credentials", "Granted", "SdkCredentials", "StaticCredentials", "UnusableCredentials", "resolve"]
+
+PATIENCE: Final = 30.0
+"""Seconds to wait for a credential that blocks: a command line tool, or a token endpoint that does not answer."""
+
+_SALT: Final = os.urandom(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Headers that prove who sends a request, and the only host they may be sent to.
+
+    Args:
+        headers: all of them, ready to send.
+        host: ``https://…`` without a path.
+        generation: which sign-in they come from, to tell a refused one from its successor.
+    """
+
+    headers: Mapping[str, str] = field(repr=False)
+    host: str
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What was given to find credentials by, none of it secret: enough to find them again in another process."""
+
+    host: str | None = None
+    config_profile: str | None = None
+    endpoint_url: str | None = None
+    surface: str | None = None
+    api: str | None = None
+
+
+class Credentials(ABC):
+    """Who requests are sent as.
+
+    A copy or deep copy is the same credentials. A pickled one holds names only: loaded, it is resolved anew from those
+    and the environment; if the original had been given a token or a client object, its first use raises
+    :class:`ConfigurationError`.
+    """
+
+    def __init__(self, names: Names, *, source: str, identity: str, given: str | None = None) -> None:
+        self._names = names
+        self._given = given
+        self.source = source
+        """Where they come from, in words, for people."""
+        self.identity = identity
+        """Tells one user from another in caches of this process; never holds a token."""
+        self.endpoint_url: str | None = None
+        """The one URL that these credentials are for, where the environment names it (DBX_GATEWAY_API_URL)."""
+
+    renewable: bool = False
+    """Whether a refused credential may be followed by a fresh one."""
+
+    @abstractmethod
+    def fetch(self, refused: Granted | None = None) -> Granted:
+        """Return the headers for a request that is sent now; may block, never for longer than :data:`PATIENCE`.
+
+        Args:
+            refused: what the server has just refused (401): a fresh sign-in is then made, once for all who ask.
+
+        Raises:
+            ConfigurationError: there are no credentials; the message says what was tried and what to do.
+            AuthenticationError: signing in was refused.
+            APIConnectionError: signing in failed on the network, or took too long.
+        """
+
+    async def fetch_async(self, refused: Granted | None = None) -> Granted:
+        """Return what :meth:`fetch` returns without blocking the event loop."""
+        return self.fetch(refused)
+
+    def host(self) -> str:
+        """Return ``https://…`` of the workspace; may block as :meth:`fetch` does, and raises the same."""
+        return self.fetch().host
+
+    async def host_async(self) -> str:
+        """Return what :meth:`host` returns without blocking the event loop."""
+        return (await self.fetch_async()).host
+
+    def __repr__(self) -> str:
+        return f"<credentials from {self.source}>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., Credentials], tuple[object, ...]]:
+        return (_loaded, (self._names, self._given))
+
+
+class StaticCredentials(Credentials):
+    """A bearer token that is used as it is, for one host; databricks-sdk is not imported."""
+
+    def __init__(
+        self,
+        host: str,
+        token: str,
+        names: Names,
+        *,
+        source: str,
+        given: str | None = None,
+        workspace_id: str | None = None,
+    ) -> None:
+        checked = _checked_token(token, source)
+        super().__init__(names, source=source, identity=f"bearer:{_fingerprint(checked)}", given=given)
+        self._granted = Granted({"Authorization": f"Bearer {checked}", **_workspace_header(workspace_id)}, host)
+
+    def fetch(self, refused: Granted | None = None) -> Granted:  # noqa: ARG002  # nothing else can be granted
+        """Return the token's header."""
+        return self._granted
+
+
+class UnusableCredentials(Credentials):
+    """Credentials that cannot be used; using them says why."""
+
+    def __init__(self, problem: str, names: Names, given: str) -> None:
+        super().__init__(names, source=given, identity="none", given=given)
+        self._problem = problem
+
+    def fetch(self, refused: Granted | None = None) -> Granted:  # noqa: ARG002  # there is nothing to grant
+        """Raise the problem.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise ConfigurationError(self._problem)
+
+
+@dataclass(slots=True)
+class _SignIn:
+    """A sign-in under way or done. Replaced as a whole when its thread does not come back."""
+
+    generation: int
+    config: SdkConfig | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+class SdkCredentials(Credentials):
+    """Credentials that databricks-sdk's ``Config`` gives, asked for anew for every request.
+
+    The SDK blocks: it runs on a thread of its own, one at a time, and all who ask meanwhile share the result.
+
+    Args:
+        open_config: returns the ``Config``; called on the thread, and again to sign in afresh.
+        host: ``https://…`` where it is known without a ``Config``.
+    """
+
+    renewable = True
+
+    def __init__(
+        self, open_config: Callable[[], SdkConfig], names: Names, host: str | None = None, **more: Any
+    ) -> None:
+        super().__init__(names, **more)
+        self._open = open_config
+        self._host = host
+        self.start_anew()
+        _live.add(self)
+
+    def fetch(self, refused: Granted | None = None) -> Granted:
+        """Return the headers that the SDK gives now."""
+        flight = self._flight(refused)
+        try:
+            return flight.result(PATIENCE)
+        except TimeoutError:
+            raise self._give_up(flight) from None
+
+    async def fetch_async(self, refused: Granted | None = None) -> Granted:
+        """Return what :meth:`fetch` returns without blocking the event loop."""
+        flight = self._flight(refused)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.wrap_future(flight)
+        except TimeoutError:
+            raise self._give_up(flight) from None
+
+    def host(self) -> str:
+        """Return the workspace's host, at once where it was given."""
+        return self._host or super().host()
+
+    async def host_async(self) -> str:
+        """Return what :meth:`host` returns without blocking the event loop."""
+        return self._host or await super().host_async()
+
+    def start_anew(self) -> None:
+        """Forget sign-ins made and under way (after a fork: locks and threads of the parent are of no use)."""
+        self._lock = threading.Lock()
+        self._flights: dict[int | None, Future[Granted]] = {}
+        self._sign_in = _SignIn(next(_generations))
+
+    def _flight(self, refused: Granted | None) -> Future[Granted]:
+        """Return the fetch under way, or a new one on a thread of its own."""
+        with self._lock:
+            sign_in = self._sign_in
+            stale = refused is not None and refused.generation == sign_in.generation
+            key = sign_in.generation if stale else None
+            flight = self._flights.get(key)
+            if flight is None:
+                flight = self._flights[key] = Future()
+                flight.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
+                # A daemon: the SDK sets no timeout when it asks for a token, and must not keep the process alive.
+                work = threading.Thread(target=self._work, args=(key, flight, sign_in), daemon=True)
+                work.name = "dbx-gateway-sign-in"
+                work.start()
+            return flight
+
+    def _work(self, stale: int | None, flight: Future[Granted], sign_in: _SignIn) -> None:
+        failure: DbxGatewayError | None = None
+        granted: Granted | None = None
+        try:
+            with sign_in.turn:
+                if sign_in.config is None or sign_in.generation == stale:
+                    sign_in.config = self._open()
+                    sign_in.generation = next(_generations)
+                granted = _granted(sign_in.config, sign_in.generation)
+        except DbxGatewayError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001  # whatever the SDK raises is told to the caller as one of ours
+            failure = explained(error, self.source)
+        with self._lock:
+            if self._flights.get(stale) is flight:
+                del self._flights[stale]
+        if granted is not None:
+            flight.set_result(granted)
+        else:
+            flight.set_exception(failure or ConfigurationError(f"{self.source} gave nothing. {SIGN_IN}"))
+
+    def _give_up(self, flight: Future[Granted]) -> APITimeoutError:
+        """Leave a sign-in that does not come back to its thread, so that the next caller starts another."""
+        with self._lock:
+            if flight in self._flights.values():
+                self._flights = {}
+                self._sign_in = _SignIn(next(_generations))
+        return APITimeoutError(
+            f"{self.source} gave no credentials within {PATIENCE:g} s. Check the host, the network and the proxy, or "
+            "give token=.",
+            error_code="auth",
+        )
+
+
+_generations = itertools.count(1)
+_live: weakref.WeakSet[SdkCredentials] = weakref.WeakSet()
+_identities: weakref.WeakKeyDictionary[object, str] = weakref.WeakKeyDictionary()
+
+
+def _after_fork() -> None:
+    for credentials in list(_live):
+        credentials.start_anew()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
+    *,
+    host: str | None = None,
+    token: str | None = None,
+    config_profile: str | None = None,
+    workspace_client: Any = None,
+    sdk_config: Any = None,
+    endpoint_url: str | None = None,
+    surface: str | None = None,
+    api: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Credentials:
+    """Return the credentials that settings and environment mean, without asking anybody for anything.
+
+    The first that applies: a client object; ``token``; ``host`` or ``config_profile`` through databricks-sdk;
+    DBX_GATEWAY_API_URL with DBX_GATEWAY_API_KEY unless surface, api or endpoint_url is set; DATABRICKS_HOST with
+    DATABRICKS_TOKEN and no other credential variable; databricks-sdk's whole chain.
+
+    Args:
+        host: of the workspace.
+        token: a bearer token.
+        config_profile: a section of the Databricks config file.
+        workspace_client: a ``databricks.sdk.WorkspaceClient``.
+        sdk_config: a ``databricks.sdk.core.Config``.
+        endpoint_url: the one URL that requests go to; ``token`` is then for its origin.
+        surface: the setting; None and ``"auto"`` are no choice.
+        api: the setting; None and ``"auto"`` are no choice.
+        environ: variables; None takes the process's.
+
+    Raises:
+        ConfigurationError: two credentials contradict each other, or a host or token is malformed.
+    """
+    variables = os.environ if environ is None else environ
+    names = Names(None if host is None else normalise_host(host), config_profile, endpoint_url, surface, api)
+    _refuse_contradictions(
+        token=token, config_profile=config_profile, workspace_client=workspace_client, sdk_config=sdk_config
+    )
+    if workspace_client is not None:
+        return _of_object(workspace_client.config, "workspace_client=", names)
+    if sdk_config is not None:
+        return _of_object(sdk_config, "sdk_config=", names)
+    if token is not None:
+        return _of_token(token, names, variables)
+    if names.host is not None or config_profile is not None:
+        return _of_chain(names, variables)
+    return _of_environment(names, variables)
+
+
+def _refuse_contradictions(**given: object) -> None:
+    found = [f"{name}=" for name, value in given.items() if value is not None]
+    if len(found) > 1:
+        raise ConfigurationError(f"{' and '.join(found)} each say who to sign in as; give one of them")
+
+
+def _of_object(config: SdkConfig, what: str, names: Names) -> Credentials:
+    host = normalise_host(config.host or "")
+    if names.host is not None and names.host != host:
+        raise ConfigurationError(f"host= is {names.host}, but {what} signs in at {host}; leave host= out")
+    identity = _identities.setdefault(config, f"object:{next(_generations)}")
+    return SdkCredentials(lambda: config, names, host, source=what, identity=identity, given=what)
+
+
+def _of_token(token: str, names: Names, variables: Mapping[str, str]) -> Credentials:
+    host = _origin_host(names.endpoint_url) or names.host or _environment_host(variables)
+    if host is None:
+        problem = "token= was given without a host; give host=, or set DATABRICKS_HOST"
+        return UnusableCredentials(problem, names, "token=")
+    return StaticCredentials(host, token, names, source="token=", given="token=")
+
+
+def _of_chain(names: Names, variables: Mapping[str, str]) -> Credentials:
+    host = names.host or _environment_host(variables)
+    winning = {"DATABRICKS_HOST", "DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES} - {"DATABRICKS_CONFIG_PROFILE"}
+    set_too = sorted(name for name in winning if variables.get(name))
+    if names.config_profile is not None and set_too:
+        warn_once(
+            f"config_profile {names.config_profile}",
+            f"config_profile={names.config_profile!r} is given and {', '.join(set_too)} is set; databricks-sdk lets "
+            "variables win over the profile. Unset them to use the profile alone.",
+        )
+    profile = names.config_profile
+    about = ", ".join(f"{name} {value}" for name, value in (("host", host), ("profile", profile)) if value is not None)
+    fingerprint = _fingerprint(*(variables.get(name, "") for name in ("DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES)))
+    return SdkCredentials(
+        lambda: open_config(host, profile),
+        names,
+        host,
+        source=f"databricks-sdk ({about})" if about else "databricks-sdk",
+        identity=f"sdk:{profile or ''}:{fingerprint}",
+    )
+
+
+def _of_environment(names: Names, variables: Mapping[str, str]) -> Credentials:
+    url, key = variables.get("DBX_GATEWAY_API_URL"), variables.get("DBX_GATEWAY_API_KEY")
+    chosen = [name for name in (names.surface, names.api, names.endpoint_url) if name not in (None, "auto")]
+    if url and key and not chosen:
+        origin = _origin_host(url) or ""
+        credentials = StaticCredentials(origin, key, names, source="DBX_GATEWAY_API_URL and DBX_GATEWAY_API_KEY")
+        credentials.endpoint_url = url
+        return credentials
+    if bool(url) != bool(key):
+        there, missing = ("URL", "KEY") if url else ("KEY", "URL")
+        warn_once(
+            "DBX_GATEWAY_API pair",
+            f"DBX_GATEWAY_API_{there} is set without DBX_GATEWAY_API_{missing} and is not used; set both or neither",
+        )
+    host, token = _environment_host(variables), variables.get("DATABRICKS_TOKEN")
+    if host is not None and token and not any(variables.get(name) for name in CREDENTIAL_VARIABLES):
+        return StaticCredentials(
+            host,
+            token,
+            names,
+            source="DATABRICKS_HOST and DATABRICKS_TOKEN",
+            workspace_id=variables.get("DATABRICKS_WORKSPACE_ID"),
+        )
+    return _of_chain(names, variables)
+
+
+def _environment_host(variables: Mapping[str, str]) -> str | None:
+    host = variables.get("DATABRICKS_HOST")
+    return normalise_host(host) if host else None
+
+
+def _origin_host(url: str | None) -> str | None:
+    if url is None:
+        return None
+    scheme, name, port = origin_of(url)
+    return normalise_host(f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}")
+
+
+def _granted(config: SdkConfig, generation: int) -> Granted:
+    workspace_id: object = getattr(config, "workspace_id", None)
+    headers = _workspace_header(workspace_id) | config.authenticate()
+    return Granted(headers, normalise_host(config.host or ""), generation)
+
+
+def _workspace_header(workspace_id: object) -> dict[str, str]:
+    """Return the header that a host which serves several workspaces needs (databricks-wire.md section 2.2)."""
+    return {"X-Databricks-Workspace-Id": workspace_id} if isinstance(workspace_id, str) and workspace_id else {}
+
+
+def _checked_token(token: str, source: str) -> str:
+    """Return the token without blanks around it; a malformed one would end up in the error of the HTTP library."""
+    text = token.strip()
+    if not text or not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+        raise ConfigurationError(
+            f"the token from {source} is empty or holds blanks or characters no token has; give the token alone, "
+            "without 'Bearer'"
+        )
+    return text
+
+
+def _fingerprint(*secrets: str) -> str:
+    """Return what tells one secret from another in this process and says nothing about it elsewhere."""
+    return hashlib.blake2b("\0".join(secrets).encode(), key=_SALT, digest_size=8).hexdigest()
+
+
+def _loaded(names: Names, given: str | None) -> Credentials:
+    """Return the credentials of a pickle."""
+    if given is None:
+        return resolve(
+            host=names.host,
+            config_profile=names.config_profile,
+            endpoint_url=names.endpoint_url,
+            surface=names.surface,
+            api=names.api,
+        )
+    problem = (
+        f"this object was pickled, and {given} is never part of a pickle; give {given} again after loading, or build "
+        "the object without it so that it signs in from the environment"
+    )
+    return UnusableCredentials(problem, names, given)

@@ -1,0 +1,201 @@
+"""Which fragments of a stream belong to one tool call, whatever the server does with indices, ids and names.
+
+By definition a fragment's ``index`` names its call, and ``id`` and ``name`` come with the first fragment only
+(dialects.md section 1.4). Servers repeat both, leave out the index or the id, give every call the index 0, or make up a
+fresh id for each fragment (reliability.md, tool-call identity).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from dbx_gateway.chat import JsonObject, ToolCall
+from dbx_gateway.events import Assembly
+
+__all__ = ["ToolCalls", "with_places"]
+
+_ENTRY_KEYS: Final = frozenset({"index", "id", "type", "function", "custom"})
+_INNER_KEYS: Final = frozenset({"name", "arguments", "input"})
+_KINDS: Final = frozenset({"function", "custom"})
+_LEGACY: Final = -1
+"""The place of ``function_call``, the one call of the api's first form."""
+
+
+def with_places(message: JsonObject) -> JsonObject:
+    """Return a whole message whose tool calls have their places as indices: each is a call of its own."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    placed: list[JsonValue] = [{**call, "index": place} for place, call in enumerate(calls) if isinstance(call, dict)]
+    return {**message, "tool_calls": placed}
+
+
+class _Call:
+    """One tool call. It is begun in the assembly once its name is known, and its id or its first argument."""
+
+    __slots__ = ("begun", "custom", "held", "id", "key", "last", "name", "opaque", "stray")
+
+    def __init__(self, key: tuple[str, int], call_id: str) -> None:
+        self.key = key
+        self.id = call_id
+        self.name = ""
+        self.custom = False
+        self.begun = False
+        self.held: list[str] = []
+        self.last = ""
+        self.opaque: JsonObject = {}
+        self.stray = ""
+
+    def keep(self, fields: JsonObject, known: frozenset[str], level: str | None) -> None:
+        """Keep what the call has no field for, under the level of the wire it came from."""
+        extras = {key: fields[key] for key in fields.keys() - known if fields[key] is not None}
+        if not extras:
+            return
+        if level is None:
+            self.opaque.update(extras)
+            return
+        inner = self.opaque.get(level)
+        self.opaque[level] = {**inner, **extras} if isinstance(inner, dict) else extras
+
+
+class ToolCalls:
+    """The tool calls of one answer as they grow."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._calls: list[_Call] = []
+        self._last: _Call | None = None
+        self._at: dict[int, _Call] = {}
+        self._by_place: dict[tuple[int, str], _Call] = {}
+        self._by_id: dict[str, _Call] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def feed_legacy(self, function: JsonObject) -> None:
+        """Take ``function_call``."""
+        self.feed({"index": _LEGACY, "function": function})
+
+    def feed(self, entry: JsonObject) -> None:
+        """Take one entry of ``tool_calls``: a fragment, or a whole call."""
+        custom, function = entry.get("custom"), entry.get("function")
+        level = "custom" if isinstance(custom, dict) else "function"
+        body = custom if isinstance(custom, dict) else function if isinstance(function, dict) else {}
+        name, fragment = _text(body.get("name")), _arguments(body)
+        call = self._call_of(entry.get("index"), _text(entry.get("id")), name, fragment)
+        if call is None:
+            return
+        call.name = call.name or name
+        call.custom = call.custom or level == "custom"
+        if entry.keys() - _ENTRY_KEYS:
+            call.keep(entry, _ENTRY_KEYS, None)
+        if body.keys() - _INNER_KEYS:
+            call.keep(body, _INNER_KEYS, level)
+        if (kind := _text(entry.get("type"))) and kind not in _KINDS:
+            call.opaque["type"] = kind
+        self._add(call, fragment)
+
+    def end(self) -> None:
+        """The answer is whole: begin the calls that still waited, and hand over what was kept of each."""
+        for call in self._calls:
+            if not call.name:
+                arguments = "".join(call.held)
+                self._assembly.part(
+                    call.key, ToolCall(call_id=call.id, name="", arguments=arguments, opaque=call.opaque)
+                )
+                continue
+            if not call.begun:
+                self._begin(call)
+            if call.opaque:
+                self._assembly.fields(call.key)["opaque"] = call.opaque
+
+    def _call_of(self, index: JsonValue, call_id: str, name: str, fragment: str) -> _Call | None:
+        """Return the call that an entry belongs to, or None for an entry that says nothing."""
+        place = index if isinstance(index, int) and not isinstance(index, bool) else None
+        call = self._known(place, call_id)
+        if call is None:
+            current = self._last if place is None else self._at.get(place)
+            if current is None:
+                if not (call_id or name or fragment):
+                    return None
+                call = self._new(place, call_id)
+            elif _is_another(current, call_id, name, fragment):
+                call = self._new(place, call_id or current.stray)
+            else:
+                call = current
+                self._adopt(call, place, call_id)
+        self._last = call
+        if place is not None:
+            self._at[place] = call
+        return call
+
+    def _known(self, place: int | None, call_id: str) -> _Call | None:
+        if not call_id:
+            return None
+        return self._by_id.get(call_id) if place is None else self._by_place.get((place, call_id))
+
+    def _new(self, place: int | None, call_id: str) -> _Call:
+        call = _Call(("call", len(self._calls)), "")
+        self._calls.append(call)
+        self._adopt(call, place, call_id)
+        return call
+
+    def _adopt(self, call: _Call, place: int | None, call_id: str) -> None:
+        """Take ``call_id`` as the id of a call that has none; another id without a name is noted, and means nothing."""
+        if not call_id or call.id == call_id:
+            return
+        if call.id or call.begun:
+            call.stray = call_id
+            return
+        call.id = call_id
+        self._by_id[call_id] = call
+        if place is not None:
+            self._by_place[place, call_id] = call
+
+    def _add(self, call: _Call, fragment: str) -> None:
+        call.last = fragment.rstrip()[-1:] or call.last
+        if call.begun:
+            self._assembly.arguments(call.key, fragment)
+            return
+        if fragment:
+            call.held.append(fragment)
+        if call.name and (call.id or fragment):
+            self._begin(call)
+
+    def _begin(self, call: _Call) -> None:
+        fields = {"custom": True} if call.custom else {}
+        self._assembly.call(call.key, call.id, call.name, **fields)
+        for fragment in call.held:
+            self._assembly.arguments(call.key, fragment)
+        call.held = []
+        call.begun = True
+
+
+def _is_another(current: _Call, call_id: str, name: str, fragment: str) -> bool:
+    """Whether an entry under the place of ``current`` begins another call.
+
+    A new id with a name does; a new id alone is one of the fresh ids that some servers give every fragment. Without
+    ids, another name does, and the same name where a whole object has ended and the next one begins.
+    """
+    if not name or not current.name:
+        return False
+    if call_id or current.stray:
+        return bool(current.id or current.begun or name != current.name)
+    if name != current.name:
+        return True
+    return not current.id and current.last == "}" and fragment.startswith("{")
+
+
+def _text(value: JsonValue) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _arguments(body: JsonObject) -> str:
+    """Return the arguments as text; a server that gives an object has it written compactly."""
+    value = body.get("input") if "input" in body else body.get("arguments")
+    if value is None or isinstance(value, str):
+        return value or ""
+    return to_json(value).decode()

@@ -1,0 +1,175 @@
+"""One choice of a chat-completions answer: what its message or its deltas hold, and how it ended."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import Audio, Blob, Finish, FinishReason, JsonObject
+from dbx_gateway.dialects.chat_completions_calls import ToolCalls
+from dbx_gateway.dialects.chat_completions_content import Content, citation
+from dbx_gateway.events import Assembly
+
+__all__ = ["FINISH_REASONS", "Choice"]
+
+FINISH_REASONS: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+"""Source: dialects.md section 5.2. ``error`` is no word of OpenAI's, but hosts that say it mean an answer that failed."""
+
+_REASONING: Final = "reasoning"
+_DELTA_KEYS: Final = frozenset(
+    {
+        "role",
+        "content",
+        "refusal",
+        "tool_calls",
+        "function_call",
+        "annotations",
+        "audio",
+        "reasoning_content",
+        "reasoning",
+        "reasoning_details",
+    }
+)
+_CHOICE_KEYS: Final = frozenset({"index", "delta", "message", "finish_reason", "logprobs"})
+_AUDIO_KEYS: Final = frozenset({"id", "data", "transcript"})
+
+
+class Choice:
+    """Reads one choice, whole or chunk by chunk.
+
+    Args:
+        assembly: where its parts go.
+    """
+
+    def __init__(self, assembly: Assembly) -> None:
+        self.assembly = assembly
+        self.content = Content(assembly)
+        self.calls = ToolCalls(assembly)
+        self.raw: str | None = None
+        self.fields: JsonObject = {}
+        self.logprobs: JsonObject = {}
+        self._details: JsonObject = {}
+        self._annotations: list[JsonObject] = []
+        self._reasoning_details: list[JsonValue] = []
+        self._sound: JsonObject = {}
+        self._sound_data: list[str] = []
+        self._transcript: list[str] = []
+
+    @property
+    def finished(self) -> bool:
+        """Whether the wire said why the choice ended."""
+        return self.raw is not None
+
+    def feed(self, choice: JsonObject) -> None:
+        """Take one entry of ``choices``."""
+        delta = choice.get("delta", choice.get("message"))
+        if isinstance(delta, dict):
+            self.feed_delta(delta)
+        if isinstance(raw := choice.get("finish_reason"), str) and raw:
+            self.raw = raw
+        if isinstance(logprobs := choice.get("logprobs"), dict):
+            self._add_logprobs(logprobs)
+        if choice.keys() - _CHOICE_KEYS:
+            _keep(self._details, choice, _CHOICE_KEYS)
+
+    def feed_delta(self, delta: JsonObject) -> None:
+        """Take a message, or a fragment of one."""
+        self._reason(delta)
+        self.content.feed(delta.get("content"))
+        if isinstance(refusal := delta.get("refusal"), str):
+            self.assembly.refusal("refusal", refusal)
+        if isinstance(calls := delta.get("tool_calls"), list):
+            for entry in calls:
+                if isinstance(entry, dict):
+                    self.calls.feed(entry)
+        if isinstance(call := delta.get("function_call"), dict):
+            self.calls.feed_legacy(call)
+        if isinstance(annotations := delta.get("annotations"), list):
+            self._annotations += [one for one in annotations if isinstance(one, dict)]
+        if isinstance(audio := delta.get("audio"), dict):
+            self._add_sound(audio)
+        if delta.keys() - _DELTA_KEYS:
+            _keep(self.fields, delta, _DELTA_KEYS)
+
+    def end(self, unsaid: FinishReason = "unknown") -> Finish:
+        """The choice is whole: hand over what was kept beside its parts, and say how it ended.
+
+        Args:
+            unsaid: the reason where the wire gives none.
+        """
+        citations = [citation(one) for one in self._annotations]
+        if citations and not self.content.cite(citations):
+            self.fields["annotations"] = list(self._annotations)
+        if self._reasoning_details:
+            self.assembly.open(_REASONING, "reasoning", opaque={"reasoning_details": self._reasoning_details})
+        self.content.end()
+        self.calls.end()
+        if self._sound or self._sound_data or self._transcript:
+            self.assembly.part("audio", self._audio())
+        self.assembly.end_parts()
+        stop = self._details.get("stop_reason")
+        return Finish(
+            reason=self._reason_of_end(unsaid),
+            raw=self.raw,
+            stop_sequence=stop if isinstance(stop, str) else None,
+            details=self._details,
+        )
+
+    def _reason(self, delta: JsonObject) -> None:
+        """Take reasoning beside the content: the same text under one of two names, or under both."""
+        for name in ("reasoning_content", "reasoning"):
+            text = delta.get(name)
+            if isinstance(text, str) and text:
+                self.assembly.reasoning(_REASONING, text)
+                break
+            if text is not None and not isinstance(text, str):
+                self.fields[name] = text
+        if isinstance(details := delta.get("reasoning_details"), list):
+            self._reasoning_details += details
+
+    def _reason_of_end(self, unsaid: FinishReason) -> FinishReason:
+        """A refusal is one whatever the wire's word; ``stop`` with calls is a wish for their results."""
+        reason = unsaid if self.raw is None else FINISH_REASONS.get(self.raw, "unknown")
+        if self.assembly.has("refusal") and reason in ("stop", "tool_calls", "unknown"):
+            return "content_filter"
+        return "tool_calls" if reason == "stop" and len(self.calls) else reason
+
+    def _add_logprobs(self, logprobs: JsonObject) -> None:
+        for name, value in logprobs.items():
+            kept = self.logprobs.get(name)
+            if isinstance(value, list):
+                if isinstance(kept, list):
+                    kept.extend(value)
+                else:
+                    self.logprobs[name] = list(value)
+            elif kept is None:
+                self.logprobs[name] = value
+
+    def _add_sound(self, audio: JsonObject) -> None:
+        for name, fragments in (("data", self._sound_data), ("transcript", self._transcript)):
+            if isinstance(fragment := audio.get(name), str):
+                fragments.append(fragment)
+        self._sound |= {name: value for name, value in audio.items() if value is not None}
+
+    def _audio(self) -> Audio:
+        part_id = self._sound.get("id")
+        return Audio(
+            blob=Blob(data="".join(self._sound_data)),
+            transcript="".join(self._transcript) or None,
+            id=part_id if isinstance(part_id, str) else None,
+            opaque={name: value for name, value in self._sound.items() if name not in _AUDIO_KEYS},
+        )
+
+
+def _keep(kept: JsonObject, wire: JsonObject, known: frozenset[str]) -> None:
+    for name, value in wire.items():
+        if name not in known and value is not None:
+            kept[name] = value

@@ -1,0 +1,196 @@
+"""The content of a chat-completions message or delta: a string, a list of parts, or nothing.
+
+A list's part may be a whole one or a fragment of one, and nothing tells them apart; so neighbouring parts of one kind
+are one part here, whole answer or stream, until one ends with a signature, a citation or a field of the host
+(databricks-wire.md sections 5.4, 5.5 and 5.7; dialects.md section 7).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import Citation, Image, JsonObject, Native, Reasoning
+from dbx_gateway.dialects.parts import blob_of_url
+from dbx_gateway.events import Assembly
+
+__all__ = ["Content", "citation"]
+
+_Key: TypeAlias = tuple[str, int]
+_Kind: TypeAlias = Literal["text", "reasoning"]
+
+_TEXT_KEYS: Final = frozenset({"type", "text", "citations"})
+_REASONING_KEYS: Final = frozenset({"type", "summary", "content", "text"})
+_SUMMARY_KEYS: Final = frozenset({"type", "text", "signature", "data"})
+_TEXT_TYPES: Final = frozenset({"text", "output_text"})
+_RAW_TYPES: Final = frozenset({"reasoning_text", "text"})
+
+_POSITIONS: Final = (
+    ("start_index", "end_index"),
+    ("start_char_index", "end_char_index"),
+    ("start_page_number", "end_page_number"),
+    ("start_block_index", "end_block_index"),
+)
+"""Names of the places that a citation may give: OpenAI's, then those of Claude's citations."""
+
+
+class Content:
+    """The parts of one message's content as they grow."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._count = 0
+        self._kind: _Kind | None = None
+        self._key: _Key = ("content", -1)
+        self._sealed = True
+        self._opaque: dict[_Key, JsonObject] = {}
+        self._citations: dict[_Key, list[Citation]] = {}
+        self.last_text: _Key | None = None
+
+    def feed(self, content: JsonValue) -> None:
+        """Take the ``content`` of a message or delta. Anything but text and objects in a list says nothing."""
+        if isinstance(content, str):
+            self._text(content)
+        elif isinstance(content, list):
+            for item in content:
+                if isinstance(item, str):
+                    self._text(item)
+                elif isinstance(item, dict):
+                    self._item(item)
+
+    def seal(self) -> None:
+        """What comes next begins a part of its own."""
+        self._sealed = True
+
+    def name_text(self, part_id: str) -> None:
+        """Set the id of the text part that is growing, if one is."""
+        if self._kind == "text" and not self._sealed:
+            self._assembly.fields(self._key)["id"] = part_id
+
+    def cite(self, citations: list[Citation]) -> bool:
+        """Put citations on the last text part; False when there is none."""
+        if self.last_text is None:
+            return False
+        self._citations.setdefault(self.last_text, []).extend(citations)
+        return True
+
+    def end(self) -> None:
+        """The answer is whole: hand over what was kept of each part."""
+        for key, opaque in self._opaque.items():
+            self._assembly.fields(key)["opaque"] = opaque
+        for key, citations in self._citations.items():
+            self._assembly.fields(key)["citations"] = tuple(citations)
+
+    def _item(self, item: JsonObject) -> None:
+        kind = item.get("type", "text" if "text" in item else None)
+        refusal, image = item.get("refusal"), item.get("image_url")
+        if kind in _TEXT_TYPES:
+            self._text_item(item)
+        elif kind == "reasoning":
+            self._reasoning_item(item)
+        elif kind == "refusal" and isinstance(refusal, str):
+            self._assembly.refusal("refusal", refusal)
+        elif kind == "image_url" and isinstance(image, dict) and isinstance(url := image.get("url"), str):
+            self._assembly.part(self._next(), Image(blob=blob_of_url(url)))
+        else:
+            self._assembly.part(self._next(), Native(api="chat-completions", payload=item))
+
+    def _text(self, fragment: str) -> None:
+        if fragment:
+            self._assembly.text(self._run("text"), fragment)
+
+    def _text_item(self, item: JsonObject) -> None:
+        text, citations = item.get("text"), item.get("citations")
+        self._text(text if isinstance(text, str) else "")
+        opaque = _extras(item, _TEXT_KEYS)
+        cited = [citation(one) for one in citations if isinstance(one, dict)] if isinstance(citations, list) else []
+        if not opaque and not cited:
+            return
+        # Citations of one text come one by one, after it; a signature comes once.
+        if cited and not opaque and self._kind == "text" and self.last_text is not None:
+            self._citations.setdefault(self.last_text, []).extend(cited)
+            self._sealed = True
+            return
+        key = self._run("text")
+        self._assembly.open(key, "text")
+        if opaque:
+            self._opaque.setdefault(key, {}).update(opaque)
+        if cited:
+            self._citations.setdefault(key, []).extend(cited)
+        self._sealed = True
+
+    def _reasoning_item(self, item: JsonObject) -> None:
+        summary, content = item.get("summary"), item.get("content")
+        for number, one in enumerate(summary if isinstance(summary, list) else ()):
+            if isinstance(one, dict):
+                self._summary(one, number)
+        for number, one in enumerate(content if isinstance(content, list) else ()):
+            if isinstance(one, dict) and one.get("type") in _RAW_TYPES and (raw := _text(one.get("text"))):
+                self._assembly.reasoning(self._run("reasoning"), raw, kind="raw", segment=number)
+        for text in (item.get("text"), content):
+            if isinstance(text, str) and text:
+                self._assembly.reasoning(self._run("reasoning"), text, kind="raw")
+        if extras := _extras(item, _REASONING_KEYS):
+            self._keep(extras)
+
+    def _summary(self, item: JsonObject, number: int) -> None:
+        text, signature, data = item.get("text"), item.get("signature"), item.get("data")
+        if item.get("type") == "summary_encrypted_text" and isinstance(data, str):
+            self._assembly.part(self._next(), Reasoning(redacted=data, opaque=_extras(item, _SUMMARY_KEYS)))
+            return
+        if isinstance(text, str) and text:
+            self._assembly.reasoning(self._run("reasoning"), text, kind="summary", segment=number)
+        if extras := _extras(item, _SUMMARY_KEYS):
+            self._keep({"summary": extras})
+        if isinstance(signature, str):
+            self._assembly.open(self._run("reasoning"), "reasoning", signature=signature)
+            self._sealed = True
+
+    def _keep(self, extras: JsonObject) -> None:
+        key = self._run("reasoning")
+        self._assembly.open(key, "reasoning")
+        self._opaque.setdefault(key, {}).update(extras)
+
+    def _run(self, kind: _Kind) -> _Key:
+        """Return the key of the part that grows, beginning a new one where it is of another kind or has ended."""
+        if self._kind != kind or self._sealed:
+            self._key = self._next()
+            self._kind, self._sealed = kind, False
+            if kind == "text":
+                self.last_text = self._key
+        return self._key
+
+    def _next(self) -> _Key:
+        self._sealed, self._kind = True, None
+        self._count += 1
+        return ("content", self._count)
+
+
+def _extras(item: JsonObject, known: frozenset[str]) -> JsonObject:
+    return {key: item[key] for key in item if key not in known and item[key] is not None}
+
+
+def citation(wire: JsonObject) -> Citation:
+    """Return a citation of a content part, or an entry of ``annotations``, which nests its fields under its type."""
+    kind = wire.get("type")
+    nested = wire.get(kind) if isinstance(kind, str) else None
+    fields = nested if isinstance(nested, dict) else wire
+    start, end = next(((a, b) for a, b in _POSITIONS if a in fields or b in fields), _POSITIONS[0])
+    return Citation(
+        kind=kind if isinstance(kind, str) else "citation",
+        cited_text=_text(fields.get("cited_text")),
+        url=_text(fields.get("url")),
+        title=_text(fields.get("title")) or _text(fields.get("document_title")),
+        start=_number(fields.get(start)),
+        end=_number(fields.get(end)),
+        source=wire,
+    )
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,234 @@
+"""Reads answers of chat-completions, streamed and whole, with one reader for both (dialects.md sections 1.2 to 1.4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import Alternative, ChatResponse, JsonObject, Origin, Usage
+from dbx_gateway.dialects.chat_completions_agent import AgentMessages
+from dbx_gateway.dialects.chat_completions_calls import with_places
+from dbx_gateway.dialects.chat_completions_choice import Choice
+from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
+from dbx_gateway.events import Assembly, Event, fold
+
+__all__ = ["ChatStream", "decode_answer", "read_usage"]
+
+_READ_KEYS: Final = frozenset(
+    {
+        "id",
+        "model",
+        "choices",
+        "usage",
+        # Of every answer the same, or different at every call, and never told to a reader.
+        "object",
+        "created",
+        "obfuscation",
+        # An agent's.
+        "delta",
+        "messages",
+        "finish_reason",
+    }
+)
+
+
+class ChatStream:
+    """Reads one stream of chat-completions, or of a chat agent.
+
+    It is complete once every choice seen has its finish reason; an agent's, which need not give one, at ``[DONE]`` too.
+    A ``[DONE]`` alone completes nothing else: the reason would have to be made up. The parts end with the stream, for
+    servers go back to a part after others have begun.
+
+    Args:
+        model: the name that was asked.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.complete = False
+        self.done = False
+        self._model = model
+        self._assembly = Assembly(Origin("chat-completions", model))
+        self._choices: dict[int, Choice] = {}
+        self._agent: AgentMessages | None = None
+        self._usage: JsonValue = None
+        self._extras: JsonObject = {}
+
+    def feed(self, event: JsonObject) -> list[Event]:
+        """Take one chunk, and return the events it causes."""
+        choices = event.get("choices")
+        is_agents = "delta" in event or "messages" in event
+        if event.get("id") or choices or is_agents:
+            self._start(event)
+        if isinstance(choices, list):
+            for position, choice in enumerate(choices):
+                if isinstance(choice, dict):
+                    self._feed_choice(choice, position)
+            self.complete = bool(self._choices) and all(choice.finished for choice in self._choices.values())
+        if is_agents:
+            self._feed_agent(event)
+        usage = event.get("usage")
+        if usage and isinstance(usage, dict) and usage != self._usage:
+            self._usage = usage
+            self._assembly.usage(read_usage(usage))
+        if event.keys() - _READ_KEYS:
+            self._extras |= {
+                name: value for name, value in event.items() if name not in _READ_KEYS and value is not None
+            }
+        return self._assembly.drain()
+
+    def sentinel(self) -> list[Event]:
+        """Take ``[DONE]``."""
+        self.done = True
+        self.complete = self.complete or self._agent is not None
+        return []
+
+    def close(self) -> list[Event]:
+        """The stream has ended: return the last events.
+
+        Raises:
+            IncompleteStreamError: a choice has no finish reason.
+        """
+        if not self.complete:
+            missing = "before its first choice" if not self._choices else "without a finish_reason"
+            raise IncompleteStreamError(
+                f"the stream of {self._model!r} ended {missing}{', at [DONE]' if self.done else ''}; what had arrived "
+                "is in .partial, and the call may be made again",
+                model=self._model,
+                partial=self.partial(),
+            )
+        return self.end()
+
+    def end(self) -> list[Event]:
+        """Return the last events, whether or not the wire has proved a normal end."""
+        self._start({})
+        first, *others = [choice for _, choice in sorted(self._choices.items())]
+        finish = first.end() if self._agent is None else self._agent.end()
+        if first.assembly is not self._assembly:
+            for place, part in enumerate(first.assembly.partial().message.parts):
+                self._assembly.part(("first", place), part)
+        extras = dict(self._extras)
+        if first.logprobs:
+            extras["logprobs"] = first.logprobs
+        if first.fields:
+            extras["message"] = first.fields
+        self._assembly.finish(finish, alternatives=tuple(_alternative(choice) for choice in others), extras=extras)
+        return self._assembly.drain()
+
+    def partial(self) -> ChatResponse:
+        """Return what has arrived so far."""
+        return self._assembly.partial()
+
+    def _start(self, event: JsonObject) -> None:
+        if not self._assembly.started:
+            response_id, model = event.get("id"), event.get("model")
+            self._assembly.start(
+                response_id if isinstance(response_id, str) and response_id else None,
+                model if isinstance(model, str) and model else self._model,
+            )
+
+    def _feed_choice(self, wire: JsonObject, position: int) -> None:
+        index = wire.get("index")
+        choice = self._choice(index if isinstance(index, int) and not isinstance(index, bool) else position)
+        choice.feed(wire)
+        if choice.assembly is not self._assembly:
+            choice.assembly.drain()
+
+    def _choice(self, number: int) -> Choice:
+        """Return the choice of that number; the parts of all but the first are told only at the end."""
+        choice = self._choices.get(number)
+        if choice is None:
+            assembly = self._assembly
+            if number != 0:
+                assembly = Assembly(self._assembly.origin)
+                assembly.start(self._assembly.response_id, self._assembly.model)
+            choice = self._choices[number] = Choice(assembly)
+        return choice
+
+    def _feed_agent(self, event: JsonObject) -> None:
+        if self._agent is None:
+            self._agent = AgentMessages(self._choice(0))
+        self._agent.feed(event)
+        if self._choices[0].finished or "messages" in event:
+            self.complete = True
+
+
+def _alternative(choice: Choice) -> Alternative:
+    """Return a further choice; its log probabilities, which have no other place, stand with its end."""
+    finish = choice.end()
+    if choice.logprobs:
+        finish = replace(finish, details={**finish.details, "logprobs": choice.logprobs})
+    return Alternative(message=choice.assembly.partial().message, finish=finish)
+
+
+def decode_answer(body: JsonObject, model: str) -> ChatResponse:
+    """Return the answer in ``body``.
+
+    A whole body without a finish reason is whole all the same; why it ended is then ``unknown``, and nothing made up.
+
+    Args:
+        body: an answer with ``choices``, or an agent's with ``messages``.
+        model: the name that was asked.
+
+    Raises:
+        InvalidResponseError: the body holds neither.
+    """
+    choices, messages = body.get("choices"), body.get("messages")
+    stream = ChatStream(model)
+    if isinstance(choices, list) and choices:
+        chunk: JsonObject = {**body, "choices": [_chunk(choice, model, body) for choice in choices]}
+        return fold([*stream.feed(chunk), *stream.end()])
+    if isinstance(messages, list) and messages and all(isinstance(message, dict) for message in messages):
+        return fold([*stream.feed(body), *stream.end()])
+    raise _no_answer(model, body)
+
+
+def _chunk(choice: JsonValue, model: str, body: JsonObject) -> JsonObject:
+    """Return a whole choice as one chunk: each of its calls is one of its own, so it gets its place as index."""
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        raise _no_answer(model, body)
+    rest = {name: value for name, value in choice.items() if name != "message"}
+    return {**rest, "delta": with_places(message)}
+
+
+def _no_answer(model: str, body: JsonObject) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"{model!r} answered with something that is no chat completion: fields {sorted(body)}, and neither choices with "
+        "a message nor an agent's messages; check that the endpoint speaks chat-completions, or choose another with "
+        "api=",
+        model=model,
+    )
+
+
+def read_usage(wire: JsonObject) -> Usage:
+    """Return the tokens in a ``usage`` record; cached ones are inside the prompt's (dialects.md section 5.1).
+
+    A count that is no number counts as not given: a bad record never costs the answer.
+    """
+    sent = _count(wire, "prompt_tokens", "input_tokens") or 0
+    written = _count(wire, "completion_tokens", "output_tokens") or 0
+    total = _count(wire, "total_tokens")
+    prompt, completion = wire.get("prompt_tokens_details"), wire.get("completion_tokens_details")
+    return Usage(
+        input=sent,
+        output=written,
+        total=sent + written if total is None else total,
+        cache_read=_count(prompt, "cached_tokens"),
+        cache_write=_count(prompt, "cache_write_tokens"),
+        reasoning=_count(completion, "reasoning_tokens"),
+        audio_in=_count(prompt, "audio_tokens"),
+        audio_out=_count(completion, "audio_tokens"),
+        raw=wire,
+    )
+
+
+def _count(record: JsonValue, *names: str) -> int | None:
+    if not isinstance(record, dict):
+        return None
+    for name in names:
+        value = record.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None

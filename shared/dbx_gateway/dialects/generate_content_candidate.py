@@ -1,0 +1,335 @@
+"""One candidate of a generate-content answer, as it grows from wire event to wire event.
+
+Sources: dialects.md sections 4.2, 4.4 and 5.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from typing import Final, Literal
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+
+from dbx_gateway.chat import (
+    Alternative,
+    Audio,
+    Blob,
+    Citation,
+    File,
+    Finish,
+    FinishReason,
+    Image,
+    JsonObject,
+    Native,
+    Part,
+    Video,
+)
+from dbx_gateway.dialects.generate_content_contents import API
+from dbx_gateway.dialects.reads import number_of, object_of, objects_of, string_of
+from dbx_gateway.events import Assembly
+
+__all__ = ["Candidate"]
+
+_REASONS: Final[dict[str, FinishReason]] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "MODEL_ARMOR",
+            "ESCALATION",
+        ),
+        "content_filter",
+    ),
+    "CONTINUATION": "pause",
+    **dict.fromkeys(
+        (
+            "MALFORMED_FUNCTION_CALL",
+            "MALFORMED_RESPONSE",
+            "UNEXPECTED_TOOL_CALL",
+            "TOO_MANY_TOOL_CALLS",
+            "MISSING_THOUGHT_SIGNATURE",
+            "LANGUAGE",
+            "NO_IMAGE",
+            "IMAGE_OTHER",
+            "PUP_LIMITED_DISABLED",
+        ),
+        "error",
+    ),
+}
+"""``finishReason`` in our words (dialects.md section 5.2); any other is ``unknown``."""
+
+_UNSPECIFIED: Final = ("", "FINISH_REASON_UNSPECIFIED")
+_TEXT_KEYS: Final = frozenset({"text", "thought", "thoughtSignature"})
+_END_KEYS: Final = frozenset({"continuationToken", "safetyRatings"})
+"""Fields of a candidate that belong to its end; other unknown ones become extras of the answer."""
+
+_READ_KEYS: Final = frozenset({"content", "finishMessage", "finishReason", "index"})
+_PARTIAL_CALL: Final = frozenset({"partialArgs", "willContinue"})
+
+_Run = Literal["text", "thought"]
+
+
+class Candidate:
+    """One candidate of an answer as it grows: its parts in an assembly, what is said of it as a whole in fields.
+
+    Args:
+        assembly: takes the parts; the candidate is the only one that writes to it.
+
+    ``reason`` is the wire's finish reason, None until one came.
+    """
+
+    def __init__(self, assembly: Assembly) -> None:
+        self.reason: str | None = None
+        self._assembly = assembly
+        self._message: str | None = None
+        self._fields: JsonObject = {}
+        self._citations: dict[bytes, JsonObject] = {}
+        self._logprobs: dict[str, list[JsonValue]] = {}
+        self._count = 0
+        self._run: tuple[int, _Run] | None = None
+        self._text: int | None = None
+        self._texts = 0
+
+    def feed(self, candidate: JsonObject) -> None:
+        """Take what one wire event says of this candidate."""
+        content = candidate.get("content")
+        for part in objects_of(content.get("parts")) if isinstance(content, dict) else ():
+            self._part(part)
+        reason = string_of(candidate.get("finishReason"))
+        if reason is not None and reason not in _UNSPECIFIED:
+            self.reason = reason
+        self._message = string_of(candidate.get("finishMessage")) or self._message
+        for key, value in candidate.items():
+            if key not in _READ_KEYS and value not in (None, {}, []):
+                self._field(key, value)
+
+    def ended(self) -> tuple[Finish, JsonObject]:
+        """Return how this candidate ended and the extras of the answer; the text gets its citations."""
+        self._cite()
+        fields = self._all_fields()
+        reason = self._our_reason()
+        details = {key: value for key, value in fields.items() if key in _END_KEYS}
+        extras = {key: value for key, value in fields.items() if key not in _END_KEYS}
+        return Finish(reason=reason, raw=self.reason, message=self._message, details=details), extras
+
+    def alternative(self) -> Alternative:
+        """Return this candidate as a further answer; all that is said of it stands in the details of its end."""
+        self._cite()
+        self._assembly.end_parts()
+        finish = Finish(reason=self._our_reason(), raw=self.reason, message=self._message, details=self._all_fields())
+        return Alternative(message=self._assembly.partial().message, finish=finish)
+
+    def _our_reason(self) -> FinishReason:
+        reason = _REASONS.get(self.reason or "", "unknown")
+        return "tool_calls" if reason == "stop" and self._assembly.calls else reason
+
+    def _all_fields(self) -> JsonObject:
+        fields = dict(self._fields)
+        if self._citations:
+            fields["citationMetadata"] = {"citations": [*self._citations.values()]}
+        if self._logprobs:
+            logprobs = object_of(fields.get("logprobsResult"))
+            fields["logprobsResult"] = {**logprobs, **{key: [*values] for key, values in self._logprobs.items()}}
+        return fields
+
+    def _field(self, key: str, value: JsonValue) -> None:
+        """Keep a field of the candidate: lists that come in pieces add up, of all else the last one counts."""
+        if key == "citationMetadata" and isinstance(value, dict):
+            for citation in objects_of(value.get("citations") or value.get("citationSources")):
+                self._citations.setdefault(to_json(citation), citation)
+        elif key == "logprobsResult" and isinstance(value, dict):
+            self._fields[key] = {name: item for name, item in value.items() if not isinstance(item, list)}
+            for name, item in value.items():
+                if isinstance(item, list):
+                    self._logprobs.setdefault(name, []).extend(item)
+        else:
+            self._fields[key] = value
+
+    def _part(self, part: JsonObject) -> None:
+        if isinstance(part.get("text"), str):
+            self._text_part(part)
+        elif _is_call(part):
+            self._end_run()
+            self._call(part)
+        else:
+            self._end_run()
+            self._assembly.part(self._next(), _whole_part(part))
+
+    def _text_part(self, part: JsonObject) -> None:
+        """Take text or a thought. Neighbours of one kind are one run; a signed part, or one with extras, stands alone."""
+        text = str(part["text"])
+        run: _Run = "thought" if part.get("thought") is True else "text"
+        if part.keys() <= {"text", "thought"}:
+            if text:
+                self._add(self._open_run(run), run, text)
+            return
+        if text:
+            self._end_run()
+        else:
+            self._seal_run()
+        key = self._next()
+        self._begin_alone(key, run, part)
+        self._add(key, run, text)
+        if run == "text" and text:
+            self._text = key
+            self._texts += 1
+        else:
+            self._assembly.end(key)
+
+    def _begin_alone(self, key: Hashable, run: _Run, part: JsonObject) -> None:
+        opaque = {name: value for name, value in part.items() if name not in _TEXT_KEYS}
+        signature = part.get("thoughtSignature")
+        if run == "thought":
+            self._assembly.open(key, "reasoning", signature=string_of(signature), opaque=opaque)
+            return
+        if signature is not None:
+            opaque["thoughtSignature"] = signature
+        self._assembly.open(key, "text", opaque=opaque)
+
+    def _open_run(self, run: _Run) -> int:
+        """Return the key of the open run of this kind, a new one where there is none."""
+        if self._run is not None and self._run[1] == run:
+            return self._run[0]
+        self._end_run()
+        key = self._next()
+        self._run = (key, run)
+        if run == "text":
+            self._text = key
+            self._texts += 1
+        return key
+
+    def _end_run(self) -> None:
+        """End what is open: something else begins. Until then the text may still get citations."""
+        if self._run is not None:
+            self._assembly.end(self._run[0])
+        if self._text is not None:
+            self._assembly.end(self._text)
+        self._run, self._text = None, None
+
+    def _seal_run(self) -> None:
+        """Add no more to the open run: a part without text stands between it and what follows."""
+        if self._run is not None and self._run[1] == "thought":
+            self._assembly.end(self._run[0])
+        self._run = None
+
+    def _add(self, key: Hashable, run: _Run, text: str) -> None:
+        if run == "thought":
+            self._assembly.reasoning(key, text, kind="summary")
+        else:
+            self._assembly.text(key, text)
+
+    def _call(self, part: JsonObject) -> None:
+        """Take a function call, which comes whole; what else is said of it or of its part goes into ``opaque``."""
+        function = object_of(part["functionCall"])
+        key = self._next()
+        opaque = {name: value for name, value in part.items() if name not in ("functionCall", "thoughtSignature")}
+        more = {name: value for name, value in function.items() if name not in ("args", "id", "name")}
+        if more:
+            opaque["functionCall"] = more
+        self._assembly.call(
+            key,
+            string_of(function.get("id")),
+            str(function["name"]),
+            signature=string_of(part.get("thoughtSignature")),
+            opaque=opaque,
+        )
+        args = function.get("args")
+        if args is not None:
+            self._assembly.arguments(key, to_json(args).decode())
+        self._assembly.end(key)
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    def _cite(self) -> None:
+        """Give the citations to the text they speak of, where there is just one that can be meant."""
+        if self._text is None or self._texts != 1:
+            return
+        grounding = object_of(self._fields.get("groundingMetadata"))
+        citations = (*_citations(self._citations.values()), *_groundings(grounding))
+        if citations:
+            self._assembly.fields(self._text)["citations"] = citations
+
+
+def _is_call(part: JsonObject) -> bool:
+    """Whether ``part`` is a function call that came whole; streamed arguments must be asked for and are not read."""
+    function = part.get("functionCall")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
+        return False
+    return isinstance(function.get("args"), dict | None) and function.keys().isdisjoint(_PARTIAL_CALL)
+
+
+def _whole_part(part: JsonObject) -> Part:
+    """Return bytes as the part they are, anything else as it came."""
+    inline, linked = part.get("inlineData"), part.get("fileData")
+    rest = {name: value for name, value in part.items() if name not in ("inlineData", "fileData")}
+    if isinstance(inline, dict) and inline.keys() <= {"mimeType", "data"} and isinstance(inline.get("data"), str):
+        return _media(Blob(data=string_of(inline["data"]), mime=string_of(inline.get("mimeType"))), rest)
+    if isinstance(linked, dict) and linked.keys() <= {"mimeType", "fileUri"} and isinstance(linked.get("fileUri"), str):
+        return _media(Blob(url=string_of(linked["fileUri"]), mime=string_of(linked.get("mimeType"))), rest)
+    return Native(api=API, payload=part)
+
+
+def _media(blob: Blob, opaque: JsonObject) -> Part:
+    match (blob.mime or "").partition("/")[0]:
+        case "image":
+            return Image(blob=blob, opaque=opaque)
+        case "audio":
+            return Audio(blob=blob, opaque=opaque)
+        case "video":
+            return Video(blob=blob, opaque=opaque)
+        case _:
+            return File(blob=blob, opaque=opaque)
+
+
+def _citations(sources: Iterable[JsonObject]) -> list[Citation]:
+    """Return the recitations of ``citationMetadata``; offsets count bytes, and a start of 0 is left out on the wire."""
+    return [
+        Citation(
+            kind="citation",
+            url=string_of(source.get("uri")),
+            title=string_of(source.get("title")),
+            start=number_of(source.get("startIndex", 0)),
+            end=number_of(source.get("endIndex")),
+            source=source,
+        )
+        for source in sources
+    ]
+
+
+def _groundings(grounding: JsonObject) -> list[Citation]:
+    """Return one citation for each source of each supported segment of the answer; offsets count bytes."""
+    chunks = objects_of(grounding.get("groundingChunks"))
+    citations: list[Citation] = []
+    for support in objects_of(grounding.get("groundingSupports")):
+        numbers = support.get("groundingChunkIndices")
+        citations += [
+            _grounding(support, chunks[number])
+            for number in (numbers if isinstance(numbers, list) else ())
+            if isinstance(number, int) and 0 <= number < len(chunks)
+        ]
+    return citations
+
+
+def _grounding(support: JsonObject, chunk: JsonObject) -> Citation:
+    segment = object_of(support.get("segment"))
+    holder = next(iter(objects_of([*chunk.values()])), JsonObject())
+    return Citation(
+        kind="grounding",
+        cited_text=string_of(holder.get("text")),
+        url=string_of(holder.get("uri")) or string_of(holder.get("sourceUri")),
+        title=string_of(holder.get("title")),
+        start=number_of(segment.get("startIndex", 0)),
+        end=number_of(segment.get("endIndex")),
+        source={"groundingChunk": chunk, "groundingSupport": support},
+    )

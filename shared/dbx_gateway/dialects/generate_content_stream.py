@@ -1,0 +1,177 @@
+"""Reads answers of the generate-content api, whole or streamed: a whole answer is a stream of one event.
+
+Sources: dialects.md sections 4.2 to 4.4, 5.1 and 5.3.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import JsonValue
+
+from dbx_gateway.chat import ChatResponse, Finish, JsonObject, Origin, Usage
+from dbx_gateway.dialects.generate_content_candidate import Candidate
+from dbx_gateway.dialects.generate_content_contents import API
+from dbx_gateway.dialects.reads import number_of, objects_of, string_of
+from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
+from dbx_gateway.events import Assembly, Event, fold
+
+__all__ = ["GenerateContentDecoder", "decode_answer"]
+
+_NO_BLOCK: Final = ("", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED")
+_ANSWER_KEYS: Final = frozenset({"candidates", "modelVersion", "promptFeedback", "responseId", "usageMetadata"})
+
+
+def decode_answer(body: JsonValue, model: str) -> ChatResponse:
+    """Return the whole answer in ``body``, an object or objects in a list; ``model`` is the name that was asked.
+
+    Raises:
+        InvalidResponseError: the body is not an answer of this api.
+    """
+    chunks = body if isinstance(body, list) else [body]
+    decoder = GenerateContentDecoder(model)
+    events: list[Event] = []
+    for chunk in chunks:
+        if not isinstance(chunk, dict):
+            raise InvalidResponseError(f"{model} answered with {type(chunk).__name__}, not a generateContent answer")
+        events += decoder.feed(chunk)
+    if not decoder.answered:
+        raise InvalidResponseError(
+            f"{model} answered with neither candidates nor a block reason, so it is no generateContent answer",
+            model=model,
+        )
+    events += decoder.end()
+    return fold(events)
+
+
+class GenerateContentDecoder:
+    """Reads one stream. Each event is an answer that holds only what is new, and the total of the usage."""
+
+    def __init__(self, model: str) -> None:
+        self.complete = False
+        self.done = False
+        self._model = model
+        self._origin = Origin(API, model)
+        self._assembly = Assembly(self._origin)
+        self._candidates: dict[int, Candidate] = {}
+        self._block: JsonObject | None = None
+        self._extras: JsonObject = {}
+
+    @property
+    def answered(self) -> bool:
+        """Whether there was a candidate, or the reason why there is none."""
+        return bool(self._candidates) or self._block is not None
+
+    def feed(self, event: JsonObject) -> list[Event]:
+        """Take one wire event, and return the events it causes."""
+        if not _ANSWER_KEYS.isdisjoint(event):
+            self._assembly.start(string_of(event.get("responseId")), string_of(event.get("modelVersion")))
+        for position, candidate in enumerate(objects_of(event.get("candidates"))):
+            index = candidate.get("index")
+            self._candidate(index if isinstance(index, int) else position).feed(candidate)
+        self._feedback(event.get("promptFeedback"))
+        usage = _usage(event.get("usageMetadata"))
+        if usage is not None:
+            self._assembly.usage(usage)
+        for key, value in event.items():
+            if key not in _ANSWER_KEYS and value not in (None, {}, []):
+                self._extras[key] = value
+        self._check_complete()
+        return self._assembly.drain()
+
+    def sentinel(self) -> list[Event]:
+        """Take a ``[DONE]`` mark: this api has none, so it says nothing."""
+        return []
+
+    def close(self) -> list[Event]:
+        """The stream has ended: return the last events, among them the one ``End``.
+
+        Raises:
+            IncompleteStreamError: no finish reason and no block reason came; the error carries what had arrived.
+        """
+        if not self.complete:
+            raise IncompleteStreamError(
+                f"the answer of {self._model} ended without a finish reason: it was cut on the way. "
+                "What had arrived is in .partial; ask again",
+                model=self._model,
+                partial=self.partial(),
+            )
+        return self.end()
+
+    def end(self) -> list[Event]:
+        """Return the last events, whether or not a finish reason came: a whole body is not cut."""
+        self.done = True
+        self._assembly.start(None, None)
+        primary = self._candidates.get(0)
+        alternatives = tuple(self._candidates[index].alternative() for index in sorted(self._candidates) if index != 0)
+        if primary is None:
+            finish, extras = self._blocked(), self._extras
+        else:
+            finish, more = primary.ended()
+            finish = self._blocked() if self._block is not None and finish.raw is None else finish
+            extras = {**self._extras, **more}
+        self._assembly.finish(finish, alternatives=alternatives, extras=extras)
+        return self._assembly.drain()
+
+    def partial(self) -> ChatResponse:
+        """Return what has arrived so far."""
+        return self._assembly.partial()
+
+    def _candidate(self, index: int) -> Candidate:
+        found = self._candidates.get(index)
+        if found is None:
+            found = self._candidates[index] = Candidate(self._assembly if index == 0 else self._other(index))
+        return found
+
+    def _other(self, index: int) -> Assembly:
+        """Return where a further candidate is gathered; its events reach nobody."""
+        assembly = Assembly(self._origin)
+        first = self._assembly.response_id
+        assembly.start(first and f"{first}/{index}", None)
+        return assembly
+
+    def _feedback(self, feedback: JsonValue) -> None:
+        if not isinstance(feedback, dict) or not feedback:
+            return
+        if string_of(feedback.get("blockReason")) in (None, *_NO_BLOCK):
+            self._extras["promptFeedback"] = feedback
+        else:
+            self._block = feedback
+
+    def _blocked(self) -> Finish:
+        block = self._block or {}
+        return Finish(
+            reason="content_filter" if block else "unknown",
+            raw=string_of(block.get("blockReason")),
+            message=string_of(block.get("blockReasonMessage")),
+            details={"promptFeedback": block} if block else {},
+        )
+
+    def _check_complete(self) -> None:
+        ended = bool(self._candidates) and all(candidate.reason for candidate in self._candidates.values())
+        self.complete = ended or self._block is not None
+
+
+def _usage(record: JsonValue) -> Usage | None:
+    """Return the record in our arithmetic: thoughts count as output, tool use as input (dialects.md section 5.1)."""
+    if not isinstance(record, dict) or not any(key.endswith("TokenCount") for key in record):
+        return None
+    thoughts = number_of(record.get("thoughtsTokenCount"))
+    prompt = (number_of(record.get("promptTokenCount")) or 0) + (number_of(record.get("toolUsePromptTokenCount")) or 0)
+    output = (number_of(record.get("candidatesTokenCount")) or 0) + (thoughts or 0)
+    total = number_of(record.get("totalTokenCount"))
+    return Usage(
+        input=prompt,
+        output=output,
+        total=prompt + output if total is None else total,
+        cache_read=number_of(record.get("cachedContentTokenCount")),
+        reasoning=thoughts,
+        audio_in=_audio(record.get("promptTokensDetails")),
+        audio_out=_audio(record.get("candidatesTokensDetails")),
+        raw=record,
+    )
+
+
+def _audio(details: JsonValue) -> int | None:
+    counts = [number_of(entry.get("tokenCount")) for entry in objects_of(details) if entry.get("modality") == "AUDIO"]
+    return sum(count or 0 for count in counts) if counts else None

@@ -1,0 +1,356 @@
+"""The output items of one Responses answer while they grow, and the parts they become.
+
+Items are told apart by ``output_index`` and never by their ids, which change in mid-stream on the AI Gateway
+(databricks-wire.md section 5.3). What the wire repeats at the end only fills what came too short before.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, TypeAlias
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from dbx_gateway.chat import ChatResponse, JsonObject, Native, Origin
+from dbx_gateway.dialects.responses_output import (
+    CALLS,
+    RESULTS,
+    arguments_of,
+    citation_of,
+    kind_of,
+    objects_of,
+    text_of,
+    without,
+)
+from dbx_gateway.errors import InvalidResponseError
+from dbx_gateway.events import Assembly
+from dbx_gateway.surfaces import Api
+
+__all__ = ["Growth", "Item", "OutputItems"]
+
+Growth: TypeAlias = Literal["text", "refusal", "summary", "raw", "arguments"]
+"""What kind of text grows in an item."""
+
+_API: Final[Api] = "responses"
+_OF_MESSAGE: Final = frozenset({"type", "id", "role", "content", "phase"})
+_OF_REASONING: Final = frozenset({"type", "id", "summary", "content", "encrypted_content"})
+_OF_CALL: Final = frozenset({"type", "id", "call_id", "name", "arguments", "input"})
+_OF_CONTENT: Final = frozenset({"type", "text", "refusal", "annotations", "logprobs"})
+_CONTENT: Final[dict[str, tuple[Growth, str]]] = {
+    "output_text": ("text", "text"),
+    "input_text": ("text", "text"),
+    "text": ("text", "text"),
+    "summary_text": ("summary", "text"),
+    "reasoning_text": ("raw", "text"),
+    "refusal": ("refusal", "refusal"),
+}
+"""Types of a content part: what grows there, and the field that holds it."""
+
+
+class Item:
+    """One output item, as far as it has arrived."""
+
+    __slots__ = ("annotations", "ended", "facts", "kind", "natives", "number", "opened", "runs")
+
+    def __init__(self, number: int, kind: str) -> None:
+        self.number = number
+        self.kind = kind
+        self.facts: JsonObject = {}
+        self.runs: dict[tuple[Growth, int], list[str]] = {}
+        self.annotations: dict[int, list[JsonObject]] = {}
+        self.natives: set[int] = set()
+        self.opened = False
+        self.ended = False
+
+    @property
+    def id(self) -> str | None:
+        """The item's id, as last said."""
+        return text_of(self.facts.get("id")) or None
+
+    @property
+    def call_id(self) -> str:
+        """What pairs a call with its result; empty where the item has none."""
+        return text_of(self.facts.get("call_id"))
+
+
+class OutputItems:
+    """The items of one answer.
+
+    Args:
+        model: the name that was asked.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.assembly = Assembly(Origin(_API, model))
+        self.envelope: JsonObject = {}
+        """The answer's own object, as far as it is known: its id and the model's name."""
+        self.answered: set[str] = set()
+        """Ids of calls whose result is in the same answer: an agent ran them, and nobody is to run them again."""
+        self.refused = False
+        self.logprobs: list[JsonValue] = []
+        self._model = model
+        self._items: list[Item] = []
+        self._at: dict[tuple[str, int | None], Item] = {}
+        self._by_id: dict[tuple[str, str], Item] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def open(self, *kinds: str) -> bool:
+        """Whether an item of one of ``kinds`` has begun and not ended; of any kind where none is named."""
+        return any(not item.ended and (not kinds or item.kind in kinds) for item in self._items)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the answer asks for a tool that is still to be run."""
+        calls = self.assembly.partial().tool_calls
+        return any(call.minted or call.call_id not in self.answered for call in calls)
+
+    def begin(self) -> None:
+        """Make sure that the answer has begun, before anything is said in it."""
+        if not self.assembly.started:
+            envelope = self.envelope
+            self.assembly.start(text_of(envelope.get("id")) or None, text_of(envelope.get("model")) or None)
+
+    def partial(self) -> ChatResponse:
+        """Return what has arrived so far."""
+        return self.assembly.partial()
+
+    def add(self, wire: JsonObject, index: int | None, *, calls_at_once: bool) -> None:
+        """An item begins.
+
+        Args:
+            wire: the item so far.
+            index: its ``output_index``; agents leave it out.
+            calls_at_once: hand a call out now, before it is known whether the answer holds its result.
+        """
+        kind = kind_of(wire)
+        item = self._at.get((kind, index))
+        if item is None or item.ended:
+            item = self._new(kind, index)
+        self._learn(item, wire)
+        if kind == "reasoning":
+            self._open_reasoning(item)
+        elif kind in CALLS and calls_at_once and item.call_id and item.facts.get("name"):
+            self._open_call(item)
+
+    def growing(self, kind: str, index: int | None) -> Item:
+        """Return the item of ``kind`` that a delta at ``index`` belongs to; one whose beginning got lost begins here.
+
+        Text at a place where a reasoning item grows is reasoning: some hosts send it so (reliability.md, litellm).
+        """
+        item = self._at.get((kind, index))
+        if item is None and kind == "message" and index is not None:
+            item = self._at.get(("reasoning", index))
+        if item is None or (index is None and item.ended):
+            item = self._new(kind, index)
+        return item
+
+    def say(self, item: Item, growth: Growth, place: int, fragment: str) -> None:
+        """Add ``fragment`` to one text of ``item``."""
+        if item.ended or not fragment:
+            return
+        if growth == "text" and item.kind == "reasoning":
+            growth = "raw"
+        item.runs.setdefault((growth, place), []).append(fragment)
+        if growth == "arguments":
+            if item.opened:
+                self.assembly.arguments((item.number, "call"), fragment)
+            return
+        self.begin()
+        match growth:
+            case "summary" | "raw":
+                self._open_reasoning(item)
+                self.assembly.reasoning((item.number, "reasoning"), fragment, kind=growth, segment=(growth, place))
+            case "refusal":
+                self.refused = True
+                self.assembly.refusal(self._content_key(item, growth, place), fragment)
+            case "text":
+                self.assembly.text(self._content_key(item, growth, place), fragment)
+
+    def settle(self, item: Item, growth: Growth, place: int, final: str) -> None:
+        """Fill what the deltas of one text left out of ``final``. What was handed out stands.
+
+        Raises:
+            InvalidResponseError: a call would get other arguments than were streamed.
+        """
+        if item.ended or not final:
+            return
+        if growth == "text" and item.kind == "reasoning":
+            growth = "raw"
+        streamed = "".join(item.runs.get((growth, place), ()))
+        if final.startswith(streamed):
+            self.say(item, growth, place, final[len(streamed) :])
+        elif growth == "arguments" and not _same_json(streamed, final):
+            raise InvalidResponseError(
+                f"{self._model!r} ended tool call {item.call_id!r} with other arguments than it had streamed; "
+                "the call cannot be trusted: ask again",
+                model=self._model,
+                partial=self.partial(),
+            )
+
+    def annotate(self, item: Item, place: int, annotation: JsonObject) -> None:
+        """Keep a citation of one text; the item's last word may replace it."""
+        if annotation:
+            item.annotations.setdefault(place, []).append(annotation)
+
+    def content(self, item: Item, place: int, wire: JsonObject) -> None:
+        """Take one finished content part; one of an unknown type is carried as native data."""
+        if item.ended or not wire:
+            return
+        known = _CONTENT.get(text_of(wire.get("type")))
+        if known is not None:
+            growth, field = known
+            self.settle(item, growth, place, text_of(wire.get(field)))
+        elif item.kind == "message" and place not in item.natives:
+            item.natives.add(place)
+            self._native(item, ("content", place), {"type": "message", "role": "assistant", "content": [wire]})
+
+    def end(self, wire: JsonObject, index: int | None) -> None:
+        """An item ends; ``wire`` is its last word."""
+        kind = kind_of(wire)
+        item = self._at.get((kind, index))
+        if item is None and index is not None:
+            item = self._known(wire)
+        if item is None or (index is None and item.ended):
+            item = self._new(kind, index)
+        self._end(item, wire)
+
+    def fill(self, output: list[JsonObject]) -> None:
+        """Take all items once more, as the answer's last event repeats them: end the open ones, add the missing."""
+        self.answered.update(text_of(wire.get("call_id")) for wire in output if kind_of(wire) in RESULTS)
+        kinds = [kind_of(wire) for wire in output]
+        placed = all((kind, index) in self._at for index, kind in enumerate(kinds))
+        arrived = list(self._items)
+        in_step = not placed and [item.kind for item in arrived] == kinds
+        for index, wire in enumerate(output):
+            if in_step:
+                self._end(arrived[index], wire)
+            else:
+                self.end(wire, index)
+
+    def end_all(self) -> None:
+        """End what is still open, as it stands."""
+        for item in self._items:
+            self._end(item, {})
+
+    def _new(self, kind: str, index: int | None) -> Item:
+        item = self._at[kind, index] = Item(len(self._items), kind)
+        self._items.append(item)
+        return item
+
+    def _known(self, wire: JsonObject) -> Item | None:
+        """Return the item that ``wire`` is by its ids: a host may give it another index at its end."""
+        kind = kind_of(wire)
+        known = (self._by_id.get((kind, text_of(wire.get(name)))) for name in ("call_id", "id"))
+        return next((item for item in known if item is not None), None)
+
+    def _learn(self, item: Item, wire: JsonObject) -> None:
+        """Keep what ``wire`` says about ``item``; a later word replaces an earlier one."""
+        item.facts = item.facts | without(wire, ("content", "summary", "arguments", "input", "encrypted_content"))
+        for name in ("id", "call_id"):
+            value = text_of(wire.get(name))
+            if value:
+                self._by_id[item.kind, value] = item
+
+    def _end(self, item: Item, wire: JsonObject) -> None:
+        if item.ended:
+            return
+        self._learn(item, wire)
+        if item.kind == "message":
+            self._end_message(item, wire)
+        elif item.kind == "reasoning":
+            self._end_reasoning(item, wire)
+        elif item.kind in CALLS:
+            self._end_call(item, wire)
+        elif item.kind and wire:
+            if item.kind in RESULTS:
+                self.answered.add(item.call_id)
+            self._native(item, "item", wire)
+        item.ended = True
+
+    def _end_message(self, item: Item, wire: JsonObject) -> None:
+        content = wire.get("content")
+        whole: JsonObject = {"type": "output_text", "text": content}
+        parts = [whole] if isinstance(content, str) else objects_of(content)
+        for place, part in enumerate(parts):
+            self.content(item, place, part)
+        extras = without(item.facts, _OF_MESSAGE)
+        for growth, place in sorted(item.runs, key=lambda run: run[1]):
+            part = parts[place] if place < len(parts) else {}
+            fields = self._said(item, growth, place, part)
+            opaque = without(part, _OF_CONTENT)
+            if growth == "refusal" and item.facts.get("phase"):
+                extras = {"phase": item.facts["phase"], **extras}
+            if extras:
+                opaque["message"], extras = extras, {}
+            self.assembly.end((item.number, growth, place), **fields, opaque=opaque)
+
+    def _said(self, item: Item, growth: Growth, place: int, part: JsonObject) -> dict[str, Any]:
+        if growth == "refusal":
+            return {"id": item.id}
+        annotations = objects_of(part.get("annotations")) or item.annotations.get(place, [])
+        self.logprobs += objects_of(part.get("logprobs"))
+        return {
+            "id": item.id,
+            "phase": text_of(item.facts.get("phase")) or None,
+            "citations": tuple(citation_of(annotation) for annotation in annotations),
+        }
+
+    def _content_key(self, item: Item, growth: Literal["text", "refusal"], place: int) -> tuple[int, Growth, int]:
+        """Return the key of one content part, open and with its item's id on it."""
+        key = (item.number, growth, place)
+        if not self.assembly.is_open(key):
+            self.assembly.open(key, growth, id=item.id)
+        return key
+
+    def _open_reasoning(self, item: Item) -> None:
+        self.begin()
+        if not item.opened:
+            item.opened = True
+            self.assembly.open((item.number, "reasoning"), "reasoning", id=item.id)
+
+    def _end_reasoning(self, item: Item, wire: JsonObject) -> None:
+        self._open_reasoning(item)
+        for field in ("summary", "content"):
+            for place, part in enumerate(objects_of(wire.get(field))):
+                self.content(item, place, part)
+        self.assembly.end(
+            (item.number, "reasoning"),
+            id=item.id,
+            encrypted=text_of(wire.get("encrypted_content")) or None,
+            opaque=without(item.facts, _OF_REASONING),
+        )
+
+    def _open_call(self, item: Item) -> None:
+        if item.opened:
+            return
+        self.begin()
+        item.opened = True
+        custom = item.kind == "custom_tool_call"
+        key, name = (item.number, "call"), text_of(item.facts.get("name"))
+        self.assembly.call(key, item.call_id or None, name, id=item.id, custom=custom)
+        for fragment in item.runs.get(("arguments", 0), ()):
+            self.assembly.arguments(key, fragment)
+
+    def _end_call(self, item: Item, wire: JsonObject) -> None:
+        if not item.opened and item.call_id in self.answered and wire:
+            self._native(item, "item", wire)
+            return
+        if not item.opened and not item.facts.get("name"):
+            return
+        self.settle(item, "arguments", 0, arguments_of(wire) if wire else "")
+        self._open_call(item)
+        self.assembly.end((item.number, "call"), id=item.id, opaque=without(item.facts, _OF_CALL))
+
+    def _native(self, item: Item, place: object, payload: JsonObject) -> None:
+        self.begin()
+        native = Native(api=_API, payload=payload, id=item.id)
+        self.assembly.part((item.number, "native", place), native)
+
+
+def _same_json(streamed: str, final: str) -> bool:
+    try:
+        return bool(from_json(streamed) == from_json(final))
+    except ValueError:
+        return False

@@ -1,0 +1,104 @@
+"""Hosts as users write them, and the origins that credentials may be sent to."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from dbx_gateway.errors import ConfigurationError
+
+__all__ = ["Origin", "is_loopback", "normalise_host", "origin_of"]
+
+Origin = tuple[str, str, int]
+"""Scheme, host name and port: what must be equal for a credential to be sent."""
+
+_PORTS: Final = {"https": 443, "http": 80}
+
+_APIS: Final = r"(?:anthropic|openai|mlflow|gemini|codex|cursor)"
+_CALLS: Final = r"(?:messages|responses|open-responses|chat/completions|embeddings|models)"
+_KNOWN_SUFFIX: Final = re.compile(
+    rf"/(?:serving-endpoints|ai-gateway)(?:/{_APIS}(?:/v1(?:beta)?)?)?(?:/{_CALLS})?", re.IGNORECASE
+)
+"""Paths of base URLs that users paste from other clients' settings (databricks-wire.md sections 1.1, 1.2 and 2.4)."""
+
+_GATEWAY_SUFFIX: Final = re.compile(rf"/{_APIS}(?:/v1(?:beta)?)?(?:/{_CALLS})?", re.IGNORECASE)
+"""The same on the gateway's own host, which has no prefix (databricks-wire.md section 1.3)."""
+
+
+def normalise_host(text: str) -> str:
+    """Return a workspace's host as ``https://name`` (with its port where that is unusual), whatever form it came in.
+
+    A missing scheme becomes https; a query (``?o=123``), a fragment and the path of a known API are taken off.
+
+    Args:
+        text: a host name or URL, as copied from a browser or another client's settings.
+
+    Raises:
+        ConfigurationError: it is empty, has another path, holds a password, or is plain http to another machine.
+    """
+    whole = text.strip()
+    given = whole.rsplit("@", 1)[-1]  # what errors may show: a password can stand before it
+    parts = _split(whole if "://" in whole else f"https://{whole}", given)
+    name = (parts.hostname or "").lower()
+    if not name or any(character.isspace() for character in parts.netloc):
+        raise ConfigurationError(f"the host {given!r} has no name; give https://<workspace>")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(f"the host {name!r} has a user name or password in it; give token= instead")
+    if parts.scheme not in _PORTS:
+        raise ConfigurationError(f"the host {given!r} is not an http URL; give https://{name}")
+    if parts.scheme == "http" and not is_loopback(name):
+        raise ConfigurationError(f"the host {given!r} is plain http, which would show the token; give https://{name}")
+    host = f"{parts.scheme}://{_netloc(parts, name)}"
+    if not _is_known(parts.path.rstrip("/"), name):
+        raise ConfigurationError(
+            f"the host {given!r} has a path, {parts.path!r}; give {host} alone, or the whole URL of one endpoint as "
+            "endpoint_url="
+        )
+    return host
+
+
+def origin_of(url: str) -> Origin:
+    """Return the origin of ``url``.
+
+    Raises:
+        ConfigurationError: it is no URL.
+    """
+    parts = _split(url, url)
+    return parts.scheme, (parts.hostname or "").lower(), _port(parts)
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host name can only mean this machine."""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(url: str, given: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _port(parts)
+    except ValueError as error:
+        raise ConfigurationError(f"the host {given!r} is no URL: {error}; give https://<workspace>") from None
+    return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port if parts.port is not None else _PORTS.get(parts.scheme, 0)
+
+
+def _netloc(parts: SplitResult, name: str) -> str:
+    shown = f"[{name}]" if ":" in name else name
+    port = _port(parts)
+    return shown if port == _PORTS[parts.scheme] else f"{shown}:{port}"
+
+
+def _is_known(path: str, name: str) -> bool:
+    if not path or _KNOWN_SUFFIX.fullmatch(path):
+        return True
+    return ".ai-gateway." in name and _GATEWAY_SUFFIX.fullmatch(path) is not None

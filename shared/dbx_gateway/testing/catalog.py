@@ -1,0 +1,134 @@
+"""What a simulated workspace serves: every model that is known by name, and a few endpoints of a team's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from dbx_gateway.families import Family
+from dbx_gateway.profiles import Profile, known_models, profile_of
+from dbx_gateway.surfaces import Api, Surface
+
+__all__ = ["Catalog", "Served", "default_models"]
+
+_SURFACES: frozenset[Surface] = frozenset(get_args(Surface))
+_NATIVE: Mapping[Family, frozenset[Api]] = {
+    "claude": frozenset({"messages", "chat-completions"}),
+    "gpt": frozenset({"responses", "chat-completions"}),
+    "gemini": frozenset({"generate-content", "chat-completions"}),
+}
+_TASKS: Mapping[str, str] = {
+    "chat": "llm/v1/chat",
+    "embedding": "llm/v1/embeddings",
+    "image": "llm/v1/images",
+    "evaluation": "llm/v1/evaluations",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """One model of the workspace.
+
+    Args:
+        name: its endpoint on model serving, and the name it is listed under; None: it is on the gateway only.
+        gateway_names: names the gateway knows it by; empty: it is on model serving only.
+        profile: what it takes and can do; its family is the true one, whatever the names say.
+        task: the endpoint's task.
+        origin: what the metadata says it is: a ``foundation`` model of Databricks, an ``external`` one, a ``custom``
+            model or agent, a ``provisioned`` copy of a foundation model.
+        entity: the name of what it serves, where the endpoint's own name does not say it.
+        route_optimized: served at a URL of its own, to OAuth tokens only.
+    """
+
+    name: str | None
+    gateway_names: tuple[str, ...] = ()
+    profile: Profile
+    task: str = "llm/v1/chat"
+    origin: Literal["foundation", "external", "custom", "provisioned"] = "custom"
+    entity: str = ""
+    route_optimized: bool = False
+
+    @property
+    def family(self) -> Family:
+        """The family it is of."""
+        return self.profile.family
+
+    @property
+    def surfaces(self) -> frozenset[Surface]:
+        """The surfaces it is served on."""
+        return frozenset(
+            surface for surface in _SURFACES if (self.gateway_names if surface == "ai-gateway" else self.name)
+        )
+
+    @property
+    def apis(self) -> frozenset[Api]:
+        """The wire formats it speaks (databricks-wire.md section 4.1)."""
+        if self.task == "agent/v1/responses" or self.profile.responses_only:
+            return frozenset({"responses"})
+        if self.profile.kind != "chat":
+            return frozenset()
+        return _NATIVE.get(self.family, frozenset({"chat-completions"}))
+
+
+class Catalog:
+    """The models of a workspace, by the names each surface knows them under."""
+
+    def __init__(self, models: Iterable[Served]) -> None:
+        self.models = tuple(models)
+        self._by_name: dict[tuple[Surface, str], Served] = {}
+        for model in self.models:
+            if model.name is not None:
+                self._by_name["model-serving", model.name] = model
+            for name in model.gateway_names:
+                self._by_name["ai-gateway", name] = model
+
+    def find(self, surface: Surface, name: str) -> Served | None:
+        """Return the model a surface serves under a name, or None."""
+        return self._by_name.get((surface, name))
+
+
+def default_models() -> tuple[Served, ...]:
+    """Return what a workspace serves unless told otherwise: every known model, and these endpoints of its own.
+
+    ``team-chat`` (``main.ai.team_chat`` on the gateway) is an external Claude model whose family only the metadata
+    tells; ``house-model`` is of no known family; ``support-agent`` and ``legacy-agent`` are agents of both kinds;
+    ``fast-model`` is route-optimized.
+    """
+    return (*(_foundation(profile) for profile in known_models()), *_own())
+
+
+def _foundation(profile: Profile) -> Served:
+    short = profile.model.removeprefix("system.ai.").removeprefix("databricks-")
+    name = f"databricks-{short}"
+    return Served(
+        name=name,
+        gateway_names=(name, f"system.ai.{short}"),
+        profile=profile,
+        task=_TASKS[profile.kind],
+        origin="foundation",
+        entity=f"system.ai.{short}",
+    )
+
+
+def _own() -> Iterable[Served]:
+    claude = profile_of("databricks-claude-sonnet-4-5")
+    llama = profile_of("databricks-meta-llama-3-3-70b-instruct")
+    agent = Profile(model="agent", family="agent", known=False)
+    yield Served(
+        name="team-chat",
+        gateway_names=("main.ai.team_chat",),
+        profile=replace(claude, model="team-chat"),
+        origin="external",
+        entity="claude-sonnet-4-5",
+    )
+    yield Served(name="house-model", profile=Profile(model="house-model", family="other", known=False), entity="house")
+    yield Served(name="support-agent", profile=agent, task="agent/v1/responses", entity="main.agents.support")
+    yield Served(name="legacy-agent", profile=agent, task="agent/v2/chat", entity="main.agents.legacy")
+    yield Served(
+        name="fast-model",
+        profile=replace(llama, model="fast-model"),
+        origin="provisioned",
+        entity="system.ai.llama_v3_3_70b_instruct",
+        route_optimized=True,
+    )

@@ -1,0 +1,184 @@
+"""A simulated workspace behind a real socket, for clients of any kind and language."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from types import TracebackType
+from typing import Any, Self
+
+from dbx_gateway.testing.faults import ConnectionCut, Pause, Reply
+from dbx_gateway.testing.workspace import Workspace
+
+try:
+    import uvicorn
+except ImportError as missing:
+    raise ImportError('serving the simulated workspace needs uvicorn: pip install "dbx-gateway[sim]"') from missing
+
+__all__ = ["RunningServer", "application", "serve"]
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
+
+_START_SECONDS = 20.0
+
+
+def application(workspace: Workspace) -> Application:
+    """Return the workspace as an ASGI application, to run under any server."""
+
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        body = await _body(receive)
+        query = scope["query_string"].decode("ascii")
+        target = scope["raw_path"].decode("ascii") + (f"?{query}" if query else "")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        reply = workspace.handle(scope["method"], target, headers, body)
+        await _send(reply, send, asyncio.ensure_future(_gone(receive)))
+
+    return app
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send(reply: Reply, send: Send, gone: asyncio.Future[None]) -> None:
+    try:
+        await _wait(reply.stall, gone)
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+        if isinstance(reply.body, bytes):
+            headers.append((b"content-length", str(len(reply.body)).encode()))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await _send_body(reply, send, gone)
+    finally:
+        gone.cancel()
+
+
+async def _send_body(reply: Reply, send: Send, gone: asyncio.Future[None]) -> None:
+    if isinstance(reply.body, bytes):
+        await send({"type": "http.response.body", "body": reply.body})
+        return
+    try:
+        for piece in reply.body:
+            if gone.done():
+                return
+            if isinstance(piece, Pause):
+                await _wait(piece.seconds, gone)
+            else:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+    except ConnectionCut:
+        return  # the server closes a connection whose answer was left unfinished
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _wait(seconds: float, gone: asyncio.Future[None]) -> None:
+    """Wait, or until the client is gone."""
+    if seconds:
+        await asyncio.wait([gone], timeout=seconds)
+
+
+class RunningServer:
+    """A workspace that is being served; leave the ``with`` block, or call :meth:`stop`, to end it.
+
+    Args:
+        workspace: what is served.
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+    """
+
+    def __init__(self, workspace: Workspace, host: str, port: int) -> None:
+        self.workspace = workspace
+        self._socket = _listening(host, port)
+        bound = self._socket.getsockname()
+        self.url = f"http://{bound[0]}:{bound[1]}"
+        """The workspace's address, without a slash at its end."""
+        config = uvicorn.Config(
+            application(workspace),
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._run, name="simulated workspace", daemon=True)
+        self._thread.start()
+        self._server.ready.wait(_START_SECONDS)
+
+    def _run(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Stop serving and wait until the port is free."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    def wait(self) -> None:
+        """Serve until the server is stopped from elsewhere."""
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals to the program that runs the workspace."""
+        yield
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    return listening
+
+
+def serve(workspace: Workspace, port: int = 0, *, host: str = "127.0.0.1") -> RunningServer:
+    """Serve a workspace from a thread of this process.
+
+    Example:
+        >>> with serve(Workspace()) as server:
+        ...     server.url.startswith("http://127.0.0.1:")
+        True
+
+    Args:
+        workspace: what to serve; its ledger and faults stay usable meanwhile.
+        port: the port; 0 takes a free one.
+        host: the address to listen on.
+
+    Raises:
+        ImportError: uvicorn is not installed.
+        OSError: the port is taken.
+    """
+    return RunningServer(workspace, host, port)

@@ -1,0 +1,118 @@
+"""Agent endpoints as the simulated workspace reads and writes them: ChatAgent bodies and Responses bodies.
+
+An agent takes ``custom_inputs`` and gives them back in ``custom_outputs`` (databricks-wire.md sections 5.3 and 5.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dbx_gateway.testing import wire_responses
+from dbx_gateway.testing.conversation import Answer, Ask, Saying, Turn
+from dbx_gateway.testing.shape import entries
+from dbx_gateway.testing.wire import Refused, Situation, object_under, pieces, sse
+
+__all__ = ["chat_stream", "chat_whole", "read_chat", "read_responses", "responses_stream", "responses_whole"]
+
+_OWN = ("custom_inputs", "databricks_options", "context")
+_ROLES = ("system", "user", "assistant", "tool")
+
+
+# agent/v2/chat
+
+
+def read_chat(body: dict[str, Any], situation: Situation) -> Ask:
+    """Understand the body of a ChatAgent.
+
+    Raises:
+        Refused: ``messages`` is no list of messages.
+    """
+    messages = entries(body, "messages")
+    if not messages:
+        raise Refused(400, "Model is missing inputs ['messages'].")
+    turns = tuple(_turn(message) for message in messages)
+    return Ask(model=situation.model, turns=turns, stream=body.get("stream") is True)
+
+
+def _turn(message: Any) -> Turn:
+    match message:
+        case {"role": str(role), "content": str(content)} if role in _ROLES:
+            return Turn(role, text=content)  # type: ignore[arg-type]  # one of the four
+        case _:
+            raise Refused(400, "Invalid 'messages': a message of a ChatAgent has a role and a text as its content.")
+
+
+def chat_whole(answer: Answer, body: dict[str, Any]) -> dict[str, Any]:
+    """Write an answer as a ChatAgent does: messages, no choices."""
+    message = {"role": "assistant", "content": _said(answer), "id": f"msg-{answer.id}"}
+    return {"messages": [message], "finish_reason": _finish(answer), "usage": _usage(answer), **_outputs(body)}
+
+
+def chat_stream(answer: Answer, body: dict[str, Any]) -> Iterator[bytes]:
+    """Write an answer as a ChatAgent streams: chunks with a delta at their top level."""
+    made = f"msg-{answer.id}"
+    for piece in pieces(_said(answer)):
+        yield sse({"delta": {"role": "assistant", "content": piece, "id": made}})
+    last = {"role": "assistant", "content": "", "id": made}
+    yield sse({"delta": last, "finish_reason": _finish(answer), "usage": _usage(answer), **_outputs(body)})
+    yield sse("[DONE]")
+
+
+def _finish(answer: Answer) -> str:
+    return "length" if answer.end == "length" else "stop"
+
+
+def _usage(answer: Answer) -> dict[str, int]:
+    counts = answer.counts
+    return {
+        "prompt_tokens": counts.input,
+        "completion_tokens": counts.output,
+        "total_tokens": counts.input + counts.output,
+    }
+
+
+def _said(answer: Answer) -> str:
+    return "".join(item.text for item in answer.items if isinstance(item, Saying) and item.kind != "reasoning")
+
+
+def _outputs(body: dict[str, Any]) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+    if "custom_inputs" in body:
+        outputs["custom_outputs"] = body["custom_inputs"]
+    if object_under(body, "databricks_options").get("return_trace"):
+        outputs["databricks_output"] = {"trace": {"info": {"state": "OK"}}}
+    return outputs
+
+
+# agent/v1/responses
+
+
+def read_responses(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> Ask:
+    """Understand the body of a Responses agent: a Responses body, and what only agents take."""
+    plain = {name: value for name, value in body.items() if name not in _OWN}
+    return wire_responses.read(plain, situation, model_from_path)
+
+
+def responses_whole(answer: Answer, ask: Ask, situation: Situation, body: dict[str, Any]) -> dict[str, Any]:
+    """Write an answer as a Responses agent does."""
+    return {**wire_responses.whole(answer, ask, situation), **_outputs(body)}
+
+
+def responses_stream(answer: Answer, ask: Ask, situation: Situation, body: dict[str, Any]) -> Iterator[bytes]:
+    """Write an answer as a Responses agent streams: text deltas, done items, an event without a type, ``[DONE]``."""
+    items: list[dict[str, Any]] = wire_responses.whole(answer, ask, situation)["output"]
+    for number, item in enumerate(items):
+        for piece in pieces(_item_text(item)):
+            yield sse({"type": "response.output_text.delta", "item_id": item["id"], "delta": piece})
+        last = number == len(items) - 1
+        done: dict[str, Any] = {"type": "response.output_item.done", "item": item}
+        yield sse({**done, **(_outputs(body) if last else {})})
+    yield sse({"trace_id": f"tr-{answer.id}"})
+    yield sse("[DONE]")
+
+
+def _item_text(item: dict[str, Any]) -> str:
+    if item["type"] != "message":
+        return ""
+    return "".join(part["text"] for part in item["content"] if part["type"] == "output_text")

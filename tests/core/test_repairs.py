@@ -1,0 +1,292 @@
+import copy
+
+import pytest
+
+from dbx_gateway.errors import BadRequestError, ContextOverflowError, NotFoundError
+from dbx_gateway.notices import forget_notices
+from dbx_gateway.profiles import Profile
+from dbx_gateway.quirks.quirk import Context
+from dbx_gateway.repairs import Repair, learned_quirks, repair_for
+
+
+@pytest.fixture(autouse=True)
+def _said_nothing_yet():
+    forget_notices()
+    yield
+    forget_notices()
+
+
+def at(family="other", api="chat-completions", surface="ai-gateway", **facts):
+    profile = Profile(model="a-model", family=family, **facts)
+    return Context(model="a-model", surface=surface, family=family, api=api, stream=False, profile=profile)
+
+
+def refusal(words, status=400):
+    return BadRequestError(
+        f"'a-model' on ai-gateway chat-completions https://ws/x answered {status}: {words}", status=status
+    )
+
+
+def repaired(words, body, context=None, **options):
+    """The body after the repair that the words call for; None where there is none."""
+    context = context or at()
+    before = copy.deepcopy(body)
+    repair = repair_for(refusal(words), body, context, **options)
+    if repair is None:
+        return None
+    result = repair.apply(body, context)
+    assert body == before
+    assert repair.apply(result, context) is result
+    return result
+
+
+ASK = {"model": "a-model", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'json: unknown field "top_k"',
+        '{"message":"json: unknown field \\"top_k\\""}',
+        "top_k: Extra inputs are not permitted",
+        "Unsupported parameter: 'top_k' is not supported with this model.",
+        "Unknown parameter: 'top_k'.",
+        "Unsupported value: 'top_k' does not support 5 with this model. Only the default (1) value is supported.",
+        "Unrecognized request argument supplied: top_k",
+        "top_k: Input should be less than or equal to 4",
+        "`top_k` is not supported on this model.",
+        "`top_k` is deprecated for this model.",
+        'Invalid JSON payload received. Unknown name "top_k": Cannot find field.',
+    ],
+)
+def test_a_field_that_the_server_names_is_left_out(words):
+    assert repaired(words, {**ASK, "top_k": 5}) == ASK
+
+
+def test_a_repair_says_what_it_did():
+    repair = repair_for(refusal("top_k: Extra inputs are not permitted"), {**ASK, "top_k": 5}, at())
+    assert repair == Repair(name="drop top_k", kind="drop", path=("top_k",))
+    assert "a-model (ai-gateway, chat-completions) refuses top_k" in repair.note
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "sent"),
+    [
+        ("reasoning_effort: Input should be 'low', 'medium' or 'high'", "xhigh", "high"),
+        ("reasoning_effort: Input should be 'low', 'medium' or 'high'", "none", "low"),
+        ("reasoning_effort: Input should be 'low', 'high' or 'max'", "medium", "low"),
+        ("Invalid value: 'max'. Supported values are: 'none', 'low', 'medium', and 'high'.", "max", "high"),
+        ("Unsupported value: 'minimal' is not supported. Supported values are: 'low', 'high'.", "minimal", "low"),
+        ("Unsupported value: 'reasoning_effort' does not support 'max'. Supported values are: 'low'.", "max", "low"),
+    ],
+)
+def test_an_effort_is_brought_to_the_nearest_value_the_server_names(words, given, sent):
+    assert repaired(words, {**ASK, "reasoning_effort": given}) == {**ASK, "reasoning_effort": sent}
+
+
+def test_a_value_with_no_nearest_is_left_out():
+    words = "service_tier: Input should be 'auto' or 'standard_only'"
+    assert repaired(words, {**ASK, "service_tier": "priority"}) == ASK
+
+
+def test_a_clamp_leaves_later_values_that_are_allowed():
+    words = "reasoning_effort: Input should be 'low' or 'high'"
+    repair = repair_for(refusal(words), {**ASK, "reasoning_effort": "max"}, at())
+    later = {**ASK, "reasoning_effort": "low"}
+    assert repair.apply(later, at()) is later
+    assert repair.apply(ASK, at()) is ASK
+
+
+@pytest.mark.parametrize(
+    ("words", "body", "sent"),
+    [
+        (
+            "output_config.effort: Input should be 'low', 'medium', 'high' or 'max'",
+            {"output_config": {"effort": "xhigh"}},
+            {"output_config": {"effort": "high"}},
+        ),
+        (
+            "Invalid JSON payload received. Unknown name \"topK\" at 'generation_config': Cannot find field.",
+            {"generationConfig": {"topK": 5, "topP": 0.5}},
+            {"generationConfig": {"topP": 0.5}},
+        ),
+        (
+            "Unknown name \"thinkingLevel\" at 'generation_config.thinking_config': Cannot find field.",
+            {"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}},
+            {},
+        ),
+        (
+            "Unknown parameter: 'reasoning.summary'.",
+            {"reasoning": {"effort": "low", "summary": "auto"}},
+            {"reasoning": {"effort": "low"}},
+        ),
+        ('json: unknown field "include_usage"', {"stream_options": {"include_usage": True}}, {}),
+    ],
+)
+def test_fields_inside_others_are_found_by_their_path(words, body, sent):
+    assert repaired(words, {**ASK, **body}) == {**ASK, **sent}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024",
+        "thinking.type: Input should be 'adaptive'",
+        '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive"',
+    ],
+)
+def test_thinking_is_left_out_whole(words):
+    body = {**ASK, "thinking": {"type": "enabled", "budget_tokens": 5}}
+    assert repaired(words, body, at("claude", "messages")) == ASK
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        ("messages.0.name: Extra inputs are not permitted", {}),
+        ("model: Extra inputs are not permitted", {}),
+        ("Unknown parameter: 'input[1].status'.", {"input": [{"status": "completed"}]}),
+        ("Unknown parameter: 'contents'.", {"contents": []}),
+        ("tools.0.function.strict: Extra inputs are not permitted", {"tools": [{"function": {"strict": True}}]}),
+        ('json: unknown field "stream"', {"stream": True}),
+        ("system: Extra inputs are not permitted", {"system": "Be kind."}),
+        ("Unknown parameter: 'instructions'.", {"instructions": "Be kind."}),
+        ('Unknown name "systemInstruction": Cannot find field.', {"systemInstruction": {"parts": []}}),
+        ('Unknown name "system_instruction": Cannot find field.', {"systemInstruction": {"parts": []}}),
+        ("response_format: Extra inputs are not permitted", {"response_format": {"type": "json_object"}}),
+        (
+            "output_config.format: Extra inputs are not permitted",
+            {"output_config": {"format": {"type": "json_schema"}}},
+        ),
+        ("Unknown parameter: 'text.format'.", {"text": {"format": {"type": "json_object"}}}),
+        ("Unknown name \"responseSchema\" at 'generation_config'", {"generationConfig": {"responseSchema": {}}}),
+    ],
+)
+def test_what_is_asked_and_the_form_of_the_answer_are_never_touched(words, extra):
+    assert repaired(words, {**ASK, **extra}) is None
+
+
+def test_a_field_that_the_api_demands_is_not_left_out():
+    words = "max_tokens: Input should be less than or equal to 9"
+    assert repaired(words, {**ASK, "max_tokens": 10}, at("claude", "messages")) is None
+    assert repaired(words, {**ASK, "max_tokens": 10}, at("other")) == ASK
+
+
+@pytest.mark.parametrize(
+    "words", ['json: unknown field "top_k"', "messages: text content blocks must be non-empty", ""]
+)
+def test_words_that_name_nothing_we_sent_call_for_no_repair(words):
+    assert repaired(words, ASK) is None
+
+
+def test_a_value_that_stands_in_two_places_is_not_guessed_at():
+    words = "Invalid value: 'max'. Supported values are: 'low'."
+    assert repaired(words, {**ASK, "reasoning_effort": "max", "service_tier": "max"}) is None
+
+
+def test_what_the_caller_put_into_extra_body_is_not_repaired():
+    body = {**ASK, "top_k": 5}
+    assert repaired("top_k: Extra inputs are not permitted", body, protected=frozenset({"top_k"})) is None
+    words = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+    assert repaired(words, {**ASK, "max_tokens": 5}, at("gpt"), protected=frozenset({"max_tokens"})) is None
+
+
+def test_only_a_refusal_of_the_request_is_repaired():
+    body, words = {**ASK, "top_k": 5}, "top_k: Extra inputs are not permitted"
+    assert repair_for(refusal(words, 422), body, at()) is not None
+    assert repair_for(refusal(words, 413), body, at()) is None
+    assert repair_for(NotFoundError(words, status=404), body, at()) is None
+    assert repair_for(ContextOverflowError(words, status=400), body, at()) is None
+
+
+def test_all_quirks_off_means_no_repair_either():
+    body, words = {**ASK, "top_k": 5}, "top_k: Extra inputs are not permitted"
+    assert repair_for(refusal(words), body, at(), disabled=frozenset({"all"})) is None
+
+
+TOOLS = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
+TOOLS_EFFORT = (
+    "Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat/completions. To use function "
+    "tools, use /v1/responses or set reasoning_effort to 'none'."
+)
+UNION = {"type": "object", "properties": {"x": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "words", "before", "after"),
+    [
+        (
+            "max-tokens-name",
+            "gpt",
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+            {"max_tokens": 5},
+            {"max_completion_tokens": 5},
+        ),
+        (
+            "tool-choice-required",
+            "qwen",
+            "tool_choice: 'required' is not supported",
+            {"tools": TOOLS, "tool_choice": "required"},
+            {"tools": TOOLS, "tool_choice": "auto"},
+        ),
+        (
+            "gpt-tools-effort",
+            "gpt",
+            TOOLS_EFFORT,
+            {"tools": TOOLS},
+            {"tools": TOOLS, "reasoning_effort": "none"},
+        ),
+        (
+            "schema-open-models",
+            "llama",
+            "tools[0].function.parameters: keyword 'anyOf' is not supported",
+            {"tools": [{"type": "function", "function": {"name": "add", "parameters": UNION}}]},
+            {
+                "tools": [
+                    {
+                        "type": "function",
+                        "function": {
+                            "name": "add",
+                            "parameters": {
+                                "type": "object",
+                                "properties": {"x": {"type": "string", "description": 'or: {"type":"null"}'}},
+                            },
+                        },
+                    }
+                ]
+            },
+        ),
+    ],
+)
+def test_a_reactive_quirk_that_knows_the_words_comes_first(name, family, words, before, after):
+    body = {**ASK, **before}
+    assert repaired(words, body, at(family)) == {**ASK, **after}
+    repair = repair_for(refusal(words), body, at(family))
+    assert (repair.kind, repair.name) == ("quirk", name)
+    assert learned_quirks((repair,)) == {name}
+
+
+def test_a_disabled_reactive_quirk_is_not_used():
+    words = "tool_choice: 'required' is not supported"
+    body = {**ASK, "tools": TOOLS, "tool_choice": "required"}
+    assert repaired(words, body, at("qwen"), disabled=frozenset({"tool-choice-required"})) is None
+
+
+def test_output_is_capped_at_the_number_the_server_names():
+    words = "max_tokens: 99999 > 25000, which is the maximum allowed number of output tokens for a-model"
+    repair = repair_for(refusal(words), {**ASK, "max_tokens": 99_999}, at("glm", max_output=20_000))
+    assert repair == Repair(name="oss-output-cap", kind="cap", path=("max_tokens",), limit=25_000)
+    assert repair.apply({**ASK, "max_tokens": 99_999}, at("glm"))["max_tokens"] == 25_000
+    assert repair.apply({**ASK, "max_tokens": 8}, at("glm"))["max_tokens"] == 8
+
+
+def test_output_is_capped_at_what_is_known_where_the_server_names_no_number():
+    words = "max_tokens is above the maximum for this model"
+    assert repaired(words, {**ASK, "max_tokens": 99_999}, at("glm", max_output=25_000))["max_tokens"] == 25_000
+
+
+def test_repairs_can_be_remembered_and_compared():
+    words = "top_k: Extra inputs are not permitted"
+    first = repair_for(refusal(words), {**ASK, "top_k": 5}, at())
+    second = repair_for(refusal(words), {**ASK, "top_k": 7}, at())
+    assert {first, second} == {first}
