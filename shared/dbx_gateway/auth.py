@@ -69,9 +69,10 @@ def _signed(request: httpx.Request, granted: Granted, credentials: Credentials) 
 
 def _refused(response: httpx.Response, credentials: Credentials) -> AuthenticationError:
     words = read_error_body(response.content)
+    said = words.message.rstrip(".") or "(the server said nothing)"
     request = response.request
     return AuthenticationError(
-        f"{request.method} {request.url} answered 401: {words.message or '(the server said nothing)'} Asked again, "
+        f"{request.method} {request.url} answered 401: {said}. Asked again, "
         f"{credentials.source} gave the same credentials. Sign in anew (`databricks auth login --host "
         f"{request.url.scheme}://{request.url.netloc.decode()}`), renew the token, or give token=.",
         status=response.status_code,

@@ -298,8 +298,9 @@ def _service_facts(name: str, service: JsonObject) -> EndpointFacts:
     destinations = list(_objects(routing.get("destinations"))) or list(
         _objects(_object(service.get("config")).get("destinations"))
     )
-    targets = [_object(_object(each.get("external_model_config")).get("target")) for each in destinations]
-    identities = _identities([*targets, *destinations])
+    models = [_object(each.get("external_model_config")) for each in destinations]
+    targets = [_object(model.get("target")) for model in models]
+    identities = _identities([*targets, *models, *destinations])
     types = _common_types([_strings(target.get("native_api_types")) for target in targets])
     types = types or tuple(_strings(service.get("supported_api_types")))
     task = _text(service.get("task"))

@@ -197,6 +197,13 @@ def test_a_model_service_is_looked_for_page_by_page_in_its_schema():
     assert (facts.found, facts.family, facts.identities) == (True, "claude", ("claude-sonnet-4-5", "d"))
 
 
+def test_a_model_service_is_known_by_the_external_model_it_names():
+    destination = {"external_model_config": {"name": "system.ai.llama_v3_3_70b_instruct", "target": {}}}
+    found = {"name": "model-services/main.ai.team_chat", "config": {"routing": {"destinations": [destination]}}}
+    facts, _ = look_up("main.ai.team_chat", (200, {"model_services": [found]}), surface="ai-gateway")
+    assert (facts.family, facts.identities) == ("llama", ("system.ai.llama_v3_3_70b_instruct",))
+
+
 def test_a_model_service_whose_names_tell_nothing_is_known_by_its_apis():
     facts, _ = look_up(
         "main.ai.team_chat",

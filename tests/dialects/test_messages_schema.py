@@ -18,15 +18,15 @@ from dbx_gateway.notices import forget_notices
         ({"type": "integer"}, {"type": "integer"}),
         (
             {"type": "integer", "minimum": 1, "description": "A number."},
-            {"type": "integer", "description": "A number.\n\n{minimum: 1}"},
+            {"type": "integer", "description": "A number.\nminimum: 1"},
         ),
-        ({"type": "string", "pattern": "^a"}, {"type": "string", "description": '{pattern: "^a"}'}),
+        ({"type": "string", "pattern": "^a"}, {"type": "string", "description": 'pattern: "^a"'}),
         ({"type": "string", "format": "date"}, {"type": "string", "format": "date"}),
-        ({"type": "string", "format": "regex"}, {"type": "string", "description": '{format: "regex"}'}),
+        ({"type": "string", "format": "regex"}, {"type": "string", "description": 'format: "regex"'}),
         ({"type": "array", "items": {"type": "string"}, "minItems": 1}, None),
         (
             {"type": "array", "items": {"type": "string"}, "minItems": 2},
-            {"type": "array", "items": {"type": "string"}, "description": "{minItems: 2}"},
+            {"type": "array", "items": {"type": "string"}, "description": "minItems: 2"},
         ),
         ({"enum": ["a", 1, None]}, None),
         ({"const": "a"}, None),
@@ -35,7 +35,7 @@ from dbx_gateway.notices import forget_notices
             {"type": ["string", "null"], "maxLength": 3, "description": "d"},
             {
                 "description": "d",
-                "anyOf": [{"type": "string", "description": "{maxLength: 3}"}, {"type": "null"}],
+                "anyOf": [{"type": "string", "description": "maxLength: 3"}, {"type": "null"}],
             },
         ),
         ({"oneOf": [{"type": "string"}, {"type": "null"}]}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
@@ -45,7 +45,7 @@ from dbx_gateway.notices import forget_notices
             {"type": "object", "properties": {"minimum": {"type": "integer", "default": 2}}},
             {
                 "type": "object",
-                "properties": {"minimum": {"type": "integer", "description": "{default: 2}"}},
+                "properties": {"minimum": {"type": "integer", "description": "default: 2"}},
                 "additionalProperties": False,
             },
         ),

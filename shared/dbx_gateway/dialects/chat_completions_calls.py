@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from dbx_gateway.chat import JsonObject, ToolCall
+from dbx_gateway.dialects.reads import number_of, object_of, string_of
 from dbx_gateway.events import Assembly
 
 __all__ = ["ToolCalls", "with_places"]
@@ -36,11 +37,12 @@ def with_places(message: JsonObject) -> JsonObject:
 class _Call:
     """One tool call. It is begun in the assembly once its name is known, and its id or its first argument."""
 
-    __slots__ = ("begun", "custom", "held", "id", "key", "last", "name", "opaque", "stray")
+    __slots__ = ("begun", "custom", "held", "id", "key", "last", "name", "opaque", "place", "stray")
 
-    def __init__(self, key: tuple[str, int], call_id: str) -> None:
+    def __init__(self, key: tuple[str, int], place: int | None) -> None:
         self.key = key
-        self.id = call_id
+        self.place = place
+        self.id = ""
         self.name = ""
         self.custom = False
         self.begun = False
@@ -81,11 +83,10 @@ class ToolCalls:
 
     def feed(self, entry: JsonObject) -> None:
         """Take one entry of ``tool_calls``: a fragment, or a whole call."""
-        custom, function = entry.get("custom"), entry.get("function")
-        level = "custom" if isinstance(custom, dict) else "function"
-        body = custom if isinstance(custom, dict) else function if isinstance(function, dict) else {}
-        name, fragment = _text(body.get("name")), _arguments(body)
-        call = self._call_of(entry.get("index"), _text(entry.get("id")), name, fragment)
+        level = "custom" if isinstance(entry.get("custom"), dict) else "function"
+        body = object_of(entry.get(level))
+        name, fragment = string_of(body.get("name")) or "", _arguments(body)
+        call = self._call_of(number_of(entry.get("index")), string_of(entry.get("id")) or "", name, fragment)
         if call is None:
             return
         call.name = call.name or name
@@ -94,7 +95,7 @@ class ToolCalls:
             call.keep(entry, _ENTRY_KEYS, None)
         if body.keys() - _INNER_KEYS:
             call.keep(body, _INNER_KEYS, level)
-        if (kind := _text(entry.get("type"))) and kind not in _KINDS:
+        if (kind := string_of(entry.get("type"))) and kind not in _KINDS:
             call.opaque["type"] = kind
         self._add(call, fragment)
 
@@ -112,12 +113,11 @@ class ToolCalls:
             if call.opaque:
                 self._assembly.fields(call.key)["opaque"] = call.opaque
 
-    def _call_of(self, index: JsonValue, call_id: str, name: str, fragment: str) -> _Call | None:
+    def _call_of(self, place: int | None, call_id: str, name: str, fragment: str) -> _Call | None:
         """Return the call that an entry belongs to, or None for an entry that says nothing."""
-        place = index if isinstance(index, int) and not isinstance(index, bool) else None
         call = self._known(place, call_id)
         if call is None:
-            current = self._last if place is None else self._at.get(place)
+            current = self._current(place, begins=bool(call_id or name))
             if current is None:
                 if not (call_id or name or fragment):
                     return None
@@ -135,10 +135,21 @@ class ToolCalls:
     def _known(self, place: int | None, call_id: str) -> _Call | None:
         if not call_id:
             return None
-        return self._by_id.get(call_id) if place is None else self._by_place.get((place, call_id))
+        named = self._by_id.get(call_id)
+        return (
+            named
+            if place is None or (named is not None and named.place is None)
+            else self._by_place.get((place, call_id))
+        )
+
+    def _current(self, place: int | None, *, begins: bool) -> _Call | None:
+        """Return the call that grows at ``place``; arguments alone, at a place that has none, go on with the last."""
+        if place is None or (place not in self._at and not begins):
+            return self._last
+        return self._at.get(place)
 
     def _new(self, place: int | None, call_id: str) -> _Call:
-        call = _Call(("call", len(self._calls)), "")
+        call = _Call(("call", len(self._calls)), place)
         self._calls.append(call)
         self._adopt(call, place, call_id)
         return call
@@ -187,10 +198,6 @@ def _is_another(current: _Call, call_id: str, name: str, fragment: str) -> bool:
     if name != current.name:
         return True
     return not current.id and current.last == "}" and fragment.startswith("{")
-
-
-def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _arguments(body: JsonObject) -> str:

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from dbx_gateway.chat import Citation, Image, JsonObject, Native, Reasoning
 from dbx_gateway.dialects.parts import blob_of_url
+from dbx_gateway.dialects.reads import number_of, object_of, objects_of, string_of
 from dbx_gateway.events import Assembly
 
 __all__ = ["Content", "citation"]
@@ -84,14 +85,14 @@ class Content:
 
     def _item(self, item: JsonObject) -> None:
         kind = item.get("type", "text" if "text" in item else None)
-        refusal, image = item.get("refusal"), item.get("image_url")
+        refusal, url = string_of(item.get("refusal")), string_of(object_of(item.get("image_url")).get("url"))
         if kind in _TEXT_TYPES:
             self._text_item(item)
         elif kind == "reasoning":
             self._reasoning_item(item)
-        elif kind == "refusal" and isinstance(refusal, str):
+        elif kind == "refusal" and refusal is not None:
             self._assembly.refusal("refusal", refusal)
-        elif kind == "image_url" and isinstance(image, dict) and isinstance(url := image.get("url"), str):
+        elif kind == "image_url" and url is not None:
             self._assembly.part(self._next(), Image(blob=blob_of_url(url)))
         else:
             self._assembly.part(self._next(), Native(api="chat-completions", payload=item))
@@ -101,10 +102,9 @@ class Content:
             self._assembly.text(self._run("text"), fragment)
 
     def _text_item(self, item: JsonObject) -> None:
-        text, citations = item.get("text"), item.get("citations")
-        self._text(text if isinstance(text, str) else "")
+        self._text(string_of(item.get("text")) or "")
         opaque = _extras(item, _TEXT_KEYS)
-        cited = [citation(one) for one in citations if isinstance(one, dict)] if isinstance(citations, list) else []
+        cited = [citation(one) for one in objects_of(item.get("citations"))]
         if not opaque and not cited:
             return
         # Citations of one text come one by one, after it; a signature comes once.
@@ -121,29 +121,28 @@ class Content:
         self._sealed = True
 
     def _reasoning_item(self, item: JsonObject) -> None:
-        summary, content = item.get("summary"), item.get("content")
-        for number, one in enumerate(summary if isinstance(summary, list) else ()):
-            if isinstance(one, dict):
-                self._summary(one, number)
-        for number, one in enumerate(content if isinstance(content, list) else ()):
-            if isinstance(one, dict) and one.get("type") in _RAW_TYPES and (raw := _text(one.get("text"))):
+        for number, one in enumerate(objects_of(item.get("summary"))):
+            self._summary(one, number)
+        for number, one in enumerate(objects_of(item.get("content"))):
+            if one.get("type") in _RAW_TYPES and (raw := string_of(one.get("text"))):
                 self._assembly.reasoning(self._run("reasoning"), raw, kind="raw", segment=number)
-        for text in (item.get("text"), content):
+        for text in (item.get("text"), item.get("content")):
             if isinstance(text, str) and text:
                 self._assembly.reasoning(self._run("reasoning"), text, kind="raw")
         if extras := _extras(item, _REASONING_KEYS):
             self._keep(extras)
 
     def _summary(self, item: JsonObject, number: int) -> None:
-        text, signature, data = item.get("text"), item.get("signature"), item.get("data")
-        if item.get("type") == "summary_encrypted_text" and isinstance(data, str):
+        text, signature = string_of(item.get("text")), string_of(item.get("signature"))
+        data = string_of(item.get("data"))
+        if item.get("type") == "summary_encrypted_text" and data is not None:
             self._assembly.part(self._next(), Reasoning(redacted=data, opaque=_extras(item, _SUMMARY_KEYS)))
             return
-        if isinstance(text, str) and text:
+        if text:
             self._assembly.reasoning(self._run("reasoning"), text, kind="summary", segment=number)
         if extras := _extras(item, _SUMMARY_KEYS):
             self._keep({"summary": extras})
-        if isinstance(signature, str):
+        if signature is not None:
             self._assembly.open(self._run("reasoning"), "reasoning", signature=signature)
             self._sealed = True
 
@@ -178,19 +177,11 @@ def citation(wire: JsonObject) -> Citation:
     fields = nested if isinstance(nested, dict) else wire
     start, end = next(((a, b) for a, b in _POSITIONS if a in fields or b in fields), _POSITIONS[0])
     return Citation(
-        kind=kind if isinstance(kind, str) else "citation",
-        cited_text=_text(fields.get("cited_text")),
-        url=_text(fields.get("url")),
-        title=_text(fields.get("title")) or _text(fields.get("document_title")),
-        start=_number(fields.get(start)),
-        end=_number(fields.get(end)),
+        kind=string_of(kind) or "citation",
+        cited_text=string_of(fields.get("cited_text")),
+        url=string_of(fields.get("url")),
+        title=string_of(fields.get("title")) or string_of(fields.get("document_title")),
+        start=number_of(fields.get(start)),
+        end=number_of(fields.get(end)),
         source=wire,
     )
-
-
-def _text(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _number(value: JsonValue) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -97,7 +97,8 @@ class _Conversation:
         return self._messages
 
     def _said(self, message: Message, parts: list[JsonObject | None]) -> JsonObject:
-        said: JsonObject = {"role": message.role, "content": _content([part for part in parts if part is not None], "")}
+        content = self._content([part for part in parts if part is not None], "")
+        said: JsonObject = {"role": message.role, "content": content}
         return _named(said, message)
 
     # System and user
@@ -185,6 +186,16 @@ class _Conversation:
     def _marked(self, part: JsonObject, cache: CacheHint | None) -> JsonObject:
         return {**part, **cache_mark(cache, self._profile)}
 
+    def _content(self, parts: list[JsonObject], nothing: str | None) -> JsonValue:
+        """Return the content of a message: a single plain text as a string, more as a list of parts.
+
+        The message of a chat agent has a string and no list (databricks-wire.md section 5.7), so its texts are joined.
+        """
+        texts = [part["text"] for part in parts if part.keys() == {"type", "text"}]
+        if len(texts) < len(parts) or (len(texts) > 1 and self._profile.family != "agent"):
+            return list(parts)
+        return "\n".join(text for text in texts if isinstance(text, str)) if texts else nothing
+
     # Tool results
 
     def _result(self, result: ToolResult) -> JsonObject:
@@ -206,7 +217,7 @@ class _Conversation:
         text = "\n".join(texts)
         if result.is_error:
             text = f"Error: {text}" if text else "Error"
-        content = _content([self._marked({"type": "text", "text": text}, cache)], "")
+        content = self._content([self._marked({"type": "text", "text": text}, cache)], "")
         return {"role": "tool", "tool_call_id": result.call_id, "content": content}
 
     def _put_moved(self) -> None:
@@ -246,7 +257,7 @@ class _Conversation:
                     said["audio"] = {"id": sound}
                 case _:
                     content += self._assistant_part(part, message.origin)
-        said["content"] = _content(content, None)
+        said["content"] = self._content(content, None)
         if calls:
             said["tool_calls"] = calls
         self._messages.append(_named(said, message))
@@ -273,15 +284,6 @@ def _named(said: JsonObject, message: Message) -> JsonObject:
 
 def _is_ours(origin: Origin | None) -> bool:
     return origin is not None and origin.api == _API
-
-
-def _content(parts: list[JsonObject], nothing: str | None) -> JsonValue:
-    """Return the content of a message: a single plain text as a string, more as a list of parts."""
-    if not parts:
-        return nothing
-    if len(parts) == 1 and parts[0].keys() == {"type", "text"}:
-        return parts[0]["text"]
-    return list(parts)
 
 
 def _call(call: ToolCall, origin: Origin | None) -> JsonObject:

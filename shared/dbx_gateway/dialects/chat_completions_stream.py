@@ -11,6 +11,7 @@ from dbx_gateway.chat import Alternative, ChatResponse, JsonObject, Origin, Usag
 from dbx_gateway.dialects.chat_completions_agent import AgentMessages
 from dbx_gateway.dialects.chat_completions_calls import with_places
 from dbx_gateway.dialects.chat_completions_choice import Choice
+from dbx_gateway.dialects.reads import number_of, object_of, string_of
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
 
@@ -122,15 +123,11 @@ class ChatStream:
 
     def _start(self, event: JsonObject) -> None:
         if not self._assembly.started:
-            response_id, model = event.get("id"), event.get("model")
-            self._assembly.start(
-                response_id if isinstance(response_id, str) and response_id else None,
-                model if isinstance(model, str) and model else self._model,
-            )
+            self._assembly.start(string_of(event.get("id")) or None, string_of(event.get("model")) or self._model)
 
     def _feed_choice(self, wire: JsonObject, position: int) -> None:
-        index = wire.get("index")
-        choice = self._choice(index if isinstance(index, int) and not isinstance(index, bool) else position)
+        index = number_of(wire.get("index"))
+        choice = self._choice(position if index is None else index)
         choice.feed(wire)
         if choice.assembly is not self._assembly:
             choice.assembly.drain()
@@ -210,7 +207,8 @@ def read_usage(wire: JsonObject) -> Usage:
     sent = _count(wire, "prompt_tokens", "input_tokens") or 0
     written = _count(wire, "completion_tokens", "output_tokens") or 0
     total = _count(wire, "total_tokens")
-    prompt, completion = wire.get("prompt_tokens_details"), wire.get("completion_tokens_details")
+    prompt = object_of(wire.get("prompt_tokens_details"))
+    completion = object_of(wire.get("completion_tokens_details"))
     return Usage(
         input=sent,
         output=written,
@@ -224,11 +222,5 @@ def read_usage(wire: JsonObject) -> Usage:
     )
 
 
-def _count(record: JsonValue, *names: str) -> int | None:
-    if not isinstance(record, dict):
-        return None
-    for name in names:
-        value = record.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    return None
+def _count(record: JsonObject, *names: str) -> int | None:
+    return next((count for name in names if (count := number_of(record.get(name))) is not None), None)

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from pydantic import JsonValue
-from pydantic_core import to_json
 
 from dbx_gateway.chat import JsonObject
+from dbx_gateway.json_schema import spoken, with_note
 from dbx_gateway.notices import warn_once
 
 __all__ = ["for_anthropic_output"]
@@ -43,7 +43,8 @@ def for_anthropic_output(schema: JsonObject) -> JsonObject:
         _place(keyword, value, node, prepared, notes)
     if _is_object(node):
         _close(node, prepared)
-    return _noted(prepared, notes)
+    note = ", ".join(spoken(keyword, value) for keyword, value in notes.items())
+    return with_note(prepared, note) if note else prepared
 
 
 def _prepared(value: JsonValue) -> JsonValue:
@@ -120,11 +121,3 @@ def _close(node: JsonObject, prepared: JsonObject) -> None:
     prepared["type"] = "object"
     prepared.setdefault("properties", {})
     prepared["additionalProperties"] = False
-
-
-def _noted(prepared: JsonObject, notes: JsonObject) -> JsonObject:
-    if not notes:
-        return prepared
-    said = prepared.get("description")
-    note = "{" + ", ".join(f"{name}: {to_json(value).decode()}" for name, value in notes.items()) + "}"
-    return {**prepared, "description": f"{said}\n\n{note}" if isinstance(said, str) and said else note}

@@ -36,6 +36,7 @@ _OF_MESSAGE: Final = frozenset({"type", "id", "role", "content", "phase"})
 _OF_REASONING: Final = frozenset({"type", "id", "summary", "content", "encrypted_content"})
 _OF_CALL: Final = frozenset({"type", "id", "call_id", "name", "arguments", "input"})
 _OF_CONTENT: Final = frozenset({"type", "text", "refusal", "annotations", "logprobs"})
+_NAMING: Final = frozenset({"id", "call_id", "name", "phase"})
 _CONTENT: Final[dict[str, tuple[Growth, str]]] = {
     "output_text": ("text", "text"),
     "input_text": ("text", "text"),
@@ -246,8 +247,9 @@ class OutputItems:
         return next((item for item in known if item is not None), None)
 
     def _learn(self, item: Item, wire: JsonObject) -> None:
-        """Keep what ``wire`` says about ``item``; a later word replaces an earlier one."""
-        item.facts = item.facts | without(wire, ("content", "summary", "arguments", "input", "encrypted_content"))
+        """Keep what ``wire`` says about ``item``: a later word replaces an earlier one, but not what names the item."""
+        named = {name: value for name, value in item.facts.items() if name in _NAMING}
+        item.facts = (named if wire else item.facts) | without(wire, ("content", "summary", "arguments", "input", "encrypted_content"))
         for name in ("id", "call_id"):
             value = text_of(wire.get(name))
             if value:
@@ -345,7 +347,7 @@ class OutputItems:
 
     def _native(self, item: Item, place: object, payload: JsonObject) -> None:
         self.begin()
-        native = Native(api=_API, payload=payload, id=item.id)
+        native = Native(api=_API, payload=payload, id=text_of(payload.get("id")) or None)
         self.assembly.part((item.number, "native", place), native)
 
 

@@ -368,8 +368,22 @@ def _chat(body: JsonObject) -> JsonObject:
     )
 
 
+def _declaration(declaration: JsonObject) -> JsonObject:
+    """Return a function with its schema rewritten; a schema left without any property is told in words instead.
+
+    ``parameters.properties: should be non-empty for OBJECT type`` is the refusal (pipecat-ai/pipecat-flows#110).
+    """
+    fixed = _parameters(declaration)
+    schema = fixed.get("parameters")
+    if not isinstance(schema, dict) or _type(schema) != "object" or schema.get("properties"):
+        return fixed
+    bare = _without(fixed, "parameters")
+    note = schema.get("description")
+    return with_note(bare, f"Arguments: {note}") if isinstance(note, str) else bare
+
+
 def _generate_content(body: JsonObject) -> JsonObject:
-    fixed = each(body, "tools", lambda tool: each(tool, "functionDeclarations", _parameters))
+    fixed = each(body, "tools", lambda tool: each(tool, "functionDeclarations", _declaration))
     return within(fixed, "generationConfig", lambda config: within(config, "responseSchema", _fixed))
 
 

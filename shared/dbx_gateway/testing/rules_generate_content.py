@@ -8,7 +8,7 @@ from dbx_gateway.families import Family
 from dbx_gateway.surfaces import Api, Surface
 from dbx_gateway.testing.refusals_generate_content import declarations, unfit_schema
 from dbx_gateway.testing.shape import inside, is_array, is_object
-from dbx_gateway.testing.shapes_generate_content import unknown_name
+from dbx_gateway.testing.shapes_generate_content import canonical, unknown_name
 from dbx_gateway.testing.wire import Refused, Rule, Situation
 
 __all__ = ["RULES"]
@@ -23,6 +23,7 @@ _NAMES = ("properties", "$defs", "definitions", "patternProperties")
 def _schemas(body: dict[str, Any], situation: Situation) -> Refused | None:
     """Refuse a schema outside the vendor's own kind, and ``$schema`` even where any JSON Schema may stand."""
     del situation
+    body = canonical(body)
     found = unfit_schema(body)
     if found is not None:
         return found

@@ -6,6 +6,7 @@ Sources: the request types of the vendor's Python package, and dialects.md secti
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from dbx_gateway.testing.shape import (
@@ -17,6 +18,7 @@ from dbx_gateway.testing.shape import (
     STRING,
     Fault,
     Fields,
+    Leaf,
     Many,
     Path,
     Shape,
@@ -25,10 +27,11 @@ from dbx_gateway.testing.shape import (
     first_fault,
     inside,
     is_array,
+    is_object,
 )
 from dbx_gateway.testing.wire import Refused
 
-__all__ = ["bad_request", "check_shape", "error", "schema_fault", "spelled", "unknown_name"]
+__all__ = ["bad_request", "canonical", "check_shape", "error", "schema_fault", "spelled", "unknown_name"]
 
 _STATUSES: dict[int, str] = {
     400: "INVALID_ARGUMENT",
@@ -98,6 +101,8 @@ def _message(**fields: Shape) -> Fields:
     return Fields(fields, (), tuple(fields))
 
 
+_SCHEMA_VALUE = Leaf("object", is_object)
+"""A value of the vendor's Schema, which :func:`schema_fault` looks into."""
 _BLOB = _message(mimeType=STRING, data=STRING, displayName=STRING)
 _FILE = _message(mimeType=STRING, fileUri=STRING, displayName=STRING)
 _PART = _message(
@@ -128,9 +133,9 @@ _DECLARATION = _message(
     name=STRING,
     description=STRING,
     behavior=STRING,
-    parameters=OBJECT,
+    parameters=_SCHEMA_VALUE,
     parametersJsonSchema=OBJECT,
-    response=OBJECT,
+    response=_SCHEMA_VALUE,
     responseJsonSchema=OBJECT,
 )
 _TOOL = _message(
@@ -156,7 +161,7 @@ _CONFIG = _message(
     frequencyPenalty=NUMBER,
     seed=INTEGER,
     responseMimeType=STRING,
-    responseSchema=OBJECT,
+    responseSchema=_SCHEMA_VALUE,
     responseJsonSchema=ANY,
     responseModalities=Many(STRING),
     mediaResolution=STRING,
@@ -227,6 +232,48 @@ _SCHEMA_FIELDS: dict[str, Shape] = {
 _SCHEMA = Fields(_SCHEMA_FIELDS, (), tuple(_SCHEMA_FIELDS))
 """The fields of the vendor's Schema (dialects.md section 6, column GP); no other keyword of JSON Schema is one."""
 _BESIDE_REF = frozenset({"$ref", "$defs", "description", "title", "nullable"})
+
+
+def canonical(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body with its fields under their camelCase names.
+
+    The vendor takes a field under its JSON name and under its original one (``maxOutputTokens``,
+    ``max_output_tokens``), and its own client sends both kinds. Names of the user's, in schemas, arguments and
+    responses, stay as they are.
+    """
+    renamed: dict[str, Any] = _renamed(body, _REQUEST)
+    return renamed
+
+
+def _renamed(value: Any, shape: Shape | None) -> Any:
+    match shape:
+        case Fields(fields) if is_object(value):
+            named = {_json_name(key, fields): one for key, one in value.items()}
+            return {key: _renamed(one, fields.get(key)) for key, one in named.items()}
+        case Many(item) if is_array(value):
+            return [_renamed(one, item) for one in value]
+        case Leaf() if shape is _SCHEMA_VALUE and is_object(value):
+            return _renamed_schema(value)
+        case _:
+            return value
+
+
+def _json_name(key: str, fields: Mapping[str, Shape]) -> str:
+    first, *rest = key.split("_")
+    name = first + "".join(word.capitalize() for word in rest)
+    return name if name in fields else key
+
+
+def _renamed_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    named = {_json_name(key, _SCHEMA_FIELDS): one for key, one in schema.items()}
+    for keyword in ("properties", "$defs"):
+        if is_object(named.get(keyword)):
+            named[keyword] = {name: _renamed(one, _SCHEMA_VALUE) for name, one in named[keyword].items()}
+    if is_object(named.get("items")):
+        named["items"] = _renamed_schema(named["items"])
+    if is_array(named.get("anyOf")):
+        named["anyOf"] = [_renamed(one, _SCHEMA_VALUE) for one in named["anyOf"]]
+    return named
 
 
 def check_shape(body: dict[str, Any]) -> None:

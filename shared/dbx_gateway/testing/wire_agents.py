@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic_core import from_json
+
 from dbx_gateway.testing import wire_responses
 from dbx_gateway.testing.conversation import Answer, Ask, Saying, Turn
 from dbx_gateway.testing.shape import entries
 from dbx_gateway.testing.wire import Refused, Situation, object_under, pieces, sse
 
-__all__ = ["chat_stream", "chat_whole", "read_chat", "read_responses", "responses_stream", "responses_whole"]
+__all__ = [
+    "chat_stream",
+    "chat_whole",
+    "is_terminal",
+    "read_chat",
+    "read_responses",
+    "responses_stream",
+    "responses_whole",
+]
 
 _OWN = ("custom_inputs", "databricks_options", "context")
 _ROLES = ("system", "user", "assistant", "tool")
@@ -110,6 +120,15 @@ def responses_stream(answer: Answer, ask: Ask, situation: Situation, body: dict[
         yield sse({**done, **(_outputs(body) if last else {})})
     yield sse({"trace_id": f"tr-{answer.id}"})
     yield sse("[DONE]")
+
+
+def is_terminal(event: bytes) -> bool:
+    """Return whether an event of an agent's stream, of either kind, belongs to its end."""
+    data = event.partition(b"data: ")[2].strip()
+    if data == b"[DONE]":
+        return True
+    told = from_json(data)
+    return "finish_reason" in told or "trace_id" in told or told.get("type") == "response.output_item.done"
 
 
 def _item_text(item: dict[str, Any]) -> str:

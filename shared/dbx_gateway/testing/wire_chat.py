@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -62,6 +61,9 @@ _FIELDS = frozenset(
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _MEDIA = {"image_url": "image", "file": "pdf", "input_audio": "audio"}
+_CREATED = 1_767_225_600
+"""Every answer was made at one moment, so that answers are the same from run to run."""
+
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _FINISH = {"stop": "stop", "calls": "tool_calls", "length": "length", "filter": "content_filter"}
 _REASONS_UNASKED = frozenset({"gpt-oss", "qwen", "glm", "deepseek", "kimi", "grok", "inkling"})
@@ -319,7 +321,7 @@ def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
 
 
 def _head(answer: Answer, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{answer.id}", "object": kind, "created": int(time.time()), "model": answer.model}
+    return {"id": f"chatcmpl-{answer.id}", "object": kind, "created": _CREATED, "model": answer.model}
 
 
 def _message(answer: Answer, situation: Situation) -> dict[str, Any]:

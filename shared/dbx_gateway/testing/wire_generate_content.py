@@ -20,7 +20,7 @@ from dbx_gateway.testing.refusals_generate_content import (
 )
 from dbx_gateway.testing.rules_generate_content import RULES
 from dbx_gateway.testing.shape import entries, inside
-from dbx_gateway.testing.shapes_generate_content import check_shape, error
+from dbx_gateway.testing.shapes_generate_content import canonical, check_shape, error
 from dbx_gateway.testing.wire import Situation, pieces, sse
 
 __all__ = ["RULES", "GenerateContentAsk", "error", "error_event", "is_terminal", "read", "stream", "whole"]
@@ -52,6 +52,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     Raises:
         Refused: as the vendor refuses it.
     """
+    body = canonical(body)
     check_shape(body)
     unfit = None if situation.enforces("schema-gemini") else unfit_schema(body)
     if unfit is not None:

@@ -62,6 +62,7 @@ class _Exchange:
     raw: bytes
     login: Login | None = None
     place: Place | None = None
+    served: Served | None = None
     api: Api | Literal["embeddings"] | None = None
     model: str | None = None
     stream: bool = False
@@ -72,6 +73,11 @@ class _Exchange:
     def origin(self) -> str:
         """The workspace's own address, as the client called it."""
         return f"http://{self.headers.get('host', '127.0.0.1')}"
+
+    def is_terminal(self, event: bytes) -> bool:
+        """Whether an event belongs to the end of a stream."""
+        of_agent = self.served is not None and self.served.family == "agent"
+        return wire_agents.is_terminal(event) if of_agent else self.wire().is_terminal(event)
 
     def wire(self) -> Wire:
         """The format in which to word an error."""
@@ -168,9 +174,8 @@ class Workspace:
         if reply is None:
             reply = self._answer(exchange)
             if fault is not None:
-                wire = exchange.wire()
-                event = wire.error_event(500, fault.error_code, fault.error_message)
-                reply = fault.apply(reply, event, wire.is_terminal)
+                event = exchange.wire().error_event(500, fault.error_code, fault.error_message)
+                reply = fault.apply(reply, event, exchange.is_terminal)
         reply.headers |= {"x-request-id": exchange.id, "x-databricks-org-id": _ORG}
         self._record(exchange, reply.status)
         return reply
@@ -267,7 +272,7 @@ class Workspace:
     def _ask(self, exchange: _Exchange, place: Place, login: Login) -> Reply:
         body = exchange.body = _decoded(exchange.raw)
         name = exchange.model = place.model or _name_in(body)
-        served = self.catalog.find(place.surface, name)
+        served = exchange.served = self.catalog.find(place.surface, name)
         if served is None:
             raise Refused(404, _NO_MODEL, code="ENDPOINT_NOT_FOUND")
         _check_optimized(served, place, login)
@@ -283,7 +288,7 @@ class Workspace:
         self._check_rules(body, situation)
         self._check_signatures(ask, situation)
         answer = brain.answer(ask, situation, self._memory)
-        _check_window(answer.counts, situation)
+        _check_window(answer.counts.input, ask.max_tokens or 0, situation)
         exchange.billed = answer.counts
         if ask.stream:
             return Reply(200, {"content-type": "text/event-stream"}, _stream(answer, ask, situation, served, body))
@@ -400,13 +405,15 @@ def _check_api(served: Served, api: Api) -> None:
     raise Refused(400, f"Endpoint with task {served.task} does not serve chat.", code="INVALID_PARAMETER_VALUE")
 
 
-def _check_window(counts: Counts, situation: Situation) -> None:
+def _check_window(prompt: int, reserved: int, situation: Situation) -> None:
+    """Hold a prompt to the context window, in the words of databricks-wire.md section 5.4."""
     window = situation.profile.context_window
-    if window is None or counts.input <= window:
+    if window is None:
         return
-    if situation.family == "claude":
-        raise Refused(400, f"prompt is too long: {counts.input} tokens > {window} maximum")
-    raise Refused(400, f"input length and `max_tokens` exceed context limit: {counts.input} + 0 > {window}")
+    if situation.family == "claude" and prompt > window:
+        raise Refused(400, f"prompt is too long: {prompt} tokens > {window} maximum")
+    if prompt > window or (situation.family != "claude" and prompt + reserved > window):
+        raise Refused(400, f"input length and `max_tokens` exceed context limit: {prompt} + {reserved} > {window}")
 
 
 def _whole(answer: Answer, ask: Ask, situation: Situation, served: Served, body: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,87 @@
+"""The core's errors as LangChain knows them: each is also one of langchain-core's ``ModelError`` kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from langchain_core import exceptions
+
+from dbx_gateway import errors
+
+__all__ = ["translated"]
+
+
+class ChatAuthenticationError(errors.AuthenticationError, exceptions.ModelAuthenticationError):
+    """The credential is missing, wrong or expired."""
+
+
+class ChatPermissionDeniedError(errors.PermissionDeniedError, exceptions.ModelPermissionDeniedError):
+    """The credential may not do this."""
+
+
+class ChatNotFoundError(errors.NotFoundError, exceptions.ModelNotFoundError):
+    """There is no such model, or not here."""
+
+
+class ChatRateLimitError(errors.RateLimitError, exceptions.ModelRateLimitError):
+    """A rate limit was hit."""
+
+
+class ChatServerError(errors.ServerError, exceptions.ModelAPIError):
+    """The server failed."""
+
+
+class ChatContextOverflowError(errors.ContextOverflowError, exceptions.ContextOverflowError):
+    """The prompt is longer than the model's context window."""
+
+
+class ChatBadRequestError(errors.BadRequestError, exceptions.ModelInvalidRequestError):
+    """The server refuses the request as it stands."""
+
+
+class ChatInvalidRequestError(errors.InvalidRequestError, exceptions.ModelInvalidRequestError):
+    """The request cannot be sent as asked; nothing was sent."""
+
+
+class ChatTimeoutError(errors.APITimeoutError, exceptions.ModelTimeoutError):
+    """The server did not answer in time."""
+
+
+class ChatConnectionError(errors.APIConnectionError, exceptions.ModelConnectionError):
+    """The server could not be reached, or the connection broke."""
+
+
+class ChatIncompleteStreamError(errors.IncompleteStreamError, exceptions.ModelConnectionError):
+    """The stream ended before the answer was complete; ``partial`` holds what had arrived."""
+
+
+_KINDS: Final[tuple[type[errors.DbxGatewayError], ...]] = (
+    ChatAuthenticationError,
+    ChatPermissionDeniedError,
+    ChatNotFoundError,
+    ChatRateLimitError,
+    ChatServerError,
+    ChatContextOverflowError,
+    ChatBadRequestError,
+    ChatInvalidRequestError,
+    ChatTimeoutError,
+    ChatConnectionError,
+    ChatIncompleteStreamError,
+)
+"""The most telling first: a context overflow before a bad request, a timeout before a connection failure."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the core's errors as LangChain's."""
+    try:
+        yield
+    except errors.DbxGatewayError as error:
+        kind = next((kind for kind in _KINDS if isinstance(error, kind.__mro__[1])), None)
+        if kind is None or isinstance(error, kind):
+            raise
+        told = kind(error.message)
+        told.__dict__.update(error.__dict__)
+        raise told from error

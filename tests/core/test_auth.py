@@ -1,0 +1,736 @@
+import asyncio
+import copy
+import json
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+import types
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import httpx
+import pytest
+from core.sign_in import SECRET, SignIn, sign_in_server
+
+from dbx_gateway import credentials as credentials_module
+from dbx_gateway import sdk_chain
+from dbx_gateway.auth import CredentialsAuth, resolve
+from dbx_gateway.credentials import SdkCredentials, StaticCredentials
+from dbx_gateway.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    ConfigurationError,
+    DbxGatewayError,
+)
+from dbx_gateway.notices import forget_notices
+
+HOST = "https://ws.example.com"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch, tmp_path):
+    """No credential of the machine that runs the tests."""
+    for name in list(os.environ):
+        if name.startswith(("DATABRICKS_", "ARM_", "DBX_GATEWAY_", "GOOGLE_", "IS_IN_DATABRICKS", "IS_IN_DB")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin") + os.pathsep + "/bin" + os.pathsep + "/usr/bin")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    forget_notices()
+
+
+@pytest.fixture
+def server():
+    with sign_in_server() as running:
+        yield running
+
+
+@pytest.fixture
+def m2m(server, monkeypatch) -> SdkCredentials:
+    """A service principal's credentials at the server."""
+    monkeypatch.setenv("DATABRICKS_HOST", server.url)
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", "principal")
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", SECRET)
+    return resolve()
+
+
+class GivenConfig:
+    """Stands for a ``databricks.sdk.core.Config`` that the caller has made."""
+
+    def __init__(self, host: str, *answers: dict[str, str]) -> None:
+        self.host = host
+        self.answers = list(answers)
+        self.asked = 0
+
+    def authenticate(self) -> dict[str, str]:
+        self.asked += 1
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def get(server: SignIn, credentials) -> httpx.Response:
+    with httpx.Client(auth=CredentialsAuth(credentials), trust_env=False) as client:
+        return client.get(f"{server.url}/thing")
+
+
+async def aget(client: httpx.AsyncClient, server: SignIn, credentials) -> httpx.Response:
+    return await client.get(f"{server.url}/thing", auth=CredentialsAuth(credentials))
+
+
+# --- whose credentials -------------------------------------------------------------------------------------------
+
+PAT = {"DATABRICKS_HOST": "env.example.com", "DATABRICKS_TOKEN": "env-token"}
+PAIR = {"DBX_GATEWAY_API_URL": "https://proxy.example.com/v1/chat", "DBX_GATEWAY_API_KEY": "key"}
+CONFIG = GivenConfig("https://config.example.com", bearer("config"))
+CLIENT = types.SimpleNamespace(config=CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "source", "host"),
+    [
+        ({"workspace_client": CLIENT}, PAT, "workspace_client=", "https://config.example.com"),
+        ({"sdk_config": CONFIG, "host": "config.example.com"}, PAT, "sdk_config=", "https://config.example.com"),
+        ({"token": "t", "host": HOST}, PAT, "token=", HOST),
+        ({"token": "t"}, {**PAT, "DATABRICKS_CLIENT_ID": "c"}, "token=", "https://env.example.com"),
+        ({"token": "t", "host": HOST}, PAIR, "token=", HOST),
+        ({"token": "t", "endpoint_url": "https://one.example.com/x"}, PAT, "token=", "https://one.example.com"),
+        ({"host": HOST}, PAT, f"databricks-sdk (host {HOST})", HOST),
+        ({"host": HOST}, PAIR, f"databricks-sdk (host {HOST})", HOST),
+        (
+            {"config_profile": "team"},
+            PAT,
+            "databricks-sdk (host https://env.example.com, profile team)",
+            "https://env.example.com",
+        ),
+        ({}, PAIR | PAT, "DBX_GATEWAY_API_URL and DBX_GATEWAY_API_KEY", "https://proxy.example.com"),
+        (
+            {"surface": "auto", "api": "auto"},
+            PAIR,
+            "DBX_GATEWAY_API_URL and DBX_GATEWAY_API_KEY",
+            "https://proxy.example.com",
+        ),
+        ({"surface": "ai-gateway"}, PAIR | PAT, "DATABRICKS_HOST and DATABRICKS_TOKEN", "https://env.example.com"),
+        ({"api": "messages"}, PAIR | PAT, "DATABRICKS_HOST and DATABRICKS_TOKEN", "https://env.example.com"),
+        ({"endpoint_url": HOST}, PAIR | PAT, "DATABRICKS_HOST and DATABRICKS_TOKEN", "https://env.example.com"),
+        ({}, PAT, "DATABRICKS_HOST and DATABRICKS_TOKEN", "https://env.example.com"),
+        (
+            {},
+            {**PAT, "DATABRICKS_CLIENT_ID": "c"},
+            "databricks-sdk (host https://env.example.com)",
+            "https://env.example.com",
+        ),
+        (
+            {},
+            {**PAT, "DATABRICKS_CONFIG_PROFILE": "p"},
+            "databricks-sdk (host https://env.example.com)",
+            "https://env.example.com",
+        ),
+    ],
+)
+def test_the_first_credential_of_the_order_is_taken(given, environ, source, host):
+    found = resolve(**given, environ=environ)
+    assert (found.source, found.host()) == (source, host)
+
+
+def test_without_any_setting_the_sdks_whole_chain_is_taken():
+    assert resolve(environ={}).source == "databricks-sdk"
+
+
+def test_the_pair_names_the_one_url_it_is_for():
+    assert resolve(environ=PAIR).endpoint_url == "https://proxy.example.com/v1/chat"
+    assert resolve(environ=PAT).endpoint_url is None
+
+
+def test_half_of_the_pair_is_not_used_and_that_is_said_once(caplog):
+    for _ in range(2):
+        assert resolve(environ={"DBX_GATEWAY_API_URL": HOST, **PAT}).source == "DATABRICKS_HOST and DATABRICKS_TOKEN"
+    assert [record.message for record in caplog.records] == [
+        "DBX_GATEWAY_API_URL is set without DBX_GATEWAY_API_KEY and is not used; set both or neither"
+    ]
+
+
+def test_a_profile_that_variables_win_over_is_warned_about(caplog):
+    resolve(config_profile="team", environ=PAT)
+    assert "DATABRICKS_HOST, DATABRICKS_TOKEN is set; databricks-sdk lets variables win" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"token": "t", "config_profile": "p"}, "token= and config_profile= each say who to sign in as"),
+        ({"token": "t", "workspace_client": CLIENT}, "token= and workspace_client="),
+        ({"workspace_client": CLIENT, "sdk_config": CONFIG}, "workspace_client= and sdk_config="),
+        ({"sdk_config": CONFIG, "host": HOST}, "sdk_config= signs in at https://config.example.com; leave host= out"),
+        ({"token": " ", "host": HOST}, "the token from token= is empty"),
+        ({"token": "Bearer hunter2", "host": HOST}, "without 'Bearer'"),
+        ({"token": "hunter2\nX-Evil: 1", "host": HOST}, "holds blanks"),
+        ({"token": "hünter2", "host": HOST}, "characters no token has"),
+        ({"token": "t", "endpoint_url": "http://one.example.com/x"}, "plain http"),
+    ],
+)
+def test_contradictions_and_malformed_tokens_are_refused_at_once_without_showing_them(given, says):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(**given, environ={})
+    assert says in caught.value.message
+    assert "nter2" not in caught.value.message
+
+
+def test_a_token_without_a_host_is_refused_when_it_is_used():
+    found = resolve(token="t", environ={})
+    with pytest.raises(ConfigurationError, match="give host=, or set DATABRICKS_HOST"):
+        found.host()
+
+
+def test_variables_of_other_vendors_are_never_looked_at():
+    class Watched(dict):
+        looked_at: ClassVar[set[str]] = set()
+
+        def get(self, name, default=None):
+            self.looked_at.add(name)
+            return super().get(name, default)
+
+        def __getitem__(self, name):
+            self.looked_at.add(name)
+            return super().__getitem__(name)
+
+        def __iter__(self):
+            raise AssertionError("all variables were looked at")
+
+    for environ in (Watched(PAT), Watched(PAIR), Watched({"OPENAI_API_KEY": "k", "GOOGLE_CREDENTIALS": "g"})):
+        resolve(environ=environ)
+    assert not {name for name in Watched.looked_at if name.startswith(("OPENAI_", "ANTHROPIC_", "GOOGLE_"))}
+    assert "DATABRICKS_TOKEN" in Watched.looked_at
+
+
+def test_every_variable_that_makes_the_sdk_choose_another_credential_is_known():
+    from databricks.sdk.core import Config
+
+    chooses = {attribute.env for attribute in Config.attributes() if attribute.auth and attribute.env}
+    others = chooses - {"DATABRICKS_TOKEN", "GOOGLE_CREDENTIALS"}
+    assert others <= set(sdk_chain.CREDENTIAL_VARIABLES)
+
+
+def test_resolving_credentials_imports_no_sdk_starts_no_thread_and_opens_no_socket():
+    code = """
+import socket, sys, threading
+from dbx_gateway.auth import CredentialsAuth, resolve
+def refuse(*a, **k): raise AssertionError("a socket was opened")
+socket.socket = refuse
+for given in ({}, {"host": "https://dead.invalid"}, {"config_profile": "p"}, {"token": "t", "host": "https://h"}):
+    CredentialsAuth(resolve(**given))
+static = resolve(token="t", host="https://h")
+assert static.fetch().headers == {"Authorization": "Bearer t"} and static.host() == "https://h"
+assert threading.active_count() == 1
+assert not [name for name in sys.modules if name.startswith("databricks")]
+"""
+    environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "PYTHONPATH")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environ)
+
+
+# --- identity, copies and pickles --------------------------------------------------------------------------------
+
+
+def test_identities_tell_users_apart_and_never_hold_a_secret(monkeypatch):
+    first = resolve(token="token-of-ann", host=HOST)
+    assert first.identity == resolve(token="token-of-ann", host=HOST).identity
+    assert first.identity != resolve(token="token-of-bob", host=HOST).identity
+    assert resolve(sdk_config=CONFIG).identity == resolve(workspace_client=CLIENT).identity
+    assert resolve(sdk_config=CONFIG).identity != resolve(sdk_config=GivenConfig(HOST, bearer("x"))).identity
+    assert resolve(config_profile="a", environ={}).identity != resolve(config_profile="b", environ={}).identity
+    ann = resolve(environ={"DATABRICKS_CLIENT_ID": "ann", "DATABRICKS_CLIENT_SECRET": SECRET})
+    bob = resolve(environ={"DATABRICKS_CLIENT_ID": "bob", "DATABRICKS_CLIENT_SECRET": SECRET})
+    assert ann.identity != bob.identity
+    assert "token-of-ann" not in first.identity
+    assert SECRET not in ann.identity
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        resolve(token="hunter2", host=HOST, environ={}),
+        resolve(sdk_config=GivenConfig(HOST, bearer("hunter2")), environ={}),
+        resolve(environ={"DATABRICKS_HOST": HOST, "DATABRICKS_TOKEN": "hunter2"}),
+        resolve(environ={"DBX_GATEWAY_API_URL": f"{HOST}/x", "DBX_GATEWAY_API_KEY": "hunter2"}),
+    ],
+)
+def test_a_secret_is_in_no_repr_and_no_pickle_and_a_copy_keeps_it(found):
+    assert found.fetch().headers == bearer("hunter2")
+    assert copy.copy(found).fetch().headers == bearer("hunter2")
+    assert copy.deepcopy([found])[0].fetch().headers == bearer("hunter2")
+    assert b"hunter2" not in pickle.dumps(found)
+    assert "hunter2" not in repr(found) + repr(found.fetch()) + repr(CredentialsAuth(found))
+
+
+@pytest.mark.parametrize(
+    ("found", "what"),
+    [
+        (resolve(token="hunter2", host=HOST, environ={}), "token="),
+        (resolve(sdk_config=CONFIG, environ={}), "sdk_config="),
+        (resolve(workspace_client=CLIENT, environ={}), "workspace_client="),
+    ],
+)
+def test_a_loaded_pickle_of_given_credentials_says_what_to_give_again(found, what):
+    loaded = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(found))))
+    with pytest.raises(ConfigurationError, match=f"{what} is never part of a pickle; give {what} again"):
+        loaded.fetch()
+
+
+def test_a_loaded_pickle_of_credentials_from_the_environment_reads_the_environment_it_is_in(monkeypatch):
+    pickled = pickle.dumps(resolve(environ=PAT))
+    monkeypatch.setenv("DATABRICKS_HOST", "other.example.com")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "other")
+    loaded = pickle.loads(pickled)
+    assert (loaded.host(), loaded.fetch().headers) == ("https://other.example.com", bearer("other"))
+
+
+def test_a_loaded_pickle_keeps_the_names_it_was_found_by():
+    loaded = pickle.loads(pickle.dumps(resolve(host=HOST, config_profile="team", environ={})))
+    assert loaded.source == f"databricks-sdk (host {HOST}, profile team)"
+
+
+# --- headers on requests -----------------------------------------------------------------------------------------
+
+
+def sent_by(auth: CredentialsAuth, url: str, *statuses: int) -> tuple[httpx.Response, list[httpx.Request]]:
+    """Send one GET that is answered with ``statuses``, and return the response and what was sent."""
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(httpx.Request(request.method, request.url, headers=dict(request.headers)))
+        return httpx.Response(statuses[len(sent) - 1], json={"message": "go away"}, headers={"x-request-id": "r1"})
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        return client.get(url, auth=auth), sent
+
+
+def test_all_headers_that_the_sdk_gives_are_sent():
+    headers = {**bearer("a"), "X-Databricks-GCP-SA-Access-Token": "b"}
+    _, sent = sent_by(CredentialsAuth(resolve(sdk_config=GivenConfig(HOST, headers))), f"{HOST}/x", 200)
+    assert sent[0].headers["authorization"] == "Bearer a"
+    assert sent[0].headers["x-databricks-gcp-sa-access-token"] == "b"
+
+
+def test_headers_are_asked_for_anew_for_every_request():
+    auth = CredentialsAuth(resolve(sdk_config=GivenConfig(HOST, bearer("a"), bearer("b"))))
+    tokens = [sent_by(auth, f"{HOST}/x", 200)[1][0].headers["authorization"] for _ in range(3)]
+    assert tokens == ["Bearer a", "Bearer b", "Bearer b"]
+
+
+def test_the_workspace_id_of_the_environment_goes_with_a_static_token():
+    auth = CredentialsAuth(resolve(environ={**PAT, "DATABRICKS_WORKSPACE_ID": "77"}))
+    _, sent = sent_by(auth, "https://env.example.com/x", 200)
+    assert sent[0].headers["x-databricks-workspace-id"] == "77"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example.com/x", "https://ws.example.com:8443/x", "http://ws.example.com/x"]
+)
+def test_nothing_is_sent_to_an_origin_the_credentials_are_not_for(url):
+    with pytest.raises(ConfigurationError, match=r"are for https://ws\.example\.com; give token= for that host"):
+        sent_by(CredentialsAuth(resolve(token="t", host=HOST)), url, 200)
+
+
+def test_a_config_whose_host_is_plain_http_is_refused():
+    with pytest.raises(ConfigurationError, match="plain http"):
+        resolve(sdk_config=GivenConfig("http://ws.example.com", bearer("t")))
+
+
+def test_a_refused_static_token_is_sent_once_and_the_answer_is_left_to_the_client():
+    response, sent = sent_by(CredentialsAuth(resolve(token="t", host=HOST)), f"{HOST}/x", 401)
+    assert (response.status_code, len(sent)) == (401, 1)
+
+
+def test_a_refused_config_of_the_caller_is_asked_again_and_its_new_token_sent_once():
+    config = GivenConfig(HOST, bearer("old"), bearer("new"))
+    response, sent = sent_by(CredentialsAuth(resolve(sdk_config=config)), f"{HOST}/x", 401, 200)
+    assert response.status_code == 200
+    assert [request.headers["authorization"] for request in sent] == ["Bearer old", "Bearer new"]
+
+
+def test_a_fresh_token_that_is_refused_too_ends_it():
+    config = GivenConfig(HOST, bearer("1"), bearer("2"), bearer("3"))
+    response, sent = sent_by(CredentialsAuth(resolve(sdk_config=config)), f"{HOST}/x", 401, 401)
+    assert (response.status_code, len(sent), config.asked) == (401, 2, 2)
+
+
+def test_a_config_that_gives_the_refused_token_again_is_an_authentication_error_that_says_so():
+    auth = CredentialsAuth(resolve(sdk_config=GivenConfig(HOST, bearer("hunter2"))))
+    with pytest.raises(AuthenticationError) as caught:
+        sent_by(auth, f"{HOST}/x", 401)
+    assert caught.value.message == (
+        "GET https://ws.example.com/x answered 401: go away. Asked again, sdk_config= gave the same credentials. Sign in "
+        "anew (`databricks auth login --host https://ws.example.com`), renew the token, or give token=."
+    )
+    assert (caught.value.status, caught.value.request_id) == (401, "r1")
+    assert b"hunter2" not in pickle.dumps(caught.value)
+
+
+async def test_the_async_flow_renews_a_refused_token_too():
+    config = GivenConfig(HOST, bearer("old"), bearer("new"), bearer("new"))
+    statuses = iter([401, 200])
+    sent = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["authorization"])
+        return httpx.Response(next(statuses))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        response = await client.get(f"{HOST}/x", auth=CredentialsAuth(resolve(sdk_config=config)))
+    assert (response.status_code, sent) == (200, ["Bearer old", "Bearer new"])
+
+
+async def test_the_async_flow_raises_when_nothing_new_can_be_had():
+    auth = CredentialsAuth(resolve(sdk_config=GivenConfig(HOST, bearer("t"))))
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(401))) as client:
+        with pytest.raises(AuthenticationError, match="gave the same credentials"):
+            await client.get(f"{HOST}/x", auth=auth)
+
+
+# --- a service principal -----------------------------------------------------------------------------------------
+
+
+def test_a_service_principal_signs_in_at_its_first_request_and_sends_its_workspace_id(server, m2m):
+    assert server.token_requests == []
+    assert get(server, m2m).status_code == 200
+    assert [form["grant_type"] for form in server.token_requests] == ["client_credentials"]
+    assert server.requests[0]["authorization"] == "Bearer token-1"
+    assert server.requests[0]["x-databricks-workspace-id"] == "4242"
+
+
+async def test_a_hundred_first_calls_make_one_sign_in_and_the_loop_runs_on_meanwhile(server, m2m):
+    server.gate.clear()
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        calls = [asyncio.create_task(aget(client, server, m2m)) for _ in range(100)]
+        await asyncio.to_thread(server.asked.wait, 30)
+        # The token endpoint answers only now: had the loop been blocked, nobody would have come here.
+        server.gate.set()
+        answers = await asyncio.gather(*calls)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(server.token_requests) == 1
+
+
+def test_a_hundred_threads_make_one_sign_in(server, m2m):
+    granted = []
+    threads = [threading.Thread(target=lambda: granted.append(m2m.fetch())) for _ in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {found.headers["Authorization"] for found in granted} == {"Bearer token-1"}
+    assert len(granted) == 100
+    assert len(server.token_requests) == 1
+
+
+def test_one_set_of_credentials_works_in_one_event_loop_after_another(server, m2m):
+    async def call() -> int:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            return (await aget(client, server, m2m)).status_code
+
+    assert [asyncio.run(call()) for _ in range(3)] == [200, 200, 200]
+
+
+async def test_a_caller_that_is_cancelled_takes_nothing_from_the_others(server, m2m):
+    server.gate.clear()
+    first = asyncio.create_task(m2m.fetch_async())
+    second = asyncio.create_task(m2m.fetch_async())
+    await asyncio.to_thread(server.asked.wait, 30)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    server.gate.set()
+    assert (await second).headers["Authorization"] == "Bearer token-1"
+
+
+def test_twenty_calls_with_tokens_that_live_two_seconds_all_succeed(server, m2m):
+    server.lives = 2
+    clock = iter(range(10_000))
+    server.now = lambda: next(clock)  # a second goes by at each look
+    assert [get(server, m2m).status_code for _ in range(20)] == [200] * 20
+    assert server.statuses == [200] * 20
+
+
+class ShiftedDatetime(datetime):
+    """The SDK's clock, moved forward by the test."""
+
+    ahead = timedelta()
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + cls.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    monkeypatch.setattr("databricks.sdk.oauth.datetime", ShiftedDatetime)
+    monkeypatch.setattr(ShiftedDatetime, "ahead", timedelta())
+    return ShiftedDatetime
+
+
+def test_twenty_calls_with_tokens_that_live_ninety_seconds_all_succeed(server, m2m, clock):
+    server.lives = 90
+    server.now = lambda: clock.ahead.total_seconds()  # noqa: PLW0108  # ``ahead`` is replaced as time goes by
+    for _ in range(20):
+        assert get(server, m2m).status_code == 200
+        clock.ahead += timedelta(seconds=24)  # meets tokens that are fresh, stale and expired
+    assert server.statuses == [200] * 20
+    assert len(server.token_requests) > 1
+
+
+def test_twenty_calls_succeed_though_each_token_is_revoked_after_its_third_use(server, m2m):
+    server.uses = 3
+    assert [get(server, m2m).status_code for _ in range(20)] == [200] * 20
+    assert len(server.token_requests) == 7
+    assert server.statuses.count(401) == 6
+
+
+async def test_twenty_async_calls_succeed_though_each_token_is_revoked_after_its_third_use(server, m2m):
+    server.uses = 3
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        assert [(await aget(client, server, m2m)).status_code for _ in range(20)] == [200] * 20
+    assert len(server.token_requests) == 7
+
+
+async def test_a_token_that_is_revoked_for_all_is_renewed_once_for_all(server, m2m):
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        await aget(client, server, m2m)
+        server.tokens.clear()
+        answers = await asyncio.gather(*[aget(client, server, m2m) for _ in range(50)])
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(server.token_requests) == 2
+
+
+def test_a_service_principal_that_is_refused_for_good_is_sent_twice_and_no_more(server, m2m):
+    server.uses = 0
+    assert get(server, m2m).status_code == 401
+    assert server.statuses == [401, 401]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_after_a_fork_credentials_sign_in_anew(server, m2m):
+    before = m2m.fetch()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writing, m2m.fetch().headers["Authorization"].encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert before.headers["Authorization"] == "Bearer token-1"
+    assert os.read(reading, 100) == b"Bearer token-2"
+    os.close(reading)
+    os.close(writing)
+
+
+# --- when signing in fails ---------------------------------------------------------------------------------------
+
+
+def failure_of(found) -> DbxGatewayError:
+    with pytest.raises(DbxGatewayError) as caught:
+        found.fetch()
+    # The SDK's own errors hold requests, and those hold secrets.
+    assert caught.value.__cause__ is None
+    assert type(caught.value.__context__) in (type(None), TimeoutError)
+    return caught.value
+
+
+def test_no_credentials_at_all_is_a_configuration_error_that_says_what_to_do():
+    error = failure_of(resolve())
+    assert isinstance(error, ConfigurationError)
+    assert "databricks-sdk gave no credentials" in error.message
+    assert "No credential variable is set." in error.message
+    assert "databricks auth login --host" in error.message
+
+
+def test_two_credentials_at_once_are_a_configuration_error_that_names_them_without_secrets(server, m2m, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_TOKEN", "hunter2")
+    error = failure_of(m2m)
+    assert isinstance(error, ConfigurationError)
+    assert "more than one authorization method" in error.message
+    assert "Set in the environment: DATABRICKS_HOST, DATABRICKS_TOKEN, DATABRICKS_CLIENT_ID" in error.message
+    assert "Set DATABRICKS_AUTH_TYPE" in error.message
+    assert "hunter2" not in error.message
+    assert SECRET not in error.message
+
+
+def test_a_profile_that_does_not_exist_is_a_configuration_error(tmp_path):
+    (tmp_path / ".databrickscfg").write_text("[DEFAULT]\nhost = https://ws.example.com\n")
+    error = failure_of(resolve(config_profile="team"))
+    assert isinstance(error, ConfigurationError)
+    assert "has no team profile configured" in error.message
+
+
+def test_a_wrong_secret_is_an_authentication_error_in_the_servers_words(server, m2m):
+    server.refuse_secret = True
+    error = failure_of(m2m)
+    assert isinstance(error, AuthenticationError)
+    assert "invalid_client: Client authentication failed" in error.message
+    assert SECRET not in error.message
+
+
+def test_a_failed_sign_in_is_tried_again_by_the_next_call(server, m2m):
+    server.refuse_secret = True
+    failure_of(m2m)
+    server.refuse_secret = False
+    assert get(server, m2m).status_code == 200
+
+
+def test_a_host_that_does_not_say_where_to_sign_in_is_a_connection_error_with_the_remedy(server, m2m):
+    server.metadata = False
+    error = failure_of(m2m)
+    assert isinstance(error, APIConnectionError)
+    assert "DATABRICKS_DISCOVERY_URL" in error.message
+
+
+def test_a_host_that_refuses_connections_is_a_connection_error(m2m, monkeypatch):
+    monkeypatch.setattr(sdk_chain, "_RETRY_SECONDS", 1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("DATABRICKS_HOST", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        error = failure_of(resolve())
+    assert isinstance(error, APIConnectionError)
+
+
+def test_a_token_endpoint_that_never_answers_is_a_timeout_and_the_next_call_starts_anew(server, m2m, monkeypatch):
+    m2m.host()
+    server.gate.clear()
+    monkeypatch.setattr(credentials_module, "PATIENCE", 0.2)
+    error = failure_of(m2m)
+    assert isinstance(error, APITimeoutError)
+    assert "gave no credentials within 0.2 s" in error.message
+    server.gate.set()
+    monkeypatch.setattr(credentials_module, "PATIENCE", 20.0)
+    assert get(server, m2m).status_code == 200
+
+
+async def test_a_token_endpoint_that_never_answers_is_a_timeout_on_an_event_loop_too(server, m2m, monkeypatch):
+    server.gate.clear()
+    monkeypatch.setattr(credentials_module, "PATIENCE", 0.2)
+    with pytest.raises(APITimeoutError):
+        await m2m.fetch_async()
+
+
+# --- the other credentials of the chain --------------------------------------------------------------------------
+
+
+def test_a_profile_of_the_config_file(server, tmp_path):
+    (tmp_path / ".databrickscfg").write_text(f"[DEFAULT]\n\n[team]\nhost = {server.url}/?o=1\ntoken = from-file\n")
+    found = resolve(config_profile="team")
+    assert found.host() == server.url
+    assert found.fetch().headers["Authorization"] == "Bearer from-file"
+
+
+async def test_the_host_of_a_profile_is_read_without_blocking_the_loop(server, tmp_path):
+    (tmp_path / ".databrickscfg").write_text(f"[team]\nhost = {server.url}\ntoken = from-file\n")
+    assert await resolve(config_profile="team").host_async() == server.url
+
+
+def test_a_notebooks_token_is_read_anew_for_every_request(server, monkeypatch):
+    context = types.SimpleNamespace(workspaceUrl="ws.example.com", apiToken="first")
+    module = types.ModuleType("dbruntime.databricks_repl_context")
+    module.get_context = lambda: context
+    monkeypatch.setitem(sys.modules, "dbruntime", types.ModuleType("dbruntime"))
+    monkeypatch.setitem(sys.modules, "dbruntime.databricks_repl_context", module)
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "15.4")
+    found = resolve()
+    assert found.fetch().headers == bearer("first")
+    context.apiToken = "second"
+    assert found.fetch().headers == bearer("second")
+    assert found.host() == HOST
+
+
+def executable(path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\n" + text + "\n" + "#" * (1024 * 1024))  # the SDK takes a smaller file for the old CLI
+    path.chmod(0o755)
+
+
+def test_a_login_of_the_databricks_cli(server, tmp_path, monkeypatch):
+    token = {"access_token": "from-cli", "token_type": "Bearer", "expiry": "2099-01-01T00:00:00Z"}
+    version = {"Major": 1, "Minor": 0, "Patch": 0}
+    executable(
+        tmp_path / "bin" / "databricks",
+        f"if [ \"$1\" = version ]; then echo '{json.dumps(version)}'; exit; fi\n"
+        f"echo \"$@\" >> {tmp_path}/asked\necho '{json.dumps(token)}'\nexit",
+    )
+    found = resolve(host=server.url)
+    assert found.fetch().headers["Authorization"] == "Bearer from-cli"
+    assert (tmp_path / "asked").read_text().splitlines() == [f"auth token --host {server.url} --force-refresh"]
+
+
+def test_a_databricks_cli_that_is_not_logged_in_names_the_command(server, tmp_path, monkeypatch):
+    executable(tmp_path / "bin" / "databricks", 'echo "cache: not found" >&2; exit 1')
+    monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "databricks-cli")
+    error = failure_of(resolve(host=server.url))
+    assert isinstance(error, AuthenticationError)
+    assert "cache: not found" in error.message
+    assert "Run `databricks auth login --host https://<workspace>`." in error.message
+
+
+@pytest.fixture
+def azure(server):
+    """The server as a workspace on Azure, its own directory of users."""
+    from databricks.sdk import environments
+
+    here = environments.AzureEnvironment(
+        name="HERE",
+        service_management_endpoint="https://management.example.com/",
+        resource_manager_endpoint="https://resources.example.com/",
+        active_directory_endpoint=f"{server.url}/",
+    )
+    added = environments.DatabricksEnvironment(
+        environments.Cloud.AZURE,
+        server.url.removeprefix("http://"),
+        azure_application_id="application",
+        azure_environment=here,
+    )
+    environments.ALL_ENVS.insert(0, added)
+    yield server
+    environments.ALL_ENVS.remove(added)
+
+
+def test_an_azure_service_principal_sends_its_management_token_too(azure, monkeypatch):
+    monkeypatch.setenv("ARM_CLIENT_ID", "principal")
+    monkeypatch.setenv("ARM_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("ARM_TENANT_ID", "tenant")
+    assert get(azure, resolve(host=azure.url)).status_code == 200
+    assert [form["resource"] for form in azure.token_requests] == ["application", "https://management.example.com/"]
+    assert azure.requests[0]["authorization"] == "Bearer token-1"
+    assert azure.requests[0]["x-databricks-azure-sp-management-token"] == "token-2"
+
+
+def test_a_login_of_the_azure_cli(azure, tmp_path, monkeypatch):
+    token = {"accessToken": "from-az", "tokenType": "Bearer", "expiresOn": "2099-01-01 00:00:00.000000"}
+    executable(tmp_path / "bin" / "az", f"echo '{json.dumps(token)}'\nexit")
+    monkeypatch.setenv("DATABRICKS_AUTH_TYPE", "azure-cli")
+    headers = resolve(host=azure.url).fetch().headers
+    assert headers["Authorization"] == "Bearer from-az"
+
+
+def test_inside_model_serving_the_mounted_token_is_used(server, tmp_path, monkeypatch):
+    mounted = {"OAUTH_TOKEN": [{"oauthTokenValue": "mounted"}]}
+    (tmp_path / "model-dependencies-oauth-token").write_text(json.dumps(mounted))
+    monkeypatch.setenv("IS_IN_DATABRICKS_MODEL_SERVING_ENV", "true")
+    monkeypatch.setenv("SERVING_CREDENTIALS_DIR", str(tmp_path))
+    monkeypatch.setenv("DATABRICKS_MODEL_SERVING_HOST_URL", HOST)
+    found = resolve()
+    assert (found.fetch().headers, found.host()) == (bearer("mounted"), HOST)
+
+
+def test_a_config_and_a_workspace_client_of_the_caller(server):
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.core import Config
+
+    config = Config(host=server.url, token="t")
+    for found in (resolve(sdk_config=config), resolve(workspace_client=WorkspaceClient(config=config))):
+        assert isinstance(found, SdkCredentials)
+        assert not isinstance(found, StaticCredentials)
+        assert found.host() == server.url
+        assert found.fetch().headers["Authorization"] == "Bearer t"
