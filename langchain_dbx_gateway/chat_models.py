@@ -209,9 +209,9 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         """
         chosen = method or ("json_schema" if profile_of(self.model).structured_output else "function_calling")
         if chosen == "function_calling":
-            model, parser = self._by_tool(schema, strict, tools, kwargs)
+            model, parser = self._by_tool(schema, strict=strict, tools=tools, kwargs=kwargs)
         else:
-            model, parser = self._by_format(schema, chosen, strict, tools, kwargs)
+            model, parser = self._by_format(schema, chosen, strict=strict, tools=tools, kwargs=kwargs)
         if not include_raw:
             return model | parser
         parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
@@ -219,7 +219,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         return RunnableMap(raw=model) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")
 
     def _by_tool(
-        self, schema: Any, strict: bool | None, tools: Sequence[Any] | None, kwargs: dict[str, Any]
+        self, schema: Any, *, strict: bool | None, tools: Sequence[Any] | None, kwargs: dict[str, Any]
     ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
         name = convert_to_openai_tool(schema)["function"]["name"]
         told = {"schema": convert_to_openai_tool(schema), "kwargs": {"method": "function_calling", "strict": strict}}
@@ -232,7 +232,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         return model, JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
 
     def _by_format(
-        self, schema: Any, method: str, strict: bool | None, tools: Sequence[Any] | None, kwargs: dict[str, Any]
+        self, schema: Any, method: str, *, strict: bool | None, tools: Sequence[Any] | None, kwargs: dict[str, Any]
     ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
         plain = convert_to_json_schema(schema, strict=strict)
         wanted: dict[str, Any] = {"type": "json_object"}

@@ -78,8 +78,8 @@ def _of_object(choice: Mapping[str, Any], names: Sequence[str]) -> ToolChoice | 
             return _forced(name, names)
         case {"type": "auto" | "any" | "none" | "required" as word}:
             return choice_of(word, names)
-        case {"function_calling_config": {"mode": str(mode), **rest}}:
-            allowed = rest.get("allowed_function_names") or ()
+        case {"function_calling_config": {"mode": str(mode)} as config}:
+            allowed = config.get("allowed_function_names") or ()
             forced = ToolChoice("required", tuple(_forced(name, names).names[0] for name in allowed))
             return forced if mode.lower() == "any" else choice_of(mode.lower(), names)
         case {"name": str(name)} | {"function": {"name": str(name)}}:
@@ -105,13 +105,13 @@ def format_of(response_format: Any) -> OutputFormat | None:
             return None
         case {"type": "json_object"}:
             return OutputFormat(kind="json")
-        case {"type": "json_schema", "json_schema": {"schema": dict() as schema, **rest}}:
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)} as named}:
             return OutputFormat(
                 kind="json_schema",
                 schema=schema,
-                name=rest.get("name") or schema.get("title") or "answer",
-                description=rest.get("description"),
-                strict=rest.get("strict"),
+                name=named.get("name") or schema.get("title") or "answer",
+                description=named.get("description"),
+                strict=named.get("strict"),
             )
         case _:
             raise InvalidRequestError(

@@ -1,3 +1,118 @@
-"""The transport core of dbx-gateway: chat with every model family a Databricks workspace serves."""
+"""The transport core of dbx-gateway: chat with every model family a Databricks workspace serves.
 
-__version__ = "0.1.0"
+Example:
+    >>> from dbx_gateway import Client  # doctest: +SKIP
+    >>> Client(model="databricks-claude-sonnet-4-5").chat("What is a lakehouse?").text  # doctest: +SKIP
+"""
+
+from dbx_gateway.chat import (
+    Audio,
+    Blob,
+    CacheHint,
+    ChatRequest,
+    ChatResponse,
+    Citation,
+    File,
+    Finish,
+    Image,
+    Message,
+    Native,
+    OutputFormat,
+    Reasoning,
+    ReasoningConfig,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    ToolSpec,
+    Usage,
+    Video,
+    assistant,
+    system,
+    tool_result,
+    user,
+)
+from dbx_gateway.client import AsyncClient, Client
+from dbx_gateway.embeddings import Embeddings
+from dbx_gateway.errors import (
+    APIConnectionError,
+    APIError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ContextOverflowError,
+    DbxGatewayError,
+    ExtractionError,
+    IncompleteStreamError,
+    InvalidRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+from dbx_gateway.events import Event, fold
+from dbx_gateway.extract import extract_json
+from dbx_gateway.observations import Observations, forget
+from dbx_gateway.profiles import Profile, profile_of
+from dbx_gateway.settings import Settings
+from dbx_gateway.version import __version__
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APITimeoutError",
+    "AsyncClient",
+    "Audio",
+    "AuthenticationError",
+    "BadRequestError",
+    "Blob",
+    "CacheHint",
+    "ChatRequest",
+    "ChatResponse",
+    "Citation",
+    "Client",
+    "ConfigurationError",
+    "ContextOverflowError",
+    "DbxGatewayError",
+    "Embeddings",
+    "Event",
+    "ExtractionError",
+    "File",
+    "Finish",
+    "Image",
+    "IncompleteStreamError",
+    "InvalidRequestError",
+    "InvalidResponseError",
+    "Message",
+    "Native",
+    "NotFoundError",
+    "Observations",
+    "OutputFormat",
+    "PermissionDeniedError",
+    "Profile",
+    "RateLimitError",
+    "Reasoning",
+    "ReasoningConfig",
+    "Refusal",
+    "ServerError",
+    "Settings",
+    "Text",
+    "ToolCall",
+    "ToolChoice",
+    "ToolResult",
+    "ToolSpec",
+    "Usage",
+    "Video",
+    "__version__",
+    "assistant",
+    "extract_json",
+    "fold",
+    "forget",
+    "profile_of",
+    "system",
+    "tool_result",
+    "user",
+]

@@ -215,7 +215,7 @@ class Call:
                 f"{settings.model!r} is route-optimised: it is served at {facts.endpoint_url or 'a host of its own'} only; "
                 "give that URL as endpoint_url= with an OAuth token"
             )
-        profile = profile_of(settings.model, family)
+        profile = profile_of(settings.model, family, facts.identities if facts is not None else ())
         task = facts.task if facts is not None else None
         routes = candidates(settings.model, place.host, choice, family, profile, api=settings.api, task=task)
         return Plan(

@@ -101,7 +101,7 @@ def version_of(model: str) -> tuple[int, ...]:
 
 
 @cache
-def profile_of(model: str, family: Family | None = None) -> Profile:
+def profile_of(model: str, family: Family | None = None, identities: tuple[str, ...] = ()) -> Profile:
     """Return what is known about ``model``.
 
     A Unity Catalog name (``system.ai.<rest>``) is looked up as ``databricks-<rest>``. A name that is not in the table
@@ -112,6 +112,7 @@ def profile_of(model: str, family: Family | None = None) -> Profile:
     Args:
         model: a name as the user gives it.
         family: the family where it is known from elsewhere (the user, an endpoint's metadata).
+        identities: names of what an endpoint serves, from its metadata; they tell the version where ``model`` does not.
     """
     rows = _rows()
     name = model.lower()
@@ -120,18 +121,19 @@ def profile_of(model: str, family: Family | None = None) -> Profile:
     if row is not None and (family is None or row.family == family):
         return replace(row, model=model)
     family = family or family_of(model) or "other"
-    nearest = _nearest(name.rsplit(".", 1)[-1], family)
+    nearest = _nearest((model, *identities), family)
     if nearest is None:
         return Profile(model=model, family=family, known=False, sampling=family in OPEN_FAMILIES or family == "agent")
     return replace(nearest, model=model, known=False, input_dbu=None, output_dbu=None, cache_read_dbu=None)
 
 
-def _nearest(name: str, family: Family) -> Profile | None:
-    """Return the row of ``family`` that a name without a row of its own is most likely to behave like."""
+def _nearest(names: tuple[str, ...], family: Family) -> Profile | None:
+    """Return the row of ``family`` that a model without a row of its own is most likely to behave like."""
     rows = [row for row in known_models() if row.family == family and row.kind in ("chat", "embedding")]
     # A name that does not say its family is the user's own: its numbers are no versions and its words no lines.
-    telling = family_of(name) == family
-    words, version = (_words(name), version_of(name)) if telling else (frozenset[str](), ())
+    telling = next((name for name in names if family_of(name) == family), "").lower()
+    name = telling.rsplit(".", 1)[-1].replace("_", "-") if telling.count(".") >= 2 else telling.replace("_", "-")
+    words, version = _words(name), version_of(name)
 
     def nearness(row: Profile) -> tuple[bool, int, tuple[int, ...], bool]:
         same = version != () and version_of(row.model) == version

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import dbx_gateway
 from dbx_gateway.errors import APIConnectionError, AuthenticationError, ConfigurationError, DbxGatewayError
+from dbx_gateway.version import __version__
 
 __all__ = ["CREDENTIAL_VARIABLES", "SIGN_IN", "SdkConfig", "explained", "open_config"]
 
@@ -125,7 +125,7 @@ def open_config(host: str | None, profile: str | None) -> SdkConfig:
         retry_timeout_seconds=_RETRY_SECONDS,
         http_timeout_seconds=_HTTP_SECONDS,
         product="dbx-gateway",
-        product_version=dbx_gateway.__version__,
+        product_version=__version__,
     )
     return config
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from functools import cache
 
-import dbx_gateway
+from dbx_gateway.version import __version__
 
 __all__ = ["user_agent"]
 
@@ -14,7 +14,7 @@ __all__ = ["user_agent"]
 def user_agent(product: str = "") -> str:
     """Return the User-Agent: this package, what uses it (``name/version``), Python and system."""
     parts = [
-        f"dbx-gateway/{dbx_gateway.__version__}",
+        f"dbx-gateway/{__version__}",
         product,
         f"python/{platform.python_version()}",
         f"os/{platform.system().lower()}",

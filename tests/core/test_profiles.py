@@ -205,6 +205,22 @@ def test_a_name_of_the_users_own_takes_the_newest_row_of_the_family_that_is_know
     assert profile_of(name, "gpt").responses_only is False
 
 
+@pytest.mark.parametrize(
+    ("identity", "row"),
+    [
+        ("claude-sonnet-4-5", "databricks-claude-sonnet-4-5"),
+        ("system.ai.databricks-gpt-5-4-nano", "databricks-gpt-5-4-nano"),
+        ("system.ai.llama_v3_3_70b_instruct", "databricks-meta-llama-3-3-70b-instruct"),
+        ("gemini-2.5-pro", "databricks-gemini-2-5-pro"),
+    ],
+)
+def test_a_name_of_the_users_own_takes_the_row_of_the_model_that_its_endpoint_serves(identity, row):
+    found, nearest = profile_of("team-chat-7", family_of(identity), ("team-chat-7-1", identity)), profile_of(row)
+    assert (found.model, found.known, found.input_dbu) == ("team-chat-7", False, None)
+    assert found.max_output == nearest.max_output
+    assert matrix_line(found).split(maxsplit=1)[1] == matrix_line(nearest).split(maxsplit=1)[1]
+
+
 def test_a_family_that_is_given_wins_over_the_name():
     assert profile_of("databricks-gpt-5", "llama").family == "llama"
 

@@ -249,6 +249,11 @@ def test_a_call_that_never_gets_a_name_is_told_at_its_end_only():
     assert fold(seen).tool_calls == (ToolCall(call_id="a", name="", arguments="{}"),)
 
 
+def next_of(queues, random):
+    waiting = [queue for queue in queues if queue]
+    return [random.choice(waiting).pop(0)] if waiting else []
+
+
 names = st.sampled_from(["f", "g"])
 fragmented = st.lists(st.sampled_from(['{"a":', " 1", ",", '"b"', "}", "é"]), max_size=6)
 
@@ -265,10 +270,9 @@ def test_interleaving_in_any_order_changes_no_call(wanted, random):
     for place, queue in enumerate(queues):
         deltas.append(queue[0])
         for _ in range(random.randrange(3)):
-            if begun := [waiting for waiting in rest[: place + 1] if waiting]:
-                deltas.append(random.choice(begun).pop(0))
-    while waiting := [queue for queue in rest if queue]:
-        deltas.append(random.choice(waiting).pop(0))
+            deltas += next_of(rest[: place + 1], random)
+    while any(rest):
+        deltas += next_of(rest, random)
     chunks = []
     while deltas:
         size = random.randint(1, 3)

@@ -149,6 +149,11 @@ def test_a_call_without_an_id_gets_the_same_one_whole_and_streamed():
     assert fold(events + decoder.close()).tool_calls == (call,)
 
 
+def test_a_call_without_a_name_is_no_call():
+    wire = function_call(name=None)
+    assert decode(wire).message.parts == (Native(api="responses", payload=wire, id="fc_1"),)
+
+
 def test_built_in_tools_are_native():
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}}
     assert decode(search, message(output_text("x"))).message.parts == (

@@ -6,7 +6,7 @@ import copy
 from dataclasses import replace
 
 import pytest
-from judges.responses_bodies import responses_violations
+from judges.responses_bodies import DATABRICKS_FIELDS, responses_violations
 
 from dbx_gateway.chat import (
     Audio,
@@ -507,6 +507,10 @@ def test_an_agent_gets_only_what_is_set():
         "stream": True,
         "custom_inputs": {"session": 1},
     }
+
+
+def test_each_field_that_only_databricks_knows_is_in_use():
+    assert DATABRICKS_FIELDS.keys() <= encode(profile=AGENT, custom_inputs={"a": 1}).keys()
 
 
 def test_custom_inputs_for_a_model_are_refused():

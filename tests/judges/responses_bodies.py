@@ -14,7 +14,6 @@ __all__ = ["DATABRICKS_FIELDS", "responses_violations"]
 
 DATABRICKS_FIELDS = {
     "custom_inputs": "databricks-wire.md section 5.1 (agents, databricks-langchain)",
-    "databricks_options": "databricks-wire.md section 5.3, row agents",
 }
 """Fields of the body that only Databricks knows, each with its source."""
 

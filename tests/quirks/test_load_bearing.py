@@ -214,7 +214,7 @@ OUT: Cases = [
 
 REACTIVE: Cases = [
     ("max-tokens-name", Asking(asked(GPT_REASONING, max_tokens=100))),
-    ("oss-output-cap", Asking(asked(GLM, max_tokens=999_999))),
+    ("oss-output-cap", Asking(asked(GLM, max_tokens=200_000))),
     ("tool-choice-required", Asking(asked(QWEN, tools=(ADD,), tool_choice=ToolChoice("required")))),
     ("tool-choice-required", Asking(asked(QWEN, tools=(ADD,), tool_choice=ToolChoice("required", ("add",))))),
     ("schema-open-models", Asking(asked(GPT_OSS, tools=(parameters(maxLength=9),)))),

@@ -116,7 +116,7 @@ def test_repairing_a_schema_twice_is_repairing_it_once(schema):
 @settings(max_examples=150, deadline=None)
 @given(schema_like)
 def test_google_s_own_schema_type_takes_whatever_comes_out(schema):
-    types.Schema.model_validate(_upper(for_gemini(schema)))
+    types.Schema.model_validate(for_gemini(schema))
 
 
 @settings(max_examples=80, deadline=None)
@@ -125,21 +125,6 @@ def test_the_schema_given_stays_as_it_was(schema):
     before = copy.deepcopy(schema)
     for_gemini(schema)
     assert schema == before
-
-
-def _upper(node):
-    """Google's Python type knows the type names in capitals and in small letters; give it the server's own."""
-    result = dict(node)
-    if "type" in node:
-        result["type"] = node["type"].upper()
-    for key in ("anyOf",):
-        if key in node:
-            result[key] = [_upper(branch) for branch in node[key]]
-    if "items" in node:
-        result["items"] = _upper(node["items"])
-    if "properties" in node:
-        result["properties"] = {name: _upper(item) for name, item in node["properties"].items()}
-    return result
 
 
 def gemini(**schema):

@@ -129,8 +129,7 @@ BREAKERS = {
     "resp-id-64": (
         GPT,
         messages(opener(made(call_id=LONG)), result(call_id=LONG)),
-        "Invalid 'messages[1].tool_calls[0].id': string too long. Expected a string with maximum length 64, "
-        "but got a string with length 105 instead.",
+        "Invalid 'messages[1].tool_calls[0].id': string too long. Expected a string with maximum length 64, but got a string with length 105 instead.",
     ),
     "gemini-signature": (
         GEMINI_3,
@@ -170,8 +169,7 @@ BREAKERS = {
     "schema-gemini": (
         GEMINI,
         {"tools": [tool({**OBJECT, "$schema": "https://json-schema.org/draft/2020-12/schema"})]},
-        "Invalid JSON payload received. Unknown name \"$schema\" at 'tools[0].function_declarations[0].parameters': "
-        "Cannot find field.",
+        "Invalid JSON payload received. Unknown name \"$schema\" at 'tools[0].function_declarations[0].parameters': Cannot find field.",
     ),
     "schema-open-models": (
         LLAMA,
@@ -201,8 +199,7 @@ BREAKERS = {
     "gpt-tools-effort": (
         GPT_6,
         {"tools": [PING]},
-        "Function tools with reasoning_effort are not supported for gpt-6-astra in /v1/chat/completions. To use function "
-        "tools, use /v1/responses or set reasoning_effort to 'none'.",
+        "Function tools with reasoning_effort are not supported for gpt-6-astra in /v1/chat/completions. To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
     ),
 }
 SURFACES = {"oss-output-cap": "ai-gateway"}

@@ -19,6 +19,14 @@ def events(response):
     return [block for block in response.text.split("\n\n") if block]
 
 
+def read_until(error, response):
+    """The bytes of a body that breaks with ``error``."""
+    seen = []
+    with pytest.raises(error):
+        seen.extend(response.iter_raw())
+    return b"".join(seen)
+
+
 def test_a_status_fault_answers_instead_of_the_model_and_is_not_billed(server, socket_client):
     server.workspace.inject(Fault(status=429, headers={"Retry-After": "7"}, error_code="REQUEST_LIMIT_EXCEEDED"))
     answer = socket_client.post(CHAT, json=body())
@@ -58,26 +66,15 @@ def test_a_stall_keeps_the_headers_back(server, socket_client):
 
 def test_a_stall_inside_a_stream_comes_after_its_events(server, socket_client):
     server.workspace.inject(Fault(stall=5, stall_after=2))
-    seen = ""
-    with (
-        pytest.raises(httpx.ReadTimeout),
-        socket_client.stream("POST", CHAT, json=body(stream=True), timeout=0.2) as answer,
-    ):
-        for text in answer.iter_text():
-            seen += text
-    assert seen.count("data: ") == 2
+    with socket_client.stream("POST", CHAT, json=body(stream=True), timeout=0.2) as answer:
+        seen = read_until(httpx.ReadTimeout, answer)
+    assert seen.count(b"data: ") == 2
 
 
 def test_a_cut_breaks_the_connection_of_a_stream(server, socket_client):
     server.workspace.inject(Fault(cut_after=300))
-    seen = b""
-    with (
-        pytest.raises(httpx.RemoteProtocolError),
-        socket_client.stream("POST", CHAT, json=body(stream=True)) as answer,
-    ):
-        for data in answer.iter_raw():
-            seen += data
-    assert len(seen) == 300
+    with socket_client.stream("POST", CHAT, json=body(stream=True)) as answer:
+        assert len(read_until(httpx.RemoteProtocolError, answer)) == 300
 
 
 def test_a_cut_breaks_the_connection_of_a_whole_answer(server, socket_client):

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import dbx_gateway
 from dbx_gateway.cli import commands
 from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.version import __version__
 
 __all__ = ["main", "parser"]
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="dbx-gateway", description="LangChain and LlamaIndex for every LLM a Databricks workspace serves."
     )
-    top.add_argument("--version", action="version", version=f"dbx-gateway {dbx_gateway.__version__}")
+    top.add_argument("--version", action="version", version=f"dbx-gateway {__version__}")
     subs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     demo = _command(subs, "demo", commands.demo, "run every check against a simulated workspace; needs nothing else")

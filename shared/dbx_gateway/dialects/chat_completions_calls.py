@@ -69,6 +69,7 @@ class ToolCalls:
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
         self._calls: list[_Call] = []
+        self._begun = 0
         self._last: _Call | None = None
         self._at: dict[int, _Call] = {}
         self._by_place: dict[tuple[int, str], _Call] = {}
@@ -173,8 +174,16 @@ class ToolCalls:
             return
         if fragment:
             call.held.append(fragment)
-        if call.name and (call.id or fragment):
+        self._begin_ready()
+
+    def _begin_ready(self) -> None:
+        """Begin the calls that can be, in their order: with a name, and an id or an argument or a later call."""
+        while self._begun < len(self._calls):
+            call = self._calls[self._begun]
+            if not call.name or not (call.id or call.held or self._begun + 1 < len(self._calls)):
+                return
             self._begin(call)
+            self._begun += 1
 
     def _begin(self, call: _Call) -> None:
         fields = {"custom": True} if call.custom else {}

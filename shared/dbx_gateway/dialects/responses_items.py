@@ -249,7 +249,9 @@ class OutputItems:
     def _learn(self, item: Item, wire: JsonObject) -> None:
         """Keep what ``wire`` says about ``item``: a later word replaces an earlier one, but not what names the item."""
         named = {name: value for name, value in item.facts.items() if name in _NAMING}
-        item.facts = (named if wire else item.facts) | without(wire, ("content", "summary", "arguments", "input", "encrypted_content"))
+        item.facts = (named if wire else item.facts) | without(
+            wire, ("content", "summary", "arguments", "input", "encrypted_content")
+        )
         for name in ("id", "call_id"):
             value = text_of(wire.get(name))
             if value:
@@ -336,10 +338,9 @@ class OutputItems:
             self.assembly.arguments(key, fragment)
 
     def _end_call(self, item: Item, wire: JsonObject) -> None:
-        if not item.opened and item.call_id in self.answered and wire:
-            self._native(item, "item", wire)
-            return
-        if not item.opened and not item.facts.get("name"):
+        if not item.opened and (item.call_id in self.answered or not item.facts.get("name")):
+            if wire:
+                self._native(item, "item", wire)
             return
         self.settle(item, "arguments", 0, arguments_of(wire) if wire else "")
         self._open_call(item)

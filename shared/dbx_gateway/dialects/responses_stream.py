@@ -204,7 +204,9 @@ class ResponsesDecoder:
                 item = self._items.growing("message", index)
                 self._items.annotate(item, place, object_of(event.get("annotation")))
             case "response.content_part.done":
-                self._items.content(self._items.growing("message", index), place, object_of(event.get("part")))
+                part = object_of(event.get("part"))
+                of = "reasoning" if part.get("type") == "reasoning_text" else "message"
+                self._items.content(self._items.growing(of, index), place, part)
             case "response.completed" | "response.incomplete" | "response.cancelled":
                 response = object_of(event.get("response"))
                 self._conclude(response, text_of(response.get("status")) or kind.removeprefix("response."))

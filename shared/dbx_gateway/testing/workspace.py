@@ -408,12 +408,11 @@ def _check_api(served: Served, api: Api) -> None:
 def _check_window(prompt: int, reserved: int, situation: Situation) -> None:
     """Hold a prompt to the context window, in the words of databricks-wire.md section 5.4."""
     window = situation.profile.context_window
-    if window is None:
+    if window is None or prompt <= window:
         return
-    if situation.family == "claude" and prompt > window:
+    if situation.family == "claude":
         raise Refused(400, f"prompt is too long: {prompt} tokens > {window} maximum")
-    if prompt > window or (situation.family != "claude" and prompt + reserved > window):
-        raise Refused(400, f"input length and `max_tokens` exceed context limit: {prompt} + {reserved} > {window}")
+    raise Refused(400, f"input length and `max_tokens` exceed context limit: {prompt} + {reserved} > {window}")
 
 
 def _whole(answer: Answer, ask: Ask, situation: Situation, served: Served, body: dict[str, Any]) -> dict[str, Any]:

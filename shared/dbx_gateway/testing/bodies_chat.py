@@ -1,0 +1,114 @@
+"""What the rules of chat-completions look at in a body, and how they word a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
+
+from dbx_gateway.profiles import version_of
+from dbx_gateway.testing.shape import entries, is_array, is_object
+from dbx_gateway.testing.wire import Refused, Situation, object_under
+
+__all__ = [
+    "Body",
+    "Verdict",
+    "bad",
+    "functions_of",
+    "google",
+    "has_blank_part",
+    "is_reasoning_gpt",
+    "keywords_of",
+    "messages_of",
+    "parts_of",
+    "schemas_of",
+    "short_name",
+    "unknown_field",
+]
+
+_NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
+_DATA = frozenset({"enum", "const", "default", "examples", "required"})
+
+Body: TypeAlias = dict[str, Any]
+"""A body that the reader of the format took, or an object inside it."""
+
+Verdict: TypeAlias = Refused | None
+"""What a rule says of a body."""
+
+
+def bad(text: str) -> Refused:
+    """Return a refusal as Databricks words it."""
+    return Refused(400, text)
+
+
+def google(text: str) -> Refused:
+    """Return a refusal as Google words it, which passes through for Gemini."""
+    body = {"error": {"code": 400, "message": text, "status": "INVALID_ARGUMENT"}}
+    return Refused(400, text, code="INVALID_ARGUMENT", body=body)
+
+
+def messages_of(body: Body, *roles: str) -> Iterator[Body]:
+    """Yield the messages of these roles; of all roles when none is named."""
+    for message in body["messages"]:
+        if not roles or message["role"] in roles:
+            yield message
+
+
+def parts_of(message: Body) -> list[Body]:
+    """The parts of a message; none where its content is a string."""
+    return entries(message, "content")
+
+
+def has_blank_part(message: Body) -> bool:
+    """Return whether a message has a text, or a part of text, that is empty or blank."""
+    content = message.get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else parts_of(message)
+    return any(part["type"] == "text" and not part["text"].strip() for part in parts)
+
+
+def functions_of(body: Body) -> list[Body]:
+    """Return the functions that a body offers."""
+    return [tool["function"] for tool in entries(body, "tools")]
+
+
+def schemas_of(body: Body) -> Iterator[tuple[str, Body]]:
+    """Every schema of a body with where it stands."""
+    for number, function in enumerate(functions_of(body)):
+        yield f"tools[{number}].function.parameters", object_under(function, "parameters")
+    form = object_under(body, "response_format")
+    if form.get("type") == "json_schema":
+        yield "response_format.json_schema.schema", form["json_schema"]["schema"]
+
+
+def keywords_of(schema: Any) -> Iterator[tuple[str, Any]]:
+    """Every keyword of a schema at any depth; names of properties and definitions are no keywords."""
+    if not is_object(schema):
+        return
+    for key, value in schema.items():
+        yield key, value
+        if key in _DATA:
+            continue
+        for inner in _schemas_under(key, value):
+            yield from keywords_of(inner)
+
+
+def _schemas_under(key: str, value: Any) -> Iterable[Any]:
+    if key in _NAMED and is_object(value):
+        return value.values()
+    return value if is_array(value) else (value,)
+
+
+def unknown_field(field: str, situation: Situation) -> Refused:
+    """Return the refusal of a field that is not taken, in the words of the family."""
+    if situation.family == "claude":
+        return bad(f"{field}: Extra inputs are not permitted")
+    return bad(f'json: unknown field "{field}"')
+
+
+def short_name(situation: Situation) -> str:
+    """Return the model's name without where it is served."""
+    return situation.model.rsplit(".", 1)[-1].removeprefix("databricks-")
+
+
+def is_reasoning_gpt(situation: Situation) -> bool:
+    """GPT 5.4 and later reason, and name their limits accordingly (databricks-wire.md section 5.2)."""
+    return version_of(situation.model) >= (5, 4)
