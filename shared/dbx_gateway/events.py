@@ -6,7 +6,7 @@ Laws that hold for every decoder, because each writes through :class:`Assembly`:
 * Each index has exactly one end (:class:`ToolCallEnd` for calls, :class:`PartEnd` for all else), and the deltas before
   it add up to what it holds.
 * :class:`ToolCallStart` always has an id and a name.
-* :class:`UsageUpdate` is the total so far, never a difference.
+* :class:`UsageUpdate` is a total, never a difference.
 * :class:`End` comes once, last, and only after a normal end; any other end raises.
 * ``fold(events)`` equals what the whole answer decodes to.
 """
@@ -128,7 +128,7 @@ class PartEnd:
 
 @dataclass(slots=True)
 class UsageUpdate:
-    """Tokens so far (a running total)."""
+    """Tokens of the answer (a total, never a difference)."""
 
     usage: Usage
 
@@ -404,9 +404,7 @@ class Assembly:
         self._out.append(ToolCallEnd(index, part) if isinstance(part, ToolCall) else PartEnd(index, part))
 
     def usage(self, usage: Usage) -> None:
-        """Record the total so far."""
-        if usage != self.latest_usage:
-            self._out.append(UsageUpdate(usage))
+        """Record the total so far; it is handed out once, before the end, for some servers send one with each word."""
         self.latest_usage = usage
 
     def end_parts(self) -> None:
@@ -419,6 +417,8 @@ class Assembly:
     ) -> None:
         """The answer is complete: end every open part and hand out :class:`End`."""
         self.end_parts()
+        if self.latest_usage is not None:
+            self._out.append(UsageUpdate(self.latest_usage))
         self._out.append(End(finish, self.latest_usage, alternatives, extras or {}))
 
     def partial(self, reason: Finish | None = None) -> ChatResponse:

@@ -209,11 +209,16 @@ def test_whole_calls_of_a_whole_answer_stay_apart_even_with_one_id():
     assert [call.arguments for call in answer.tool_calls] == [A, B]
 
 
-@pytest.mark.parametrize("arguments", [None, ""])
-def test_a_call_without_arguments_has_empty_ones_that_parse_to_none(arguments):
-    (call,) = calls([entry(0, id="a", name="now", arguments=arguments)])
-    assert call == ToolCall(call_id="a", name="now", arguments="")
-    assert call.parsed() == {}
+@pytest.mark.parametrize("arguments", [None, "", "{}"])
+def test_a_call_without_arguments_has_an_empty_object_whole_and_streamed(arguments):
+    wire = entry(0, id="a", name="now", arguments=arguments)
+    whole = decode_answer({"choices": [{"message": {"tool_calls": [wire]}, "finish_reason": "tool_calls"}]}, "m")
+    assert whole.tool_calls == calls([wire]) == (ToolCall(call_id="a", name="now", arguments="{}"),)
+
+
+def test_a_custom_call_without_input_stays_without():
+    (call,) = calls([{"index": 0, "id": "a", "custom": {"name": "sql", "input": ""}}])
+    assert call.arguments == ""
 
 
 def test_the_one_call_of_the_first_form_of_the_api_is_a_call():
@@ -279,5 +284,5 @@ def test_interleaving_in_any_order_changes_no_call(wanted, random):
         chunks.append(deltas[:size])
         deltas = deltas[size:]
     assert [(call.call_id, call.name, call.arguments) for call in calls(*chunks)] == [
-        (f"id{place}", name, "".join(fragments)) for place, (name, fragments) in enumerate(wanted)
+        (f"id{place}", name, "".join(fragments) or "{}") for place, (name, fragments) in enumerate(wanted)
     ]

@@ -365,10 +365,10 @@ def test_a_stream_tells_each_thing_as_it_comes():
         TextDelta(1, " is"),
         ToolCallStart(2, "a", "f"),
         ToolCallDelta(2, "{}"),
-        UsageUpdate(Usage(input=9, output=5, total=14)),
         PartEnd(0, Reasoning(segments=(Segment("raw", "hm"),))),
         PartEnd(1, Text("It is")),
         ToolCallEnd(2, ToolCall(call_id="a", name="f", arguments="{}")),
+        UsageUpdate(Usage(input=9, output=5, total=14)),
         End(Finish(reason="tool_calls", raw="tool_calls"), Usage(input=9, output=5, total=14)),
     ]
 

@@ -325,7 +325,6 @@ def test_the_events_of_a_stream():
     assert events == [
         Start("r1", None, Origin("generate-content", MODEL)),
         ReasoningDelta(0, "summary", "Add"),
-        UsageUpdate(Usage(input=9, output=0, total=9)),
         ReasoningDelta(0, "summary", " them."),
         PartEnd(0, thought),
         TextDelta(1, "Now"),

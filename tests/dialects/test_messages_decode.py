@@ -101,7 +101,6 @@ def test_the_documented_stream_gives_one_event_for_each_of_its_own():
         STOP,
     ) == [
         Start("msg_1", "claude-test-1", Origin("messages", MODEL)),
-        UsageUpdate(Usage(input=109, output=1, total=110, cache_read=100)),
         ReasoningDelta(0, "raw", "Add them."),
         PartEnd(0, thought),
         ToolCallStart(1, "toolu_1", "add"),

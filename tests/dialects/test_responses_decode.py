@@ -407,10 +407,11 @@ def test_nothing_is_read_after_the_last_event():
 def test_usage_comes_with_the_last_event():
     usage = {"input_tokens": 3, "output_tokens": 4}
     decoder, events = feed(CREATED, {"type": "response.completed", "response": body(usage=usage)})
+    events += decoder.close()
     assert [event for event in events if isinstance(event, UsageUpdate)] == [
         UsageUpdate(Usage(input=3, output=4, total=7))
     ]
-    assert decoder.close()[-1].usage == Usage(input=3, output=4, total=7)
+    assert events[-1].usage == Usage(input=3, output=4, total=7)
 
 
 def test_unknown_events_are_ignored():

@@ -101,7 +101,11 @@ class ToolCalls:
         self._add(call, fragment)
 
     def end(self) -> None:
-        """The answer is whole: begin the calls that still waited, and hand over what was kept of each."""
+        """The answer is whole: begin the calls that still waited, and hand over what was kept of each.
+
+        Servers write a call without arguments as ``""`` or ``"{}"`` (databricks-wire.md section 6, row
+        no-args-empty-string): it is ``"{}"`` here.
+        """
         for call in self._calls:
             if not call.name:
                 arguments = "".join(call.held)
@@ -111,6 +115,8 @@ class ToolCalls:
                 continue
             if not call.begun:
                 self._begin(call)
+            if not call.last and not call.custom:
+                self._assembly.arguments(call.key, "{}")
             if call.opaque:
                 self._assembly.fields(call.key)["opaque"] = call.opaque
 

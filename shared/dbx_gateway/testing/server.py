@@ -31,7 +31,8 @@ def application(workspace: Workspace) -> Application:
     """Return the workspace as an ASGI application, to run under any server."""
 
     async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
             return
         body = await _body(receive)
         query = scope["query_string"].decode("ascii")
@@ -41,6 +42,14 @@ def application(workspace: Workspace) -> Application:
         await _send(reply, send, asyncio.ensure_future(_gone(receive)))
 
     return app
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return
 
 
 async def _body(receive: Receive) -> bytes:

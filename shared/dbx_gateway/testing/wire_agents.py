@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 _OWN = ("custom_inputs", "databricks_options", "context")
-_ROLES = ("system", "user", "assistant", "tool")
 
 
 # agent/v2/chat
@@ -47,8 +46,12 @@ def read_chat(body: dict[str, Any], situation: Situation) -> Ask:
 
 def _turn(message: Any) -> Turn:
     match message:
-        case {"role": str(role), "content": str(content)} if role in _ROLES:
-            return Turn(role, text=content)  # type: ignore[arg-type]  # one of the four
+        case {"role": "tool", "tool_call_id": str(made), "content": str(content)}:
+            return Turn("tool", results=((made, content),))
+        case {"role": "system" | "user" | "assistant" as role, "content": str(content)}:
+            return Turn(role, text=content)
+        case {"role": "assistant", "content": None, "tool_calls": [_, *_]}:
+            return Turn("assistant")
         case _:
             raise Refused(400, "Invalid 'messages': a message of a ChatAgent has a role and a text as its content.")
 

@@ -205,7 +205,7 @@ def _envelope(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
 
 def _id(prefix: str, start: str, rest: str, situation: Situation) -> str:
     """Return an id: short, or of about 192 characters that differ only near their end."""
-    if not situation.shows("resp-long-ids"):
+    if not situation.enforces("resp-id-64"):
         return f"{prefix}{start}{rest}"
     shared = hashlib.sha512(start.encode()).hexdigest()
     own = hashlib.sha256(f"{prefix}{start}{rest}".encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""One request to the simulated workspace, and what becomes known of it on the way to its reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dbx_gateway.surfaces import Api
+from dbx_gateway.testing import wire_agents, wire_chat, wire_generate_content, wire_messages, wire_responses
+from dbx_gateway.testing.accounts import Login
+from dbx_gateway.testing.catalog import Served
+from dbx_gateway.testing.conversation import Counts
+from dbx_gateway.testing.paths import Place
+from dbx_gateway.testing.wire import Wire
+
+__all__ = ["WIRES", "Exchange"]
+
+WIRES: Mapping[Api, Wire] = {
+    "chat-completions": wire_chat,
+    "responses": wire_responses,
+    "messages": wire_messages,
+    "generate-content": wire_generate_content,
+}
+"""The wire formats the workspace speaks."""
+
+
+@dataclass
+class Exchange:
+    """A request and what is known of it so far.
+
+    Args:
+        id: the request id of the reply.
+        method: the HTTP method, upper case.
+        path: the path as the workspace's main host has it.
+        query: the first value of each query parameter.
+        target: path and query as received.
+        headers: the request's headers, lower case.
+        raw: the body as received.
+        login: who asks, once the credential was accepted.
+        place: where a request to a model arrived.
+        served: the model it reached.
+        api: the wire format of the reply.
+        model: the name the model was asked for under.
+        stream: whether a streamed answer was asked for.
+        billed: what the answer cost.
+        body: the decoded body.
+    """
+
+    id: str
+    method: str
+    path: str
+    query: dict[str, str]
+    target: str
+    headers: dict[str, str]
+    raw: bytes
+    login: Login | None = None
+    place: Place | None = None
+    served: Served | None = None
+    api: Api | Literal["embeddings"] | None = None
+    model: str | None = None
+    stream: bool = False
+    billed: Counts = field(default_factory=lambda: Counts(0, 0))
+    body: dict[str, Any] | None = None
+
+    @property
+    def origin(self) -> str:
+        """The workspace's own address, as the client called it."""
+        return f"http://{self.headers.get('host', '127.0.0.1')}"
+
+    def is_terminal(self, event: bytes) -> bool:
+        """Whether an event belongs to the end of a stream."""
+        of_agent = self.served is not None and self.served.family == "agent"
+        return wire_agents.is_terminal(event) if of_agent else self.wire().is_terminal(event)
+
+    def wire(self) -> Wire:
+        """The format in which to word an error."""
+        return wire_chat if self.api is None or self.api == "embeddings" else WIRES[self.api]

@@ -1,0 +1,194 @@
+"""Requests to the models of a simulated workspace: read, held to the rules, answered, written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic_core import from_json, to_json
+
+from dbx_gateway.surfaces import Api, Surface
+from dbx_gateway.testing import brain, wire_agents, wire_embeddings
+from dbx_gateway.testing.accounts import Login
+from dbx_gateway.testing.catalog import Catalog, Served
+from dbx_gateway.testing.conversation import Answer, Ask
+from dbx_gateway.testing.exchange import WIRES, Exchange
+from dbx_gateway.testing.faults import Reply, Streamed
+from dbx_gateway.testing.paths import Place
+from dbx_gateway.testing.shape import is_object
+from dbx_gateway.testing.wire import Refused, Rule, Situation
+
+__all__ = ["Inference", "json_reply"]
+
+_NO_MODEL = (
+    "The given endpoint does not exist, please retry after checking the specified model and version deployment exists."
+)
+
+
+class Inference:
+    """Answers for the models of a catalog.
+
+    Args:
+        catalog: the models.
+        plain: the pure wire formats, without rules and oddities.
+        without: names of rules and oddities that are not in force.
+    """
+
+    def __init__(self, catalog: Catalog, *, plain: bool, without: frozenset[str]) -> None:
+        self._catalog = catalog
+        self._plain = plain
+        self._without = without
+        self._memory = brain.Memory()
+
+    def ask(self, exchange: Exchange, place: Place, login: Login) -> Reply:
+        """Answer a request to a model, and note in the exchange what becomes known of it.
+
+        Raises:
+            Refused: the model is not served there, or does not take the request.
+        """
+        body = exchange.body = _decoded(exchange.raw)
+        name = exchange.model = place.model or _name_in(body)
+        served = exchange.served = self._catalog.find(place.surface, name)
+        if served is None:
+            raise Refused(404, _NO_MODEL, code="ENDPOINT_NOT_FOUND")
+        _check_optimized(served, place, login)
+        api = exchange.api = place.api or _api_of(served)
+        if api == "embeddings":
+            return self._embed(exchange, place, served)
+        _check_api(served, api)
+        situation = self._situation(place.surface, served, api, name)
+        ask = self._read(body, situation, served, place)
+        if place.streams is not None:
+            ask = replace(ask, stream=place.streams)
+        exchange.stream = ask.stream
+        self._check_rules(body, situation)
+        self._check_signatures(ask, situation)
+        answer = brain.answer(ask, situation, self._memory)
+        _check_window(answer.counts.input, ask.max_tokens or 0, situation)
+        exchange.billed = answer.counts
+        if ask.stream:
+            return Reply(200, {"content-type": "text/event-stream"}, _stream(answer, ask, situation, served, body))
+        return json_reply(_whole(answer, ask, situation, served, body))
+
+    def _embed(self, exchange: Exchange, place: Place, served: Served) -> Reply:
+        if served.profile.kind != "embedding":
+            raise Refused(400, f"Endpoint {exchange.model} does not serve embeddings.", code="INVALID_PARAMETER_VALUE")
+        situation = self._situation(place.surface, served, "chat-completions", exchange.model or "")
+        answer, exchange.billed = wire_embeddings.embed(exchange.body or {}, situation)
+        return json_reply(answer)
+
+    def _situation(self, surface: Surface, served: Served, api: Api, name: str) -> Situation:
+        plain = self._plain
+        rules: Iterable[Rule] = () if plain else WIRES[api].RULES
+        active = [
+            rule for rule in rules if rule.applies(surface, served.family, api) and rule.name not in self._without
+        ]
+        return Situation(
+            surface=surface,
+            family=served.family,
+            api=api,
+            model=name,
+            profile=served.profile,
+            plain=plain,
+            rules=frozenset(rule.name for rule in active if rule.kind == "refusal"),
+            oddities=frozenset(rule.name for rule in active if rule.kind == "oddity"),
+        )
+
+    @staticmethod
+    def _read(body: dict[str, Any], situation: Situation, served: Served, place: Place) -> Ask:
+        if served.task == "agent/v2/chat":
+            return wire_agents.read_chat(body, situation)
+        if served.family == "agent":
+            return wire_agents.read_responses(body, situation, place.model)
+        return WIRES[situation.api].read(body, situation, place.model)
+
+    @staticmethod
+    def _check_rules(body: dict[str, Any], situation: Situation) -> None:
+        for rule in WIRES[situation.api].RULES:
+            if rule.check is not None and situation.enforces(rule.name):
+                refused = rule.check(body, situation)
+                if refused is not None:
+                    raise refused
+
+    def _check_signatures(self, ask: Ask, situation: Situation) -> None:
+        for turn in ask.turns:
+            for signature in turn.signatures:
+                if not brain.is_own_signature(signature, situation, self._memory):
+                    raise Refused(400, f"{situation.api}: invalid signature in a replayed turn of the assistant")
+
+
+def json_reply(body: Mapping[str, object]) -> Reply:
+    """Return a good answer with a JSON body."""
+    return Reply(200, {"content-type": "application/json"}, to_json(body))
+
+
+def _decoded(raw: bytes) -> dict[str, Any]:
+    try:
+        body: Any = from_json(raw)
+    except ValueError as error:
+        raise Refused(400, f"Could not parse request object: {error}", code="MALFORMED_REQUEST") from error
+    if not is_object(body):
+        raise Refused(400, "Could not parse request object: expected an object.", code="MALFORMED_REQUEST")
+    return body
+
+
+def _name_in(body: dict[str, Any]) -> str:
+    name = body.get("model")
+    if not isinstance(name, str) or not name:
+        raise Refused(400, "you must provide a model parameter", code="INVALID_PARAMETER_VALUE")
+    return name
+
+
+def _api_of(served: Served) -> Api | Literal["embeddings"]:
+    """What an endpoint speaks at its own ``/invocations``."""
+    if served.profile.kind == "embedding":
+        return "embeddings"
+    return "responses" if served.task == "agent/v1/responses" else "chat-completions"
+
+
+def _check_optimized(served: Served, place: Place, login: Login) -> None:
+    if served.route_optimized != place.optimized:
+        raise Refused(400, "This endpoint is route optimized: send requests to its endpoint_url.")
+    if served.route_optimized and not login.oauth:
+        raise Refused(403, "A route-optimized endpoint takes OAuth tokens only.", code="PERMISSION_DENIED")
+
+
+def _check_api(served: Served, api: Api) -> None:
+    if api in served.apis:
+        return
+    if api != "chat-completions":
+        raise Refused(404, f"{served.name or served.entity} is not served at this path.", code="ENDPOINT_NOT_FOUND")
+    if served.profile.responses_only:
+        text = "This model is only supported in v1/responses and not in v1/chat/completions."
+        raise Refused(400, text, code="INVALID_PARAMETER_VALUE")
+    raise Refused(400, f"Endpoint with task {served.task} does not serve chat.", code="INVALID_PARAMETER_VALUE")
+
+
+def _check_window(prompt: int, reserved: int, situation: Situation) -> None:
+    """Hold a prompt to the context window, in the words of databricks-wire.md section 5.4."""
+    window = situation.profile.context_window
+    if window is None or prompt <= window:
+        return
+    if situation.family == "claude":
+        raise Refused(400, f"prompt is too long: {prompt} tokens > {window} maximum")
+    raise Refused(400, f"input length and `max_tokens` exceed context limit: {prompt} + {reserved} > {window}")
+
+
+def _whole(answer: Answer, ask: Ask, situation: Situation, served: Served, body: dict[str, Any]) -> dict[str, Any]:
+    if served.task == "agent/v2/chat":
+        return wire_agents.chat_whole(answer, body)
+    if served.family == "agent":
+        return wire_agents.responses_whole(answer, ask, situation, body)
+    return WIRES[situation.api].whole(answer, ask, situation)
+
+
+def _stream(answer: Answer, ask: Ask, situation: Situation, served: Served, body: dict[str, Any]) -> Streamed:
+    events: Iterator[bytes]
+    if served.task == "agent/v2/chat":
+        events = wire_agents.chat_stream(answer, body)
+    elif served.family == "agent":
+        events = wire_agents.responses_stream(answer, ask, situation, body)
+    else:
+        events = WIRES[situation.api].stream(answer, ask, situation)
+    yield from events
