@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dbx_gateway.chat import ChatRequest, ChatResponse, Message, Part, ToolCall, ToolResult
-from dbx_gateway.dialects.parts import wire_id
 from dbx_gateway.events import Event, ToolCallEnd, ToolCallStart
+from dbx_gateway.parts import wire_id
 
 __all__ = ["ToolNames"]
 

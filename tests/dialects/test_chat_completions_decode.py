@@ -133,6 +133,10 @@ def test_an_answer_that_names_no_model_is_of_the_one_that_was_asked():
             (Reasoning(segments=(Segment("summary", "a"),), opaque={"id": "r"}),),
         ),
         (
+            [{"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "a", "signature": "s"}]}],
+            (Reasoning(segments=(Segment("summary", "a"),), signature="s", opaque={"id": "r"}),),
+        ),
+        (
             [{"type": "reasoning", "content": [{"type": "reasoning_text", "text": "raw"}]}],
             (Reasoning(segments=(Segment("raw", "raw"),)),),
         ),

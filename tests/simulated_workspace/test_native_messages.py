@@ -71,7 +71,7 @@ REFUSALS = [
     ),
     ({k: v for k, v in body().items() if k != "max_tokens"}, {}, "max_tokens: Field required"),
     (body(max_tokens="many"), {}, "max_tokens: Input should be a valid integer"),
-    (body(max_tokens=0), {}, "max_tokens: Input should be greater than or equal to 1"),
+    (body(max_tokens=-1), {}, "max_tokens: Input should be greater than or equal to 0"),
     (body(user({"type": "audio", "data": "x"})), {}, "Input tag 'audio' found using 'type'"),
     (body(thinking={"type": "deep"}), {}, "thinking: Input tag 'deep' found using 'type'"),
     (body(assistant(text("hi"))), {}, 'first message must use the "user" role'),
@@ -393,6 +393,13 @@ def test_a_citable_document_is_cited(name, kind):
     ask, made = exchange(name)
     (block,) = wire_messages.whole(made, ask, situation())["content"]
     assert [citation["type"] for citation in block["citations"]] == [kind]
+
+
+def test_no_tokens_make_no_content():
+    request = body(max_tokens=0)
+    ask = wire_messages.read(request, situation(), None)
+    written = wire_messages.whole(answer(ask, situation(), Memory()), ask, situation())
+    assert (written["content"], written["stop_reason"]) == ([], "max_tokens")
 
 
 def test_hidden_thinking_keeps_its_signature_and_loses_its_text():

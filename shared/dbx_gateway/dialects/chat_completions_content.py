@@ -12,9 +12,9 @@ from typing import Final, Literal, TypeAlias
 from pydantic import JsonValue
 
 from dbx_gateway.chat import Citation, Image, JsonObject, Native, Reasoning
-from dbx_gateway.dialects.parts import blob_of_url
 from dbx_gateway.dialects.reads import number_of, object_of, objects_of, string_of
 from dbx_gateway.events import Assembly
+from dbx_gateway.parts import blob_of_url
 
 __all__ = ["Content", "citation"]
 
@@ -147,7 +147,8 @@ class Content:
             self._sealed = True
 
     def _keep(self, extras: JsonObject) -> None:
-        key = self._run("reasoning")
+        """Keep fields of the host with the reasoning they came with, which a signature may have ended already."""
+        key = self._key if self._kind == "reasoning" else self._run("reasoning")
         self._assembly.open(key, "reasoning")
         self._opaque.setdefault(key, {}).update(extras)
 

@@ -25,9 +25,9 @@ from dbx_gateway.chat import (
     opaque_for,
 )
 from dbx_gateway.dialects.chat_completions_tools import cache_mark
-from dbx_gateway.dialects.parts import data_url
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
+from dbx_gateway.parts import data_url
 from dbx_gateway.profiles import Profile
 
 __all__ = ["encode_messages"]

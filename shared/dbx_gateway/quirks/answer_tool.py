@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.dialects.parts import wire_id
+from dbx_gateway.parts import wire_id
 from dbx_gateway.quirks.body import each, function_name, objects, without
 from dbx_gateway.quirks.quirk import AnswerFix, Context
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.dialects.parts import NO_OUTPUT
+from dbx_gateway.parts import NO_OUTPUT
 from dbx_gateway.quirks.body import each_message, is_blank
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk

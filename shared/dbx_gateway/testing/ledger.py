@@ -71,7 +71,7 @@ class Ledger:
 
     def model_calls(self) -> list[Entry]:
         """Return the entries that went to a model, whatever came of them."""
-        return [entry for entry in self.entries() if entry.api is not None]
+        return [entry for entry in self.entries() if entry.surface is not None]
 
     def billed(self, user: str | None = None) -> Counts:
         """Return the tokens billed in all, or to one user."""

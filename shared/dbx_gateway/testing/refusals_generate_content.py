@@ -111,12 +111,7 @@ def _check_calls(contents: list[dict[str, Any]]) -> None:
             )
         if sorted(call["name"] for call in calls) != sorted(one["name"] for one in responses):
             raise bad_request("Please ensure that each function response carries the name of its function call.")
-        if _held(content, "functionCall") and before.get("role") == "model":
-            raise bad_request(
-                "Please ensure that function call turn comes immediately after a user turn or after a function "
-                "response turn."
-            )
-        if _held(content, "functionCall") and not before:
+        if _held(content, "functionCall") and (not before or before.get("role") == "model"):
             raise bad_request(
                 "Please ensure that function call turn comes immediately after a user turn or after a function "
                 "response turn."
@@ -131,21 +126,18 @@ def _check_calls(contents: list[dict[str, Any]]) -> None:
 
 def _check_signatures(contents: list[dict[str, Any]]) -> None:
     """Since the last words of the user, the first call of every step carries its signature."""
-    for at in range(len(contents) - 1, -1, -1):
-        content = contents[at]
+    for content in reversed(contents):
         if content.get("role", "user") != "model":
             if not _held(content, "functionResponse"):
                 return
             continue
-        position, first = next(
-            ((at, part) for at, part in enumerate(content["parts"]) if part.get("functionCall")), (0, None)
-        )
-        if first is not None and not first.get("thoughtSignature"):
-            name = first["functionCall"]["name"]
+        calls = [(number, part) for number, part in enumerate(content["parts"], start=1) if part.get("functionCall")]
+        if calls and not calls[0][1].get("thoughtSignature"):
+            position, name = calls[0][0], calls[0][1]["functionCall"]["name"]
             raise bad_request(
                 "Function call is missing a thought_signature in functionCall parts. This is required for tools to "
                 "work correctly, and missing thought_signature may lead to degraded model performance. Additional "
-                f"data, function call `default_api:{name}` , position {position + 1}."
+                f"data, function call `default_api:{name}` , position {position}."
             )
 
 

@@ -227,8 +227,8 @@ def check_model(body: dict[str, Any], situation: Situation) -> None:
 
 
 def _check_lengths(body: dict[str, Any]) -> None:
-    if body["max_tokens"] < 1:
-        raise bad_request("max_tokens: Input should be greater than or equal to 1")
+    if body["max_tokens"] < 0:
+        raise bad_request("max_tokens: Input should be greater than or equal to 0")
     for at, stop in enumerate(entries(body, "stop_sequences")):
         if not stop.strip():
             raise bad_request(f"stop_sequences.{at}: each stop sequence must contain non-whitespace")

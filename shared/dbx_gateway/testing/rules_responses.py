@@ -73,7 +73,7 @@ def _tools_cap(body: dict[str, Any], situation: Situation) -> Refused | None:
 
 
 RULES: tuple[Rule, ...] = (
-    # databricks-wire.md section 6, row resp-id-64: refused here, and sent by the oddity resp-long-ids
+    # databricks-wire.md section 6, row resp-id-64: such ids are refused, and sent all the same
     Rule("resp-id-64", _BOTH, _ALL, _RESPONSES, check=_long_ids),
     # databricks-wire.md section 6, row resp-output-only-fields
     Rule("resp-output-only-fields", _BOTH, _GPT_AND_AGENT, _RESPONSES, check=_output_only_fields),
@@ -83,8 +83,6 @@ RULES: tuple[Rule, ...] = (
     Rule("schema-object-root", _BOTH, _ALL, _RESPONSES, check=_object_root),
     # databricks-wire.md section 6, row tools-cap-32
     Rule("tools-cap-32", _SERVING, _CAPPED, _RESPONSES, check=_tools_cap),
-    # databricks-wire.md section 5.3, row ids too long
-    Rule("resp-long-ids", _BOTH, _ALL, _RESPONSES, kind="oddity"),
     # databricks-wire.md section 6, row resp-sse-id-mismatch
     Rule("resp-sse-id-mismatch", _GATEWAY, _ALL, _RESPONSES, kind="oddity"),
 )

@@ -122,6 +122,7 @@ class RunningServer:
             log_level="critical",
             access_log=False,
             lifespan="off",
+            ws="none",
             timeout_graceful_shutdown=1,
         )
         self._server = _Server(config)

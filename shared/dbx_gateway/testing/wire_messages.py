@@ -223,13 +223,15 @@ def _blocks(answer: Answer, ask: Ask) -> Iterator[dict[str, Any]]:
         match item:
             case Saying("reasoning"):
                 yield _thinking(item, ask)
-            case Saying():
+            case Saying() if item.text:
                 cited = [*map(_result_citation, item.citations), *citations]
                 yield {"type": "text", "text": item.text, **({"citations": cited} if cited else {})}
                 citations = []
             case Call():
                 made = "toolu_" + item.id.removeprefix("call_")
                 yield {"type": "tool_use", "id": made, "name": item.name, "input": item.arguments}
+            case _:
+                pass  # this vendor sends no empty text
 
 
 def _thinking(saying: Saying, ask: Ask) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the dialects share about parts: data URLs, ids the wire can carry, the text of a tool's result."""
+"""What dialects, quirks and tool names share about parts: data URLs, ids the wire can carry, the text of a tool's result."""
 
 from __future__ import annotations
 

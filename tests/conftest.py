@@ -1,0 +1,42 @@
+"""What holds for every test: no network but loopback, no settings of the machine, nothing left from the test before."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from pytest_socket import socket_allow_hosts
+
+from dbx_gateway import forget
+from dbx_gateway.transport import close_connections
+
+_SETTINGS = ("DATABRICKS_", "DBX_GATEWAY_", "ARM_", "AZURE_", "GOOGLE_", "OPENAI_", "ANTHROPIC_", "IS_IN_D")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup(item):
+    socket_allow_hosts(["127.0.0.1", "::1"], allow_unix_socket=True)
+
+
+@pytest.fixture(scope="session")
+def _empty_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch, _empty_home):
+    for name in list(os.environ):
+        if name.startswith(_SETTINGS) or name.upper() in (*_PROXIES, *_CERTIFICATES):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(_empty_home))
+    monkeypatch.setenv("USERPROFILE", str(_empty_home))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind():
+    forget()
+    yield
+    forget()
+    close_connections()
