@@ -132,6 +132,7 @@ class Live:
         source: the client's own handle on the connection.
         first: the events read so far.
         ended: there is nothing more to read.
+        patience_ends: when, by the event loop's clock, to stop waiting for what may follow a complete answer.
     """
 
     status: int
@@ -140,6 +141,7 @@ class Live:
     source: Any
     first: list[Event] = field(default_factory=list)
     ended: bool = False
+    patience_ends: float | None = None
 
 
 Action: TypeAlias = AskPlace | Fetch | Send | Pause | Once[Any]
@@ -272,6 +274,9 @@ class Call:
 
     def _look_up(self, place: Place, choice: SurfaceChoice) -> Flow[EndpointFacts]:
         model = self._settings.model
+        known = self._seen.endpoint(place.host, place.identity, model)
+        if known is not None:
+            return known
         lookup = MetadataLookup(place.host, choice.surface or "model-serving", model)
         while lookup.request is not None:
             reply: Reply | DbxGatewayError = yield Fetch(self._get(lookup.request))
@@ -304,6 +309,9 @@ class Call:
             DbxGatewayError: every candidate failed; of several "not served here" the first is raised.
         """
         check_request(request)
+        family = self._settings.family or family_of(request.model)
+        if family is not None:
+            check_last_turn(request, profile_of(request.model, check_family(family)))
         plan = yield from self.plan()
         check_last_turn(request, plan.profile)
         names = ToolNames.of(request)

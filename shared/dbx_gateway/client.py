@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from typing import Any, Final, Self, TypeVar
 
 import httpx
@@ -295,7 +295,7 @@ class Client(_Base):
         answered = self._drive(call.chat(request))
         live = answered.live
         assert live is not None  # noqa: S101  # a call that is streamed ends with a stream
-        watchdog = Watchdog(live.source[0])
+        watchdog = Watchdog(live.source[0], GRACE)
         try:
             yield from _told(live.first, answered, request)
             live.first = []
@@ -459,8 +459,11 @@ class AsyncClient(_Base):
     async def _read(self, live: Live) -> list[Event]:
         _, chunks, request = live.source
         stream = live.stream
+        if stream.complete and live.patience_ends is None:
+            live.patience_ends = asyncio.get_running_loop().time() + GRACE
         try:
-            chunk = await _next(chunks, GRACE if stream.complete else None)
+            async with asyncio.timeout_at(live.patience_ends):
+                chunk = await anext(chunks)
         except (StopAsyncIteration, TimeoutError):
             live.ended = True
             return stream.close()
@@ -493,13 +496,6 @@ class AsyncClient(_Base):
 
 class _Abandoned(Exception):  # noqa: N818  # not an error: the one who was to do the work has gone
     """The caller that was to do a shared piece of work was cancelled."""
-
-
-async def _next(chunks: AsyncIterator[bytes], seconds: float | None) -> bytes:
-    if seconds is None:
-        return await anext(chunks)
-    async with asyncio.timeout(seconds):
-        return await anext(chunks)
 
 
 def _told(events: list[Event], answered: Answered, request: ChatRequest) -> Iterator[Event]:

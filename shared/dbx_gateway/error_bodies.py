@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import email.utils
+import html
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Final
 
 from pydantic import JsonValue
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from dbx_gateway.chat import ChatResponse, JsonObject
 from dbx_gateway.errors import (
@@ -25,10 +27,29 @@ from dbx_gateway.errors import (
     ServerError,
 )
 
-__all__ = ["Asked", "ServerWords", "api_error", "error_event", "read_error_body", "retry_after_of"]
+__all__ = [
+    "REQUEST_ID_HEADERS",
+    "TOKEN_PATTERN",
+    "Asked",
+    "ServerWords",
+    "api_error",
+    "error_event",
+    "read_error_body",
+    "retry_after_of",
+]
+
+TOKEN_PATTERN: Final = r"(?:dapi|dose)[0-9a-f]{8,}(?:-\d+)?|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"
+"""What looks like a credential wherever it stands: a Databricks token or secret, a JSON Web Token."""
+
+REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-databricks-request-id", "databricks-request-id")
+"""Response headers that hold the server's id of a request, the first one there counts."""
+
+_SECRET: Final = re.compile(TOKEN_PATTERN + r"|(?<=Bearer )(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
+"""Servers repeat the credential they refuse; after ``Bearer`` may also stand a word ("Bearer token missing")."""
 
 _MAX_WORDS: Final = 2000
-_REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-databricks-request-id", "databricks-request-id")
+_MAX_NAME: Final = 200
+_MAX_PAGE: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +65,20 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerWords:
-    """What a server said about a failure."""
+    """What a server said about a failure.
+
+    Args:
+        message: its words, without markup and with anything that looks like a credential masked.
+        code: its own name for the failure.
+        status: the HTTP status that the body names.
+        retry_after: seconds to wait, where the body says so.
+    """
 
     message: str
     code: str | None = None
     status: int | None = None
     request_id: str | None = None
+    retry_after: float | None = None
 
 
 _STATUS_OF_CODE: Final[Mapping[str, int]] = {
@@ -59,6 +88,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "billing_error": 402,
     "permission_error": 403,
     "not_found_error": 404,
+    "conflict_error": 409,
     "request_too_large": 413,
     "rate_limit_error": 429,
     "api_error": 500,
@@ -91,6 +121,8 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "TEMPORARILY_UNAVAILABLE": 503,
 }
 
+_BARE_WORDS: Final = frozenset({"message", "detail", "code", "status", "path", "timestamp", "request_id", "trace_id"})
+
 _WINS_OVER_STATUS: Final = frozenset({"REQUEST_LIMIT_EXCEEDED", "TEMPORARILY_UNAVAILABLE"})
 
 _OVERFLOW: Final = re.compile(
@@ -104,6 +136,7 @@ _KINDS: Final[Mapping[int, type[APIError]]] = {
     413: BadRequestError,
     422: BadRequestError,
     401: AuthenticationError,
+    402: PermissionDeniedError,
     403: PermissionDeniedError,
     404: NotFoundError,
     429: RateLimitError,
@@ -117,6 +150,7 @@ _NEXT_STEPS: Final[tuple[tuple[type[APIError], str], ...]] = (
     (RateLimitError, "Wait and try again, send less at once, or ask for smaller answers (max_tokens is reserved)."),
     (ServerError, "Try again; if it stays, report the request id to Databricks."),
     (BadRequestError, "Change what the server names."),
+    (APIError, "If it stays, report what the server says to Databricks."),
 )
 
 
@@ -132,7 +166,7 @@ def api_error(
 
     Args:
         status: HTTP status; None, or 200, for an error inside a stream: the server's code then decides.
-        headers: of the answer.
+        headers: of the answer, names in lower case.
         body: as received, or already decoded.
         asked: what was asked.
         partial: what of an answer had arrived.
@@ -142,14 +176,16 @@ def api_error(
     kind = _kind(told, words)
     code = f" {words.code}" if words.code else ""
     said = words.message or "(the server said nothing)"
-    request_id = words.request_id or next((headers[h] for h in _REQUEST_ID_HEADERS if h in headers), None)
+    stop = "" if said.endswith((".", "!", "?", ")")) else "."
+    request_id = words.request_id or next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
     trace = f" [request id {request_id}]" if request_id else ""
+    wait = retry_after_of(headers)
     return kind(
-        f"{asked} answered {told or 'an error'}{code}: {said}{trace} {_next_step(kind)}",
+        f"{asked} answered {told or 'an error'}{code}: {said}{stop}{trace} {_next_step(kind)}",
         status=told,
         error_code=words.code,
         request_id=request_id,
-        retry_after=retry_after_of(headers),
+        retry_after=words.retry_after if wait is None else wait,
         model=asked.model,
         route=asked.route,
         partial=partial,
@@ -165,7 +201,12 @@ def error_event(event: JsonObject, name: str = "") -> bool:
     """
     if event.get("error"):
         return event.get("object") != "response"
-    return name == "error" or event.get("type") == "error" or ("error_code" in event and "choices" not in event)
+    if name == "error" or event.get("type") == "error":
+        return True
+    if "error_code" in event:
+        return "choices" not in event
+    # Words and nothing else: databricks-wire.md section 5.8, item 5, and `detail` of a proxy.
+    return any(isinstance(event.get(word), str) for word in ("message", "detail")) and event.keys() <= _BARE_WORDS
 
 
 def read_error_body(body: bytes | JsonValue) -> ServerWords:
@@ -176,8 +217,7 @@ def read_error_body(body: bytes | JsonValue) -> ServerWords:
     if isinstance(value, dict):
         return _of_object(value)
     text = "" if value is None else str(value)
-    code = re.match(r"\s*([A-Z][A-Z0-9_]{4,}): ", text)
-    return ServerWords(message=_tidy(text), code=code[1] if code else None)
+    return ServerWords(message=_tidy(text), code=_leading_code(text))
 
 
 def retry_after_of(headers: Mapping[str, str]) -> float | None:
@@ -193,6 +233,8 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
         moment = email.utils.parsedate_to_datetime(text)
     except ValueError:
         return None
+    if moment.tzinfo is None:  # such dates are in GMT, whether or not they say so
+        moment = moment.replace(tzinfo=UTC)
     return max(0.0, moment.timestamp() - time.time())
 
 
@@ -215,36 +257,59 @@ def _decoded(body: bytes) -> JsonValue:
 def _of_object(value: JsonObject) -> ServerWords:
     inner = value.get("error")
     source = inner if isinstance(inner, dict) else value
-    message = _first(source, "message", "detail", "description") or (inner if isinstance(inner, str) else None)
-    code = (
-        _first(source, "error_code", "status", "type", "code")
-        if source is inner
-        else _first(value, "error_code", "code")
+    message = _first(source, "message", "detail", "error_description", "description") or inner
+    if isinstance(message, dict):
+        told = _of_object(message)
+        message = told.message
+    else:
+        told = ServerWords(message="")
+        message = _unwrapped(message) if isinstance(message, str) else _as_text(message)
+    number = _status_number(source.get("code")) or _status_number(source.get("http_status_code"))
+    return ServerWords(
+        message=_tidy(message or _as_text(value)),
+        code=_code(source, is_vendors=source is inner) or told.code or _leading_code(message),
+        status=number or told.status,
+        request_id=_name(value.get("request_id")) or told.request_id,
+        retry_after=_seconds(source.get("retry_after")),
     )
-    if source is inner and isinstance(source.get("code"), str):
-        code = _first(source, "error_code", "code")
-    number = source.get("code", source.get("http_status_code"))
-    words = ServerWords(
-        message=_tidy(_unwrapped(message) if isinstance(message, str) else _as_text(message)),
-        code=code if code is None or isinstance(code, str) else str(code),
-        status=number if isinstance(number, int) and 400 <= number < 600 else None,
-        request_id=_text(value.get("request_id")),
-    )
-    if not words.message:
-        return ServerWords(message=_tidy(_as_text(value)), code=words.code, status=words.status)
-    return words
+
+
+def _code(source: JsonObject, *, is_vendors: bool) -> str | None:
+    """Return the server's name for the failure: Databricks' own, a vendor's code, else its status or type."""
+    names = ("error_code", "code", "status", "type") if is_vendors else ("error_code", "code")
+    for name in names:
+        found = source.get(name)
+        if isinstance(found, str | int) and found and not isinstance(found, bool) and _status_number(found) is None:
+            return _tidy(str(found))[:_MAX_NAME]
+    return None
+
+
+def _leading_code(text: str) -> str | None:
+    found = re.match(r"\s*([A-Z][A-Z0-9_]{4,}): ", text)
+    return found[1] if found and ("_" in found[1] or found[1] in _STATUS_OF_CODE) else None
+
+
+def _status_number(value: JsonValue) -> int | None:
+    """Return an HTTP status that reports a failure; some proxies write it as text."""
+    if isinstance(value, str) and re.fullmatch(r"[45]\d\d", value):
+        return int(value)
+    return value if isinstance(value, int) and 400 <= value < 600 else None
+
+
+def _seconds(value: JsonValue) -> float | None:
+    return _number(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
 
 
 def _first(source: JsonObject, *names: str) -> JsonValue:
     return next((source[name] for name in names if source.get(name)), None)
 
 
-def _text(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _name(value: JsonValue) -> str | None:
+    return _tidy(value)[:_MAX_NAME] or None if isinstance(value, str) else None
 
 
 def _as_text(value: JsonValue) -> str:
-    return "" if value is None else str(value)
+    return "" if value is None else to_json(value).decode()
 
 
 def _unwrapped(message: str, depth: int = 2) -> str:
@@ -255,34 +320,48 @@ def _unwrapped(message: str, depth: int = 2) -> str:
     if not isinstance(value, dict):
         return message
     inner = value.get("error")
-    found = _first(inner if isinstance(inner, dict) else value, "message", "detail")
+    found = inner if isinstance(inner, str) else _first(inner if isinstance(inner, dict) else value, "message", "detail")
     return _unwrapped(found, depth - 1) if isinstance(found, str) else message
 
 
 def _tidy(text: str) -> str:
-    pre = re.search(r"<pre>(.*?)</pre>", text, re.DOTALL | re.IGNORECASE)
-    if pre is not None:
-        text = pre[1]
-    elif re.match(r"\s*<(!doctype|html)", text, re.IGNORECASE):
-        title = re.search(r"<title>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
-        text = f"an HTML page{': ' + title[1].strip() if title else ''}"
-    text = " ".join(text.split())
+    """Return ``text`` as one printable line of bounded length: no markup, no control characters, no credential."""
+    text = text[:_MAX_PAGE].strip()
+    if text.startswith("<"):
+        text = _of_page(text)
+    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    text = _SECRET.sub("***", text)
     return text if len(text) <= _MAX_WORDS else text[:_MAX_WORDS] + " …"
+
+
+def _of_page(page: str) -> str:
+    """Return what an HTML page says: its ``<pre>`` text, else its title."""
+    said = _between(page, "<pre>", "</pre>")
+    if said is None and re.match(r"<(!doctype|html|head|body)", page, re.IGNORECASE):
+        title = _between(page, "<title>", "</title>")
+        said = f"an HTML page{': ' + title if title else ''}"
+    return page if said is None else said
+
+
+def _between(page: str, start: str, end: str) -> str | None:
+    begin = re.compile(start, re.IGNORECASE).search(page)
+    until = re.compile(end, re.IGNORECASE).search(page, begin.end()) if begin else None
+    return html.unescape(page[begin.end() : until.start()]).strip() if begin and until else None
 
 
 def _status(status: int | None, words: ServerWords) -> int | None:
     if words.code in _WINS_OVER_STATUS:
         return _STATUS_OF_CODE[words.code]
-    if status is not None and status >= 400:
+    if status is not None and status >= 300:
         return status
     return words.status or _STATUS_OF_CODE.get(words.code or "")
 
 
 def _kind(status: int | None, words: ServerWords) -> type[APIError]:
-    if status is None:
-        return APIError
-    kind = _KINDS.get(status, ServerError if status >= 500 else APIError)
     overflow = words.code == "context_length_exceeded" or _OVERFLOW.search(words.message)
+    if status is None:
+        return ContextOverflowError if overflow else APIError
+    kind = _KINDS.get(status, ServerError if status >= 500 else APIError)
     return ContextOverflowError if kind is BadRequestError and overflow else kind
 
 

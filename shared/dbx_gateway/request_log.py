@@ -7,6 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from dbx_gateway.error_bodies import REQUEST_ID_HEADERS, TOKEN_PATTERN
 from dbx_gateway.errors import DbxGatewayError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.transport import Outgoing, Reply
@@ -14,11 +15,13 @@ from dbx_gateway.transport import Outgoing, Reply
 if TYPE_CHECKING:
     from dbx_gateway.calls import Live
 
-__all__ = ["log_exchange"]
+__all__ = ["SECRETS", "log_exchange"]
 
 logger = logging.getLogger("dbx_gateway.requests")
 
-_SECRETS: Final = re.compile(rb"(dapi[0-9a-f]{8,}|eyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=Bearer )[\w.~+/-]+)")
+SECRETS: Final = re.compile(f"{TOKEN_PATTERN}|(?<=Bearer )[\\w.~+/=-]+".encode())
+"""What looks like a credential: a Databricks token or secret, a JSON Web Token, anything after ``Bearer``."""
+
 _LONGEST_BODY: Final = 20_000
 
 
@@ -27,12 +30,15 @@ def log_exchange(
 ) -> None:
     """Log one request and what became of it, where the environment asks for it."""
     wanted = os.environ.get("DBX_GATEWAY_LOG")
+    if not wanted:
+        return
     if wanted not in ("requests", "bodies"):
+        warn_once("log switch", f"DBX_GATEWAY_LOG is {wanted!r} and logs nothing; set it to 'requests' or 'bodies'")
         return
     _show()
     status = outcome.status if error is None else error.status or type(error).__name__
     headers = {} if isinstance(outcome, DbxGatewayError) else outcome.headers
-    request_id = headers.get("x-request-id", "-")
+    request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), "-")
     logger.info(
         "%s status=%s ms=%.0f attempt=%d request_id=%s", sent.asked, status, seconds * 1000, attempt, request_id
     )
@@ -46,7 +52,8 @@ def log_exchange(
 
 
 def _masked(body: bytes) -> str:
-    return _SECRETS.sub(b"***", body[:_LONGEST_BODY]).decode("utf-8", "replace")
+    # Masked before it is cut: half a credential is not recognised as one.
+    return SECRETS.sub(b"***", body)[:_LONGEST_BODY].decode("utf-8", "replace")
 
 
 def _show() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
+import re
 from collections import Counter
 from typing import Final
 
@@ -15,6 +15,7 @@ from dbx_gateway.chat import (
     Image,
     Message,
     Part,
+    Refusal,
     Text,
     ToolCall,
     ToolResult,
@@ -27,15 +28,12 @@ from dbx_gateway.profiles import Profile
 
 __all__ = ["check_last_turn", "check_request", "check_tools"]
 
-_PICTURE_HEADS: Final = (
-    b"\x89PNG\r\n\x1a\n",
-    b"\xff\xd8\xff",
-    b"GIF8",
-    b"RIFF",
-    b"BM",
-    b"II*\x00",
-    b"MM\x00*",
+_PICTURE: Final = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM.{4}\0\0\0\0|II\*\0|MM\0\*"
+    rb"|.{4}ftyp(?:heic|heix|hevc|heim|heis|mif1|msf1|avif|avis)|\s*<\?xml|\s*<svg",
+    re.DOTALL,
 )
+"""How pictures begin: PNG, JPEG, GIF, WebP, BMP, TIFF in both byte orders, HEIC and AVIF, SVG."""
 
 
 def check_request(request: ChatRequest) -> None:
@@ -50,9 +48,10 @@ def check_request(request: ChatRequest) -> None:
         )
     if not request.messages:
         raise InvalidRequestError("the conversation is empty; give at least one message")
-    if not any(part for message in request.messages for part in message.parts):
+    if not any(_says_something(part) for message in request.messages for part in message.parts):
         raise InvalidRequestError("no message has any content; give at least one text")
     _check_numbers(request)
+    _check_fields(request)
     check_tools(request.tools)
     _check_choice(request)
     _check_results(request.messages)
@@ -76,7 +75,10 @@ def check_tools(tools: tuple[ToolSpec, ...]) -> None:
         if tool.native is None:
             if not tool.name.strip():
                 raise InvalidRequestError("a tool has no name; give each tool a name")
+            _check_text(tool.name, "a tool's name")
+            _check_text(tool.description, f"the description of tool {tool.name!r}")
             check_schema(tool.parameters, f"the parameters of tool {tool.name!r}")
+        check_schema(tool.native or tool.extras, f"tool {tool.name!r}")
 
 
 def _check_numbers(request: ChatRequest) -> None:
@@ -92,6 +94,15 @@ def _check_numbers(request: ChatRequest) -> None:
         check_schema(request.output.schema, f"the schema of the answer {request.output.name!r}")
     if request.output is not None and request.output.kind == "json_schema" and request.output.schema is None:
         raise InvalidRequestError("output is json_schema but has no schema; give OutputFormat(schema=...)")
+
+
+def _check_fields(request: ChatRequest) -> None:
+    """Check what goes into the body as the caller gave it."""
+    check_schema(request.extra_body, "extra_body")
+    check_schema(request.custom_inputs or {}, "custom_inputs")
+    check_schema(request.metadata or {}, "metadata")
+    for word in request.stop:
+        _check_text(word, "a stop sequence")
 
 
 def _check_choice(request: ChatRequest) -> None:
@@ -124,8 +135,25 @@ def _check_results(messages: tuple[Message, ...]) -> None:
                     pass
 
 
+def _says_something(part: Part) -> bool:
+    return not isinstance(part, Text) or part.text != ""
+
+
+def _check_text(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequestError(
+            f"{what} holds half a character (a lone surrogate), which no request can carry; it was cut or decoded wrongly"
+        ) from None
+
+
 def _check_part(part: Part) -> None:
     match part:
+        case Text() | Refusal():
+            _check_text(part.text, "a text")
+        case ToolCall():
+            _check_text(part.arguments, f"the arguments of call {part.call_id!r}")
         case Image():
             _check_blob(part, "image")
             _check_picture(part)
@@ -135,6 +163,8 @@ def _check_part(part: Part) -> None:
             _check_blob(part, "file")
         case File() if part.text is None:
             raise InvalidRequestError("a file part has neither bytes nor text; give blob= or text=")
+        case File():
+            _check_text(part.text, "a file's text")
         case ToolResult():
             for inner in part.content:
                 _check_part(inner)
@@ -147,6 +177,8 @@ def _check_blob(part: Image | Audio | Video | File, what: str) -> None:
     given = 0 if blob is None else sum(value is not None for value in (blob.data, blob.url, blob.file_id))
     if given != 1:
         raise InvalidRequestError(f"the {what} has {given} of data, url and file_id; give exactly one")
+    if blob is not None and "" in (blob.data, blob.url, blob.file_id):
+        raise InvalidRequestError(f"the {what} is empty; check what was loaded")
 
 
 def _check_picture(part: Image) -> None:
@@ -157,10 +189,9 @@ def _check_picture(part: Image) -> None:
         return
     try:
         head = base64.b64decode(blob.data[:64], validate=True)
-    except binascii.Error:
-        raise InvalidRequestError("an image's data is not base64; encode its bytes first") from None
-    known = head.startswith((*_PICTURE_HEADS, b"<?xml")) or head[4:8] == b"ftyp" or b"<svg" in head
-    if not known:
+    except ValueError:
+        raise InvalidRequestError("an image's data is not base64; encode its bytes, without a 'data:' prefix") from None
+    if _PICTURE.match(head) is None:
         raise InvalidRequestError(
             "an image's bytes are no picture that models read (PNG, JPEG, GIF, WebP, ...); check what was loaded"
         )

@@ -22,12 +22,12 @@ _LONGEST_PAUSE: Final = 8.0
 def is_transient(error: DbxGatewayError) -> bool:
     """Whether the request that failed with ``error`` is worth sending again.
 
-    A read timeout is not: the server may still be working, and billing.
+    A read timeout is not: the server may still be working, and billing. Nor is a redirect: it would come again.
     """
     if isinstance(error, APITimeoutError):
         return error.error_code in ("connect", "pool")
     if isinstance(error, APIConnectionError):
-        return True
+        return error.error_code != "redirect"
     return error.status in TRANSIENT_STATUSES and (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
 
 
@@ -35,6 +35,6 @@ def pause_before(retry: int, error: DbxGatewayError, spread: random.Random | Non
     """Return the seconds to wait before retry number ``retry`` (from 1): the server's word, else growing and jittered."""
     if error.retry_after is not None:
         return error.retry_after
-    pause: float = min(_FIRST_PAUSE * 2 ** (retry - 1), _LONGEST_PAUSE)
+    pause: float = min(_FIRST_PAUSE * 2 ** min(retry - 1, 10), _LONGEST_PAUSE)
     draw: float = spread.random() if spread is not None else random.random()  # noqa: S311  # jitter, not secrecy
     return pause * (0.75 + 0.25 * draw)

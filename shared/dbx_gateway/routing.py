@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from dbx_gateway.errors import APIError, ConfigurationError, InvalidRequestError, NotFoundError
 from dbx_gateway.families import Family
@@ -146,6 +146,7 @@ _AGENT_CELLS: Final[Mapping[str, tuple[_Cell, ...]]] = {
         _Cell("responses", _INVOCATIONS, model_in_body=False),
     ),
     "agent/v2/chat": (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
+    "agent/v1/chat": (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
 }
 
 _NOT_HERE_CODES: Final = frozenset({"ENDPOINT_NOT_FOUND", "RESOURCE_DOES_NOT_EXIST"})
@@ -165,11 +166,16 @@ def choose_surface(model: str, host: str, surface: str = AUTO) -> SurfaceChoice:
         surface: the setting: a surface, or ``"auto"``.
 
     Raises:
-        ConfigurationError: the host serves one route-optimised endpoint and nothing else.
+        ConfigurationError: the host serves one route-optimised endpoint and nothing else, or not the surface asked for.
         InvalidRequestError: the model is a Databricks App, or has no name.
     """
     _refuse_other_services(model, host)
     if is_gateway_host(host):
+        if surface == "model-serving":
+            raise ConfigurationError(
+                f"surface is 'model-serving', but {urlsplit(host).hostname} is the gateway's own host; set host= to the "
+                "workspace, or leave surface= out"
+            )
         return SurfaceChoice("ai-gateway", f"{urlsplit(host).hostname} is the gateway's own host")
     if surface == "ai-gateway":
         return SurfaceChoice("ai-gateway", "surface='ai-gateway' was set")
@@ -209,11 +215,9 @@ def candidates(
     routes = [_route(cell, model, host, surface, family, choice.reason) for cell in _cells(surface, family, api, task)]
     if profile.responses_only and api == AUTO:
         routes = [route for route in routes if route.api == "responses"] or routes
-    if choice.try_gateway_too and not is_gateway_host(host):
+    if choice.try_gateway_too and api == AUTO and family != "agent" and not is_gateway_host(host):
         reason = "model serving does not know this name; the gateway may"
-        routes += [
-            _route(cell, model, host, "ai-gateway", family, reason) for cell in _cells("ai-gateway", family, api)
-        ][:1]
+        routes.append(_route(_cells("ai-gateway", family, api)[0], model, host, "ai-gateway", family, reason))
     return tuple(routes)
 
 
@@ -221,9 +225,7 @@ def endpoint_route(endpoint_url: str, model: str, family: Family) -> Route:
     """Return the one route of full-URL mode: exactly ``endpoint_url``, with the api that its path names."""
     api = api_of_url(endpoint_url)
     path = urlsplit(endpoint_url).path
-    stream_url = endpoint_url
-    if api == "generate-content":
-        stream_url = endpoint_url.replace(":generateContent", ":streamGenerateContent") + "?alt=sse"
+    stream_url = _streamed(endpoint_url) if api == "generate-content" else endpoint_url
     return Route(
         model=model,
         surface="ai-gateway" if "/ai-gateway/" in path or is_gateway_host(endpoint_url) else "model-serving",
@@ -244,6 +246,15 @@ def api_of_url(url: str) -> Api:
     if path.endswith("/v1/messages"):
         return "messages"
     return "generate-content" if path.endswith(":generateContent") else "chat-completions"
+
+
+def _streamed(url: str) -> str:
+    """Return the streaming twin of a ``:generateContent`` URL, with its query kept."""
+    parts = urlsplit(url)
+    path = parts.path.removesuffix(":generateContent") + ":streamGenerateContent"
+    asked = any(name == "alt" for name, _ in parse_qsl(parts.query))
+    query = parts.query if asked else "&".join(filter(None, (parts.query, "alt=sse")))
+    return parts._replace(path=path, query=query).geturl()
 
 
 def embeddings_route(model: str, host: str, surface: Surface) -> EmbeddingsRoute:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dbx_gateway.errors import InvalidResponseError
-
 __all__ = ["MAX_EVENT_BYTES", "SSEReader", "ServerSentEvent"]
 
 MAX_EVENT_BYTES = 128 * 1024 * 1024
@@ -30,16 +28,23 @@ class ServerSentEvent(NamedTuple):
 class SSEReader:
     """Reads a stream of server-sent events, however its bytes are cut.
 
+    Args:
+        limit: bytes of data of one event, and of the line that is being read, at most.
+
     Attributes:
         stray: what stood in the stream outside the format (at most 64 KiB). Some hosts write an error as bare JSON into
             a stream; dialects.md section 4.5.
+        overflowed: an event was larger than ``limit``; nothing after it is read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_EVENT_BYTES) -> None:
         self.stray = bytearray()
+        self.overflowed = False
+        self._limit = limit
         self._line: list[bytes] = []
-        self._size = 0
+        self._line_size = 0
         self._data: list[bytes] = []
+        self._data_size = 0
         self._event = b""
         self._skip_lf = False
         self._first = True
@@ -47,8 +52,7 @@ class SSEReader:
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Take the next bytes, and return the events that they complete.
 
-        Raises:
-            InvalidResponseError: one event is larger than ``MAX_EVENT_BYTES``.
+        An event whose data is blank is left out: it carries nothing to decode.
         """
         if self._skip_lf and chunk:
             self._skip_lf = False
@@ -57,17 +61,13 @@ class SSEReader:
             self._skip_lf = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, rest = chunk.split(b"\n")
-        if not lines:
-            self._keep(rest)
-            return []
-        if self._line:
-            self._line.append(lines[0])
-            lines[0] = b"".join(self._line)
-            self._line = []
         events: list[ServerSentEvent] = []
         for line in lines:
-            self._take(line, events)
-        self._keep(rest)
+            self._take(self._ended(line), events)
+        if rest and not self.overflowed:
+            self._line.append(rest)
+            self._line_size += len(rest)
+            self._check_size(self._line_size)
         return events
 
     def close(self) -> list[ServerSentEvent]:
@@ -77,26 +77,27 @@ class SSEReader:
         cut is no JSON and shows itself.
         """
         events: list[ServerSentEvent] = []
-        if self._line:
-            line = b"".join(self._line)
-            self._line = []
-            self._take(line, events)
+        self._take(self._ended(b""), events)
         self._take(b"", events)
         return events
 
-    def _keep(self, rest: bytes) -> None:
-        if rest:
-            self._line.append(rest)
-            self._grow(len(rest))
+    def _ended(self, end: bytes) -> bytes:
+        """Return the line that ends with ``end``, joined once from the pieces in which it came."""
+        if not self._line:
+            return end
+        line = b"".join([*self._line, end])
+        self._line, self._line_size = [], 0
+        return line
 
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > MAX_EVENT_BYTES:
-            raise InvalidResponseError(
-                f"one event of the stream is larger than {MAX_EVENT_BYTES} bytes; the server may be broken or hostile"
-            )
+    def _check_size(self, size: int) -> None:
+        if self._data_size + size > self._limit:
+            self.overflowed = True
+            self._line, self._data = [], []
 
     def _take(self, line: bytes, events: list[ServerSentEvent]) -> None:
+        self._check_size(len(line))
+        if self.overflowed:
+            return
         if self._first:
             self._first = False
             line = line.removeprefix(_BOM)
@@ -106,20 +107,18 @@ class SSEReader:
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))
-            self._grow(len(value))
+            self._data_size += len(value)
         elif name == b"event":
             self._event = value.removeprefix(b" ")
         elif name and name not in (b"id", b"retry"):
             self._stray(line)
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
-        if self._data:
-            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            if data:
-                events.append(ServerSentEvent(self._event.decode("utf-8", "replace"), data))
-            self._data = []
+        data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
+        if data and not data.isspace():
+            events.append(ServerSentEvent(self._event.decode("utf-8", "replace"), data))
+        self._data, self._data_size = [], 0
         self._event = b""
-        self._size = 0
 
     def _stray(self, line: bytes) -> None:
         if len(self.stray) + len(line) < _MAX_STRAY_BYTES:

@@ -1,21 +1,23 @@
 """Tool names the wire cannot carry: mapped on the way out, mapped back on the way in.
 
-Every api takes ``[a-zA-Z0-9_-]``, at most 64 characters (databricks-wire.md section 5.1; dialects.md section 1.1).
+One rule for all apis, which each of them takes: ``[a-zA-Z0-9_-]``, at most 64 characters, the first a letter or ``_``
+(databricks-wire.md section 5.1; dialects.md sections 1.1 and 4.1).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dbx_gateway.chat import ChatRequest, ChatResponse, Message, Part, ToolCall, ToolResult
-from dbx_gateway.events import Event, ToolCallEnd, ToolCallStart
-from dbx_gateway.parts import wire_id
+from dbx_gateway.chat import Alternative, ChatRequest, ChatResponse, Message, Part, ToolCall, ToolResult
+from dbx_gateway.events import End, Event, ToolCallEnd, ToolCallStart
 
 __all__ = ["ToolNames"]
 
-_ALLOWED = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_ALLOWED = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
+_UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ class ToolNames:
     @classmethod
     def of(cls, request: ChatRequest) -> ToolNames:
         """Return the mapping for all tool names in ``request``: its tools, its choice and its history."""
-        to_wire = {name: wire_id(name) for name in _names(request) if _ALLOWED.fullmatch(name) is None}
+        names = frozenset(_names(request))
+        if all(_ALLOWED.fullmatch(name) for name in names):
+            return cls()
+        to_wire = {name: _spelled(name, names) for name in names if _ALLOWED.fullmatch(name) is None}
         return cls(to_wire, {wire: name for name, wire in to_wire.items()})
 
     def outward(self, request: ChatRequest) -> ChatRequest:
@@ -55,20 +60,29 @@ class ToolNames:
                 return ToolCallStart(event.index, event.call_id, self.from_wire[event.name])
             case ToolCallEnd() if event.call.name in self.from_wire:
                 return ToolCallEnd(event.index, replace(event.call, name=self.from_wire[event.call.name]))
+            case End() if event.alternatives and self.from_wire:
+                return replace(event, alternatives=tuple(map(self._alternative, event.alternatives)))
             case _:
                 return event
 
     def answer(self, response: ChatResponse) -> ChatResponse:
         """Return ``response`` with the caller's names."""
-        if not self.from_wire or not response.tool_calls:
+        if not self.from_wire:
             return response
+        alternatives = tuple(map(self._alternative, response.alternatives))
+        return replace(response, message=self._callers(response.message), alternatives=alternatives)
+
+    def _alternative(self, other: Alternative) -> Alternative:
+        return replace(other, message=self._callers(other.message))
+
+    def _callers(self, message: Message) -> Message:
         parts = tuple(
             replace(part, name=self.from_wire[part.name])
             if isinstance(part, ToolCall) and part.name in self.from_wire
             else part
-            for part in response.message.parts
+            for part in message.parts
         )
-        return replace(response, message=replace(response.message, parts=parts))
+        return replace(message, parts=parts)
 
     def _wire(self, name: str) -> str:
         return self.to_wire.get(name, name)
@@ -84,6 +98,18 @@ class ToolNames:
                 return replace(part, name=self.to_wire[name])
             case _:
                 return part
+
+
+def _spelled(name: str, taken: Collection[str]) -> str:
+    """Return the wire's spelling of ``name``: a readable head and a hash, and none of the names that are ``taken``."""
+    head = _UNSAFE.sub("_", name)[:30]
+    head = head if _ALLOWED.match(head) else f"_{head}"
+    salted = name.encode("utf-8", "surrogatepass")
+    while True:
+        spelled = f"{head}_{hashlib.sha256(salted).hexdigest()[:32]}"
+        if spelled not in taken:
+            return spelled
+        salted += b"\0"
 
 
 def _names(request: ChatRequest) -> Iterable[str]:

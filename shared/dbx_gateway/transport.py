@@ -30,7 +30,16 @@ from dbx_gateway.errors import (
     InvalidResponseError,
 )
 
-__all__ = ["AsyncTransport", "Outgoing", "Reply", "SyncTransport", "Verify", "close_connections"]
+__all__ = [
+    "AsyncTransport",
+    "Outgoing",
+    "Reply",
+    "SyncTransport",
+    "Verify",
+    "close_connections",
+    "new_async_client",
+    "new_client",
+]
 
 Verify = str | ssl.SSLContext | bool | None
 
@@ -239,6 +248,20 @@ class Watchdog:
             return  # it ended in the meantime, which is what was wanted
 
 
+def new_client(verify: Verify = None, limits: httpx.Limits = LIMITS) -> httpx.Client:
+    """Return a client of the caller's own with the TLS and proxy settings that the shared one has; the caller closes it."""
+    return httpx.Client(
+        verify=_context(verify), limits=limits, mounts=dict.fromkeys(_LOOPBACK), timeout=CONTROL_TIMEOUT
+    )
+
+
+def new_async_client(verify: Verify = None, limits: httpx.Limits = LIMITS) -> httpx.AsyncClient:
+    """Return an async client of the caller's own; see :func:`new_client`."""
+    return httpx.AsyncClient(
+        verify=_context(verify), limits=limits, mounts=dict.fromkeys(_LOOPBACK), timeout=CONTROL_TIMEOUT
+    )
+
+
 def close_connections() -> None:
     """Close the connections that sync clients of this process share; they are made anew on the next use."""
     with _lock:
@@ -278,9 +301,7 @@ def _shared_client(verify: Verify) -> httpx.Client:
         with _lock:
             client = _clients.get(key)
             if client is None:
-                client = _clients[key] = httpx.Client(
-                    verify=_context(verify), limits=LIMITS, mounts=dict.fromkeys(_LOOPBACK), timeout=CONTROL_TIMEOUT
-                )
+                client = _clients[key] = new_client(verify)
     return client
 
 
@@ -290,9 +311,7 @@ async def _loop_client(verify: Verify) -> httpx.AsyncClient:
     with _lock:
         kept = _loops.setdefault(loop, {}).get(key)
     if kept is None:
-        client = httpx.AsyncClient(
-            verify=_context(verify), limits=LIMITS, mounts=dict.fromkeys(_LOOPBACK), timeout=CONTROL_TIMEOUT
-        )
+        client = new_async_client(verify)
         kept = _LoopClient(client, _keep(loop, key, client))
         await anext(kept.keeper)
         with _lock:

@@ -119,6 +119,21 @@ REFUSALS = [
             "OBJECT type"
         ),
     ),
+    (
+        body(tools=tools({"name": "add", "parametersJsonSchema": {"type": 3}})),
+        OLD,
+        "parameters_json_schema is not valid JSON Schema.",
+    ),
+    (
+        body(generationConfig={"responseMimeType": "application/json", "responseJsonSchema": {"enum": 3}}),
+        OLD,
+        "response_json_schema is not valid JSON Schema.",
+    ),
+    (
+        body(ASKED, model({"functionCall": {"args": {}}}), user(RESULT)),
+        OLD,
+        "Name cannot be empty.",
+    ),
     (body(contents=[]), OLD, "contents is not specified"),
     (body(user()), OLD, "contents.parts must not be empty"),
     (body(user({"thought": True})), OLD, "required oneof field 'data' must have one initialized field"),

@@ -143,6 +143,17 @@ REFUSALS = [
         {},
         "does not support oneOf, allOf, or anyOf at the top level",
     ),
+    (
+        body(tools=[{**TOOL, "input_schema": {"type": "object", "properties": []}}]),
+        {},
+        "tools.0.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12",
+    ),
+    (
+        body(output_config={"format": {"type": "json_schema", "schema": {"items": 3}}}),
+        {},
+        "output_config.format.schema: Invalid schema",
+    ),
+    (body(tools=[{"type": "web_search_20250305"}]), {}, "tools.0.name: Field required"),
     (body(temperature=0.2), {"sampling": False}, "`temperature` is not supported on this model."),
     (body(top_p=0.2), {"sampling": False}, "`top_p` is not supported on this model."),
     (body(temperature=1.5), {}, "temperature: range: 0..1"),

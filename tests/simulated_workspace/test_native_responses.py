@@ -175,6 +175,18 @@ REFUSALS = [
         "Invalid schema for function 'add': schema must be a JSON Schema of 'type: \"object\"', got 'type: \"string\"'.",
     ),
     (
+        body(tools=[{**TOOL, "parameters": {"type": "object", "required": "x"}}]),
+        "tools[0].parameters",
+        "invalid_function_parameters",
+        "Invalid schema for function 'add': it is not valid JSON Schema.",
+    ),
+    (
+        body(text={"format": {"type": "json_schema", "name": "sum", "schema": {"anyOf": {}}}}),
+        "text.format.schema",
+        "invalid_json_schema",
+        "Invalid schema for response_format 'sum': it is not valid JSON Schema.",
+    ),
+    (
         body(tools=[{**TOOL, "parameters": {**SCHEMA, "required": ["x"]}}]),
         "tools[0].parameters",
         "invalid_function_parameters",

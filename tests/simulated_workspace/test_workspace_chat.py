@@ -250,6 +250,43 @@ def test_a_schema_is_obeyed(call):
     assert json.loads(said["content"]) == {"name": "Ada", "age": 36}
 
 
+def test_a_schema_told_in_the_system_turn_is_obeyed_too(call):
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+    told = {
+        "role": "system",
+        "content": f"Answer with JSON that follows this schema: {json.dumps(schema)}. Nothing else.",
+    }
+    idle = {"role": "system", "content": "Schemas {like this} are nothing to follow."}
+    for system, expected in ((told, '{"age":36}'), (idle, "You said: She is 36")):
+        body = {"model": GPT, "messages": [system, {"role": "user", "content": "She is 36"}]}
+        assert message(call.post("/serving-endpoints/chat/completions", body))["content"] == expected
+
+
+def test_tools_told_in_words_are_called_in_words(call):
+    pytest.importorskip("llama_index.core")
+    from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser
+    from llama_index.core.agent.react.types import ObservationReasoningStep
+    from llama_index.core.llms import ChatMessage
+    from llama_index.core.tools import FunctionTool
+
+    def add(a: int, b: int) -> int:
+        """Adds two numbers."""
+        return a + b
+
+    def ask(reasoning):
+        tools = [FunctionTool.from_defaults(add)]
+        history = [ChatMessage(role="user", content="What is 17 plus 25?")]
+        shown = ReActChatFormatter().format(tools, history, current_reasoning=reasoning)
+        messages = [{"role": one.role.value, "content": one.content} for one in shown]
+        answer = call.post("/serving-endpoints/chat/completions", {"model": GPT, "messages": messages})
+        return ReActOutputParser().parse(message(answer)["content"])
+
+    acted = ask([])
+    assert (acted.action, acted.action_input) == ("add", {"a": 17, "b": 25})
+    done = ask([acted, ObservationReasoningStep(observation="42")])
+    assert (done.is_done, done.response) == (True, "The tools answered: 42")
+
+
 def test_json_mode_gives_an_object(call):
     said = message(call.chat(GPT, response_format={"type": "json_object"}))
     assert json.loads(said["content"]) == {"answer": "Hello there"}

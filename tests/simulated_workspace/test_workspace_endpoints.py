@@ -65,6 +65,19 @@ def test_a_chat_agent_refuses_what_is_no_conversation(call, body):
     assert call.post(CHAT_AGENT, body).status_code == 400
 
 
+def test_a_chat_agent_takes_a_conversation_with_its_own_tool_calls(call):
+    made = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    history = [
+        *SAID,
+        {"role": "assistant", "content": None, "tool_calls": [made]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "seen"},
+        {"role": "assistant", "content": "I saw it."},
+        {"role": "user", "content": "And now?"},
+    ]
+    answer = call.post(CHAT_AGENT, {"messages": history, "context": {"user_id": "ann"}}).json()
+    assert answer["messages"][0]["content"] == "You said: And now?"
+
+
 def test_agents_are_billed(call):
     call.post(CHAT_AGENT, {"messages": SAID})
     call.post(RESPONSES_AGENT, {"input": SAID})

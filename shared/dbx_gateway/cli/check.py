@@ -23,6 +23,15 @@ _SCHEMA: Final[dict[str, Any]] = {
     "required": ["city", "population"],
 }
 
+_CAPABILITY_OF_CELL: Final[Mapping[str, str]] = {"tools": "tools", "structured": "structured_output"}
+"""Cells that a model's profile may deny, and the field of the profile that does."""
+
+_DENIED_TO_AGENTS: Final[Mapping[str, str]] = {
+    "tools": "an agent endpoint brings its own tools",
+    "structured": "an agent endpoint answers in its own form",
+    "usage": "an agent endpoint need not report usage",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -124,17 +133,10 @@ def _settings(target: Target) -> dict[str, Any]:
 
 
 def _denials(profile: Profile) -> dict[str, str]:
-    denied: dict[str, str] = {}
     if profile.family == "agent":
-        denied["tools"] = "an agent endpoint brings its own tools"
-        denied["structured"] = "an agent endpoint answers in its own form"
-        denied["usage"] = "an agent endpoint need not report usage"
-        return denied
-    if not profile.tools:
-        denied["tools"] = f"the profile of {profile.model} says it takes no tools"
-    if not profile.structured_output:
-        denied["structured"] = f"the profile of {profile.model} says it takes no schema for its answer"
-    return denied
+        return dict(_DENIED_TO_AGENTS)
+    whys = {name: profile.why_not(capability) for name, capability in _CAPABILITY_OF_CELL.items()}
+    return {name: f"{profile.model}: {why}" for name, why in whys.items() if why is not None}
 
 
 def _tried(name: str, subject: FrontEnd, where: str) -> Cell:

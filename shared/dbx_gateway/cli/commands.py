@@ -6,22 +6,24 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dbx_gateway.cli.check import CAPABILITIES, Cell, Row, Target
 from dbx_gateway.cli.check import check as run_check
 from dbx_gateway.cli.explanation import explain_route
 from dbx_gateway.cli.front_ends import FRONT_ENDS
 from dbx_gateway.cli.tables import print_table
+from dbx_gateway.cli.targets import SURFACES, targets
 from dbx_gateway.client import Client
-from dbx_gateway.discovery import ListedModel
-from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.errors import ConfigurationError, DbxGatewayError
+
+if TYPE_CHECKING:
+    from dbx_gateway.testing.server import RunningServer
 
 __all__ = ["chat", "check", "demo", "models", "route", "sim"]
-
-SURFACES: Final = ("ai-gateway", "model-serving")
 
 DEMO_MODELS: Final = (
     "databricks-claude-sonnet-4-5",
@@ -46,16 +48,18 @@ DEMO_CUSTOM: Final = (
 
 def demo(given: argparse.Namespace) -> int:
     """Start a simulated workspace and check every family against it."""
-    from dbx_gateway.testing import Workspace, serve  # noqa: PLC0415  # only this command and `sim` need it
-
     pairs = [(model, surface) for model in DEMO_MODELS for surface in SURFACES] + list(DEMO_CUSTOM)
+    wanted = [(model, surface) for model, surface in pairs if _wanted(given.family, model)]
+    if not wanted:
+        names = ", ".join(dict.fromkeys(model for model, _ in pairs))
+        raise ConfigurationError(f"the demo has no row for {' or '.join(given.family)}; it shows {names}")
     token = "dapi-simulated"  # noqa: S105  # the simulated workspace's own
-    with serve(Workspace(tokens={token: "demo"})) as server:
-        fields = {"host": server.url, "token": token}
-        targets = [Target(model, surface, fields) for model, surface in pairs if _wanted(given.family, model)]
+    with _served(token) as server:
         if not given.json:
             print(f"A simulated workspace answers at {server.url}: no workspace, no key, no network.\n")
-        return _report(run_check(targets, given.front_end or tuple(FRONT_ENDS)), as_json=given.json)
+        fields = {"host": server.url, "token": token}
+        rows = run_check((Target(model, surface, fields) for model, surface in wanted), _front_ends(given))
+        return _report(rows, as_json=given.json)
 
 
 def check(given: argparse.Namespace) -> int:
@@ -64,15 +68,11 @@ def check(given: argparse.Namespace) -> int:
         from dbx_gateway.cli.quirk_check import check_quirks  # noqa: PLC0415  # only this option needs it
 
         return check_quirks(given, _fields(given))
-    fields = _fields(given)
-    if given.record is not None:
-        from dbx_gateway.cli.recorder import recording_clients  # noqa: PLC0415  # only this option needs it
-
-        fields |= recording_clients(given.record)
     if not given.json:
         print("Each cell is one or two calls with short answers; they cost tokens.\n")
-    targets = list(_targets(given, fields))
-    return _report(run_check(targets, given.front_end or tuple(FRONT_ENDS)), as_json=given.json)
+    with _recorded(given) as clients:
+        rows = run_check(targets(given, _fields(given) | clients), _front_ends(given))
+        return _report(rows, as_json=given.json)
 
 
 def models(given: argparse.Namespace) -> int:
@@ -110,11 +110,8 @@ def chat(given: argparse.Namespace) -> int:
 
 def sim(given: argparse.Namespace) -> int:
     """Serve a simulated workspace until interrupted."""
-    from dbx_gateway.testing import Workspace, serve  # noqa: PLC0415  # only this command and `demo` need it
-
     mode: Literal["plain", "workspace"] = "plain" if given.plain else "workspace"
-    workspace = Workspace(mode=mode, gateway=not given.no_gateway, tokens={given.token: "you"})
-    with serve(workspace, port=given.port) as server:
+    with _served(given.token, mode, gateway=not given.no_gateway, port=given.port) as server:
         if given.json:
             _print_json({"host": server.url, "token": given.token, "mode": mode})
         else:
@@ -137,30 +134,37 @@ def _wanted(families: Sequence[str] | None, model: str) -> bool:
     return not families or any(word in model for word in families)
 
 
-def _targets(given: argparse.Namespace, fields: Mapping[str, Any]) -> Iterable[Target]:
-    names = list(given.model) or [model.name for model in _one_of_each(fields)]
-    kept = {name: value for name, value in fields.items() if name != "surface"}
-    for name in names:
-        for surface in _surfaces_of(name, given.surface):
-            yield Target(name, surface, kept)
+def _front_ends(given: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(given.front_end or FRONT_ENDS))
 
 
-def _surfaces_of(model: str, surface: str | None) -> tuple[str, ...]:
-    if surface not in (None, "auto"):
-        return (str(surface),)
-    if model.count(".") >= 2:
-        return ("ai-gateway",)
-    return SURFACES if model.startswith("databricks-") else ("model-serving",)
+@contextmanager
+def _served(
+    token: str, mode: Literal["plain", "workspace"] = "workspace", *, gateway: bool = True, port: int = 0
+) -> Generator[RunningServer]:
+    """Serve a simulated workspace that takes ``token``."""
+    from dbx_gateway.testing import Workspace, serve  # noqa: PLC0415  # only `demo` and `sim` need it
+
+    try:
+        server = serve(Workspace(mode, gateway=gateway, tokens={token: "you"}), port)
+    except ImportError as missing:
+        raise DbxGatewayError(str(missing)) from missing
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on port {port}: {error.strerror}; give another --port") from error
+    with server:
+        yield server
 
 
-def _one_of_each(fields: Mapping[str, Any]) -> list[ListedModel]:
-    found: dict[str, ListedModel] = {}
-    for model in Client(model="", **fields).models().models:
-        if model.family != "embeddings" and model.name.startswith("databricks-"):
-            found.setdefault(model.family, model)
-    if not found:
-        raise DbxGatewayError("the workspace lists no databricks-… models; name the models to check")
-    return list(found.values())
+@contextmanager
+def _recorded(given: argparse.Namespace) -> Generator[dict[str, Any]]:
+    """Give the settings that record the exchanges where ``--record`` was given."""
+    if given.record is None:
+        yield {}
+        return
+    from dbx_gateway.cli.recorder import recording  # noqa: PLC0415  # only this option needs it
+
+    with recording(given.record) as clients:
+        yield clients
 
 
 def _report(rows: Iterable[Row], *, as_json: bool) -> int:

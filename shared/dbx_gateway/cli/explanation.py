@@ -68,9 +68,11 @@ class RouteExplanation:
         if self.note is not None:
             print(f"note     {self.note}")
         print("\nprofile")
+        denied = dict(self.profile.denied)
         for name, value in asdict(self.profile).items():
-            if name not in ("model", "family"):
-                print(f"  {name:20} {_readable(value)}")
+            if name not in ("model", "family", "denied"):
+                why = f" ({denied[name]})" if name in denied else ""
+                print(f"  {name:20} {_readable(value)}{why}")
         print("\nquirks that apply" if self.quirks else "\nno quirk applies")
         for quirk in self.quirks:
             print(f"  {quirk.name} ({quirk.kind}, {quirk.applied}; evidence {quirk.evidence})")
@@ -87,7 +89,7 @@ def explain_route(model: str, fields: Mapping[str, Any]) -> RouteExplanation:
     try:
         plan = Client(settings).plan()
     except ConfigurationError as error:
-        if settings.host is not None:
+        if settings.host is not None or settings.config_profile is not None:
             raise
         note = f"no workspace was asked ({error}); the surface is what the name suggests"
         return _explained(settings, *_guessed(settings), note)

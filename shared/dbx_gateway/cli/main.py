@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from dbx_gateway.cli import commands
 from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.families import Family
+from dbx_gateway.surfaces import Api, Surface
 from dbx_gateway.version import __version__
 
 __all__ = ["main", "parser"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 1 something failed, 2 wrong arguments."""
+    """Run one command and return its exit status: 0 done, 1 something failed, 2 wrong arguments, 130 interrupted.
+
+    With ``--json``, a command that could not be carried out prints an object with ``error``.
+    """
     given = parser().parse_args(arguments)
     try:
         status: int = given.run(given)
+        sys.stdout.flush()
     except DbxGatewayError as error:
+        if given.json:
+            print(json.dumps({"error": {"type": type(error).__name__, "message": str(error)}}, ensure_ascii=False))
         print(f"dbx-gateway: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read the output has gone; what is still unwritten has to go somewhere when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
 
@@ -83,6 +94,8 @@ def _where(command: argparse.ArgumentParser) -> None:
         "--host", help="https://… of the workspace; else DATABRICKS_HOST or the Databricks config file"
     )
     command.add_argument("--profile", dest="config_profile", help="section of the Databricks config file")
-    command.add_argument("--surface", default=None, choices=("auto", "ai-gateway", "model-serving"))
-    command.add_argument("--api", default=None, help="chat-completions, responses, messages or generate-content")
-    command.add_argument("--family", default=None, help="the model's family where nothing tells it")
+    command.add_argument("--surface", choices=("auto", *get_args(Surface)))
+    command.add_argument("--api", choices=("auto", *get_args(Api)))
+    command.add_argument(
+        "--family", choices=get_args(Family), metavar="FAMILY", help="the model's family where nothing tells it"
+    )

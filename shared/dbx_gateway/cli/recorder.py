@@ -2,48 +2,104 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-__all__ = ["recording_clients"]
+from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.request_log import SECRETS
+from dbx_gateway.transport import Verify, new_async_client, new_client
+
+__all__ = ["recording"]
 
 _KEPT_REQUEST_HEADERS: Final = frozenset({"content-type", "accept", "anthropic-version", "user-agent"})
 _KEPT_ANSWER_HEADERS: Final = frozenset({"content-type", "retry-after", "retry-after-ms", "x-request-id"})
+_CREDENTIAL_HEADERS: Final = ("authorization", "x-databricks-ai-gateway-token", "x-api-key", "x-goog-api-key")
+_MASK: Final = b"***"
+
+_ONE_LOOP_ONLY: Final = httpx.Limits(max_keepalive_connections=0)
+"""A check runs one event loop after another, and a connection cannot move from one to the next."""
+
+
+@contextmanager
+def recording(folder: Path, verify: Verify = None) -> Generator[dict[str, Any]]:
+    """Give settings whose requests and answers are written to ``folder``, one numbered JSON file each.
+
+    Only headers that carry no credential are kept. The credential of a request is masked wherever else it stands, and
+    so is whatever looks like one. The connections are closed at the end.
+
+    Args:
+        folder: made if it is not there; files of earlier recordings in it are kept.
+        verify: the TLS setting to connect with.
+
+    Raises:
+        ConfigurationError: ``folder`` cannot be written to.
+    """
+    files = _Folder(folder)
+    with new_client(verify) as client:
+        client.event_hooks = {"response": [files.tap]}
+        async_client = new_async_client(verify, _ONE_LOOP_ONLY)
+        async_client.event_hooks = {"response": [files.tap_async]}
+        try:
+            yield {"http_client": client, "http_async_client": async_client}
+        finally:
+            asyncio.run(async_client.aclose())
 
 
 class _Folder:
     """A folder of numbered exchanges."""
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            taken = [int(file.stem) for file in path.glob("*.json") if file.stem.isdecimal()]
+        except OSError as error:
+            raise ConfigurationError(f"cannot record to {path}: {error.strerror}; give another folder") from error
         self._path = path
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(max(taken, default=0) + 1)
         self._lock = threading.Lock()
 
-    def write(self, request: httpx.Request, content: bytes, response: httpx.Response, body: bytes) -> None:
-        with self._lock:
-            number = next(self._numbers)
+    def tap(self, response: httpx.Response) -> None:
+        """Write the exchange down once its answer has been read or left."""
+        stream = response.stream
+        assert isinstance(stream, httpx.SyncByteStream)  # noqa: S101  # a sync client's
+        response.stream = _Tee(stream, lambda body: self._write(response, body))
+
+    async def tap_async(self, response: httpx.Response) -> None:
+        """The same as :meth:`tap`, for an async client."""
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  # an async client's
+        response.stream = _AsyncTee(stream, lambda body: self._write(response, body))
+
+    def _write(self, response: httpx.Response, body: bytes) -> None:
+        request = response.request
+        known = _credentials(request.headers)
         record = {
             "method": request.method,
-            "path": request.url.raw_path.decode(),
+            "path": _masked(request.url.raw_path, known).decode(),
             "request_headers": _kept(request.headers, _KEPT_REQUEST_HEADERS),
-            "request": _readable(content),
+            "request": _readable(_masked(request.content, known)),
             "status": response.status_code,
             "answer_headers": _kept(response.headers, _KEPT_ANSWER_HEADERS),
-            "answer": _readable(body),
+            "answer": _readable(_masked(_decoded(body, response.headers), known)),
         }
+        with self._lock:
+            number = next(self._numbers)
         file = self._path / f"{number:04d}.json"
         file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 class _Tee(httpx.SyncByteStream):
-    def __init__(self, inner: httpx.SyncByteStream, done: Any) -> None:
+    """A stream that remembers what was read from it, and tells at its end."""
+
+    def __init__(self, inner: httpx.SyncByteStream, done: Callable[[bytes], None]) -> None:
         self._inner, self._done, self._seen = inner, done, bytearray()
 
     def __iter__(self) -> Iterator[bytes]:
@@ -57,7 +113,9 @@ class _Tee(httpx.SyncByteStream):
 
 
 class _AsyncTee(httpx.AsyncByteStream):
-    def __init__(self, inner: httpx.AsyncByteStream, done: Any) -> None:
+    """The same as :class:`_Tee`, for an async client."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, done: Callable[[bytes], None]) -> None:
         self._inner, self._done, self._seen = inner, done, bytearray()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -70,48 +128,26 @@ class _AsyncTee(httpx.AsyncByteStream):
         self._done(bytes(self._seen))
 
 
-class _Recording(httpx.HTTPTransport):
-    def __init__(self, folder: _Folder) -> None:
-        super().__init__()
-        self._folder = folder
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        content = request.read()
-        response = super().handle_request(request)
-        stream = response.stream
-        assert isinstance(stream, httpx.SyncByteStream)  # noqa: S101  # a sync transport answers with one
-        tee = _Tee(stream, lambda body: self._folder.write(request, content, response, body))
-        return httpx.Response(
-            response.status_code, headers=response.headers, stream=tee, extensions=response.extensions
-        )
+def _decoded(body: bytes, headers: httpx.Headers) -> bytes:
+    """Return ``body`` without the compression it came in; as it came where it was cut."""
+    encoding = headers.get("content-encoding")
+    if encoding is None:
+        return body
+    try:
+        return httpx.Response(200, headers={"content-encoding": encoding}, content=body).content
+    except httpx.DecodingError:
+        return body
 
 
-class _AsyncRecording(httpx.AsyncHTTPTransport):
-    def __init__(self, folder: _Folder) -> None:
-        super().__init__()
-        self._folder = folder
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        content = await request.aread()
-        response = await super().handle_async_request(request)
-        stream = response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  # an async transport answers with one
-        tee = _AsyncTee(stream, lambda body: self._folder.write(request, content, response, body))
-        return httpx.Response(
-            response.status_code, headers=response.headers, stream=tee, extensions=response.extensions
-        )
+def _credentials(headers: httpx.Headers) -> tuple[bytes, ...]:
+    values = [headers[name].rpartition(" ")[2] for name in _CREDENTIAL_HEADERS if name in headers]
+    return tuple(value.encode() for value in values if value)
 
 
-def recording_clients(folder: Path) -> dict[str, Any]:
-    """Return settings whose requests and answers are written to ``folder``, one JSON file each.
-
-    Only headers that carry no credential are kept.
-    """
-    files = _Folder(folder)
-    return {
-        "http_client": httpx.Client(transport=_Recording(files)),
-        "http_async_client": httpx.AsyncClient(transport=_AsyncRecording(files)),
-    }
+def _masked(text: bytes, known: tuple[bytes, ...]) -> bytes:
+    for credential in known:
+        text = text.replace(credential, _MASK)
+    return SECRETS.sub(_MASK, text)
 
 
 def _kept(headers: httpx.Headers, names: frozenset[str]) -> dict[str, str]:

@@ -20,11 +20,13 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any, Literal
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
+from dbx_gateway.testing import spoken_tools as spoken
 from dbx_gateway.testing.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn
 from dbx_gateway.testing.schema_values import Hints, hints_of, value_for
 from dbx_gateway.testing.seals import is_genuine, seal
+from dbx_gateway.testing.shape import is_object
 from dbx_gateway.testing.wire import Situation, pieces
 
 __all__ = ["Memory", "answer", "is_own_signature"]
@@ -67,7 +69,8 @@ def answer(ask: Ask, situation: Situation, memory: Memory) -> Answer:
     With tools on offer and no result given since the last user turn, or with a call forced, it calls: the tools that
     the user's words name, else the first; several when the words say "both", "each" or "parallel" or name several. The
     arguments follow the tools' schemas and take the user's numbers and quoted words in order. After results it quotes
-    them. A schema or JSON mode is obeyed; anything else is echoed. A word is a token.
+    them. A schema is obeyed, also one that a system turn only tells of, and so is JSON mode; anything else is echoed. A
+    word is a token. Tools that the prompt offers in words are called in words.
     """
     made = memory.next_id()
     calls = _calls(ask, situation, memory, made)
@@ -137,18 +140,49 @@ def _say(ask: Ask, situation: Situation, memory: Memory) -> tuple[tuple[Saying, 
 
 def _text(ask: Ask, user: str, markers: dict[str, str]) -> str:
     results = _results(ask.turns)
-    if ask.schema is not None:
+    schema = _prompted_schema(ask) if ask.schema is None else ask.schema
+    if schema is not None:
         hints = hints_of(user)
         hints.strings.extend(results)
-        return to_json(value_for(ask.schema, hints)).decode()
+        return to_json(value_for(schema, hints)).decode()
     if ask.json_mode:
         return to_json({"answer": results[-1] if results else user}).decode()
+    if tools := spoken.spoken_tools(ask):
+        return _in_words(ask, tools)
     if results:
-        return "The tools answered: " + "; ".join(results)
+        return _quote(results)
     if "long" in markers:
         words = int(markers["long"] or 400)
         return " ".join(f"word{number}" for number in range(1, words + 1))
     return f"You said: {user}"
+
+
+def _quote(results: list[str]) -> str:
+    return "The tools answered: " + "; ".join(results)
+
+
+def _in_words(ask: Ask, tools: tuple[AskedTool, ...]) -> str:
+    """Answer a prompt that offers its tools in words: call one, then quote what it answered."""
+    if told := spoken.observations(ask):
+        return spoken.closing(_quote(told))
+    user = spoken.question(ask)
+    tool = _picked(tools, user)[0]
+    return spoken.action(tool.name, _arguments(tool, hints_of(user)))
+
+
+def _prompted_schema(ask: Ask) -> dict[str, Any] | None:
+    """The JSON schema that a system turn tells the model to follow in words, as a model would."""
+    for turn in ask.turns:
+        start, end = turn.text.find("{"), turn.text.rfind("}")
+        if turn.role != "system" or "schema" not in turn.text.lower() or not 0 <= start < end:
+            continue
+        try:
+            found = from_json(turn.text[start : end + 1])
+        except ValueError:
+            continue
+        if is_object(found) and "properties" in found:
+            return found
+    return None
 
 
 def _obey_stop(text: str, stops: tuple[str, ...]) -> tuple[str, str | None]:
@@ -199,28 +233,28 @@ def _wanted(ask: Ask, user: str) -> list[AskedTool]:
         return _next_required(ask, user)
     if _results(ask.turns) or "[no tools]" in user or not user:
         return []
-    return _picked(ask, user)
+    return _picked(ask.tools, user)
 
 
 def _next_required(ask: Ask, user: str) -> list[AskedTool]:
     """A forced choice after results asks for a tool not called yet, if there is one."""
     if not _results(ask.turns):
-        return _picked(ask, user)
+        return _picked(ask.tools, user)
     current = takewhile(lambda turn: turn.role != "user" or bool(turn.results), reversed(ask.turns))
     called = {name for turn in current for _, name in turn.calls}
     return ([tool for tool in ask.tools if tool.name not in called] or list(ask.tools))[:1]
 
 
-def _picked(ask: Ask, user: str) -> list[AskedTool]:
-    named = [tool for tool in ask.tools if _is_named(tool.name, user)]
+def _picked(tools: tuple[AskedTool, ...], user: str) -> list[AskedTool]:
+    named = [tool for tool in tools if _is_named(tool.name, user)]
     if len(named) > 1:
         return named
     several = bool(_SEVERAL.search(user))
     if not several:
-        return named or list(ask.tools[:1])
-    if named or len(ask.tools) == 1:
-        return [(named or list(ask.tools))[0]] * 2
-    return list(ask.tools[:2])
+        return named or list(tools[:1])
+    if named or len(tools) == 1:
+        return [(named or list(tools))[0]] * 2
+    return list(tools[:2])
 
 
 def _is_named(name: str, text: str) -> bool:

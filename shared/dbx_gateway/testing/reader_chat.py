@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic_core import from_json
@@ -57,6 +57,20 @@ _FIELDS = frozenset(
 )
 """Every field of the pure dialect (dialects.md section 1.1)."""
 
+_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "logprobs": ("a boolean", lambda value: isinstance(value, bool)),
+    "max_completion_tokens": ("a positive integer", lambda value: _is_whole(value) and value > 0),
+    "max_tokens": ("a positive integer", lambda value: _is_whole(value) and value > 0),
+    "n": ("an integer from 1 to 8", lambda value: _is_whole(value) and 0 < value <= 8),
+    "reasoning_effort": ("a string", lambda value: isinstance(value, str)),
+    "stop": ("a string or an array of strings", lambda value: isinstance(value, str) or _are_strings(value)),
+    "stream": ("a boolean", lambda value: isinstance(value, bool)),
+    "temperature": ("a number", lambda value: _is_whole(value) or isinstance(value, float)),
+    "tools": ("an array", is_array),
+    "top_p": ("a number", lambda value: _is_whole(value) or isinstance(value, float)),
+}
+"""What the values of fields are held to; null is taken for absent."""
+
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _MEDIA = {"image_url": "image", "file": "pdf", "input_audio": "audio"}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -70,6 +84,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
         Refused: a field is of the wrong shape; a tool result stands without its call, or a call without its result.
     """
     _check_top_level(body, situation, model_from_path)
+    _check_types(body)
     messages = _messages(body)
     _check_tool_order(messages)
     tools = tuple(_tool(number, tool) for number, tool in enumerate(entries(body, "tools")))
@@ -108,12 +123,26 @@ def _check_top_level(body: dict[str, Any], situation: Situation, model_from_path
         raise Refused(400, "The 'stream_options' parameter is only allowed when 'stream' is enabled.")
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_strings(value: Any) -> bool:
+    return is_array(value) and all(isinstance(one, str) for one in value)
+
+
+def _check_types(body: dict[str, Any]) -> None:
+    for name, (expected, is_right) in _TYPES.items():
+        if body.get(name) is not None and not is_right(body[name]):
+            raise Refused(400, f"Invalid type for '{name}': expected {expected}.")
+
+
 def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
     messages = entries(body, "messages")
     if not messages:
         raise Refused(400, "Invalid 'messages': expected a non-empty array.")
     for number, message in enumerate(messages):
-        if not is_object(message) or message.get("role") not in _ROLES:
+        if not is_object(message) or str(message.get("role")) not in _ROLES:
             raise Refused(400, f"Invalid 'messages[{number}].role': supported values are: {', '.join(_ROLES)}.")
     return messages
 
@@ -123,11 +152,12 @@ def _check_tool_order(messages: list[dict[str, Any]]) -> None:
     pending: set[str] = set()
     for number, message in enumerate(messages):
         if message["role"] == "tool":
-            if message.get("tool_call_id") not in pending:
+            answered = message.get("tool_call_id")
+            if not isinstance(answered, str) or answered not in pending:
                 raise Refused(
                     400, "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
                 )
-            pending.discard(message["tool_call_id"])
+            pending.discard(answered)
             continue
         _check_answered(pending)
         pending = {_call(number, call)[0] for call in entries(message, "tool_calls")}
@@ -220,7 +250,7 @@ def _parts(number: int, content: Any) -> list[dict[str, Any]]:
         raise Refused(400, f"Invalid type for 'messages[{number}].content': expected a string or an array of objects.")
     known = {"text", "refusal", "reasoning", *_MEDIA}
     for at, part in enumerate(content):
-        if not is_object(part) or part.get("type") not in known:
+        if not is_object(part) or str(part.get("type")) not in known:
             raise Refused(
                 400, f"Invalid value: 'messages[{number}].content[{at}].type'. Supported values are: {sorted(known)}."
             )
@@ -260,14 +290,11 @@ def _check_arguments(number: int, arguments: str) -> None:
 
 def _signatures(parts: list[dict[str, Any]], calls: list[dict[str, Any]]) -> Iterator[str]:
     for part in parts:
-        for segment in entries(part, "summary"):
-            if segment.get("signature"):
-                yield segment["signature"]
-        if part.get("thoughtSignature"):
-            yield part["thoughtSignature"]
-    for call in calls:
-        if call.get("thoughtSignature"):
-            yield call["thoughtSignature"]
+        segments = filter(is_object, entries(part, "summary"))
+        yield from (str(segment["signature"]) for segment in segments if segment.get("signature"))
+    for signed in (*parts, *calls):
+        if signed.get("thoughtSignature"):
+            yield str(signed["thoughtSignature"])
 
 
 def _reasons(body: dict[str, Any], situation: Situation) -> bool:

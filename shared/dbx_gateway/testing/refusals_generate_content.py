@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from dbx_gateway.profiles import version_of
+from dbx_gateway.testing.schema_soundness import is_sound_schema
 from dbx_gateway.testing.shape import entries, inside
 from dbx_gateway.testing.shapes_generate_content import bad_request, schema_fault
 from dbx_gateway.testing.wire import Refused, Situation
@@ -41,6 +42,8 @@ _PAYLOADS = frozenset(
     }
 )
 """What a part holds: exactly one of these."""
+_NAMED = ("functionCall", "functionResponse")
+"""Payloads that must carry the name of their function."""
 _FUNCTION_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}\Z")
 
 
@@ -89,8 +92,7 @@ def _check_parts(at: int, content: dict[str, Any]) -> None:
                 f"'{sorted(held)[1]}'",
                 f"{where}[{position}]",
             )
-        call = inside(part, "functionCall") or inside(part, "functionResponse")
-        if call and not call.get("name"):
+        if any(part.get(kind) is not None and not part[kind].get("name") for kind in _NAMED):
             raise bad_request(f"* GenerateContentRequest.{where}[{position}]: Name cannot be empty.\n", where)
 
 
@@ -181,6 +183,8 @@ def _check_declaration(at: int, declaration: dict[str, Any]) -> None:
         )
     if declaration.get("parameters") is not None and declaration.get("parametersJsonSchema") is not None:
         raise bad_request("parameters and parameters_json_schema must not both be set.", where)
+    if not is_sound_schema(inside(declaration, "parametersJsonSchema")):
+        raise bad_request("parameters_json_schema is not valid JSON Schema.", where)
     schema = inside(declaration, "parameters")
     if str(schema.get("type", "object")).lower() == "object" and schema and not schema.get("properties"):
         raise bad_request(
@@ -215,6 +219,8 @@ def check_config(body: dict[str, Any], situation: Situation) -> None:
     schemas = [name for name in ("responseSchema", "responseJsonSchema") if config.get(name) is not None]
     if len(schemas) > 1:
         raise bad_request("response_schema and response_json_schema must not both be set.", "generation_config")
+    if not is_sound_schema(inside(config, "responseJsonSchema")):
+        raise bad_request("response_json_schema is not valid JSON Schema.", "generation_config")
     if schemas and config.get("responseMimeType") not in ("application/json", "text/x.enum"):
         raise bad_request(
             "* GenerateContentRequest.generation_config.response_schema: only allowed for response mime type "

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dbx_gateway.testing.schema_soundness import is_sound_schema
 from dbx_gateway.testing.seals import is_of
 from dbx_gateway.testing.shape import Path, entries, inside, is_array, is_object
 from dbx_gateway.testing.shapes_messages import alternatives, bad_request
@@ -220,6 +221,8 @@ def check_model(body: dict[str, Any], situation: Situation) -> None:
     _check_sampling(body, situation)
     _check_thinking(body, situation)
     _check_tools(body, situation)
+    if not is_sound_schema(inside(body, "output_config", "format", "schema")):
+        raise bad_request("output_config.format.schema: Invalid schema: it must match JSON Schema draft 2020-12")
     effort = inside(body, "output_config").get("effort")
     efforts = situation.profile.efforts
     if effort is not None and efforts and effort not in efforts:
@@ -310,6 +313,10 @@ def _check_tools(body: dict[str, Any], situation: Situation) -> None:
 
 
 def _check_root(at: int, schema: dict[str, Any]) -> None:
+    if not is_sound_schema(schema):
+        raise bad_request(
+            f"tools.{at}.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12"
+        )
     if schema.get("type") != "object":
         raise bad_request(f"tools.{at}.custom.input_schema.type: Field required")
     for keyword in ("oneOf", "allOf", "anyOf"):

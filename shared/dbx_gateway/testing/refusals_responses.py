@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from dbx_gateway.testing.schema_soundness import is_sound_schema
 from dbx_gateway.testing.seals import is_of
 from dbx_gateway.testing.shape import entries, inside, is_object
 from dbx_gateway.testing.shapes_responses import bad_request, supported_values
@@ -176,6 +177,8 @@ def _check_parameters(at: int, tool: dict[str, Any]) -> None:
         return
     where = f"tools[{at}].parameters"
     start = f"Invalid schema for function '{tool['name']}':"
+    if not is_sound_schema(schema):
+        raise bad_request(f"{start} it is not valid JSON Schema.", where, "invalid_function_parameters")
     if "type" in schema and schema["type"] != "object":
         raise bad_request(
             f"{start} schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{schema['type']}\"'.",
@@ -190,6 +193,12 @@ def _check_parameters(at: int, tool: dict[str, Any]) -> None:
 
 def _check_format(body: dict[str, Any]) -> None:
     form = inside(body, "text", "format")
+    if not is_sound_schema(inside(form, "schema")):
+        raise bad_request(
+            f"Invalid schema for response_format '{form['name']}': it is not valid JSON Schema.",
+            "text.format.schema",
+            "invalid_json_schema",
+        )
     if form.get("type") == "json_schema" and form.get("strict"):
         fault = _strict_fault(form["schema"], ())
         if fault is not None:

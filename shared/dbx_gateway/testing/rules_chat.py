@@ -27,9 +27,6 @@ _UNSUPPORTED = frozenset({"presence_penalty", "frequency_penalty", "seed"})
 _ACCEPTED = frozenset(
     {
         "cache_control",
-        "context",
-        "custom_inputs",
-        "databricks_options",
         "logprobs",
         "max_completion_tokens",
         "max_tokens",
@@ -53,6 +50,7 @@ _ACCEPTED = frozenset(
 )
 """What a workspace takes at the top level (databricks-wire.md section 5.1); fields with a rule of their own are apart."""
 
+_TAKEN_BY_AGENTS = frozenset({"context", "custom_inputs", "databricks_options"})
 _MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "refusal", "name", "cache_control"})
 
 
@@ -67,9 +65,10 @@ def _present(fields: Iterable[str]) -> Callable[[Body, Situation], Verdict]:
 
 def _unknown_fields(body: Body, situation: Situation) -> Verdict:
     own = _OWN_FIELDS | _UNSUPPORTED | {"parallel_tool_calls", "stream_options"}
+    taken = _ACCEPTED | _TAKEN_BY_AGENTS if situation.family == "agent" else _ACCEPTED
     thinks = situation.family in ("claude", "gemini")
     for name in sorted(set(body) - own):
-        if name not in _ACCEPTED or (name in ("thinking", "output_config") and not thinks):
+        if name not in taken or (name in ("thinking", "output_config") and not thinks):
             return unknown_field(name, situation)
     return None
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbx_gateway.testing.shape import entries, is_array, is_object
+from dbx_gateway.testing.wire import object_under
 
 __all__ = ["Hints", "hints_of", "value_for"]
 
 _QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'(?!\w)|“([^”]+)”")
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
+_NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?![\w])")
 _NAME = re.compile(r"(?<=[a-z,:] )[A-Z][\w-]+(?: [A-Z][\w-]+)*")
 _DEEPEST = 6
+_LONGEST = 64
 
 _FORMATS = {
     "date-time": "2026-01-02T03:04:05Z",
@@ -72,8 +74,8 @@ class _Maker:
         for key in ("const", "default"):
             if key in schema and (key == "const" or "pattern" in schema):
                 return schema[key]
-        if "enum" in schema:
-            return self._one_of(schema["enum"])
+        if options := entries(schema, "enum"):
+            return self._one_of(options)
         match self._type(schema):
             case "object":
                 return self._object(schema, depth)
@@ -97,9 +99,9 @@ class _Maker:
         for _ in range(_DEEPEST):
             if "$ref" in merged:
                 merged = self._target(str(merged.pop("$ref"))) | merged
-            elif branches := merged.pop("anyOf", None) or merged.pop("oneOf", None):
+            elif branches := _taken(merged, "anyOf") or _taken(merged, "oneOf"):
                 merged = _first_filled(branches) | merged
-            elif parts := merged.pop("allOf", None):
+            elif parts := _taken(merged, "allOf"):
                 merged = self._merge(parts) | merged
             else:
                 break
@@ -108,8 +110,8 @@ class _Maker:
     def _merge(self, parts: Iterable[Any]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for part in map(self._resolve, parts):
-            properties = {**merged.get("properties", {}), **part.get("properties", {})}
-            required = [*merged.get("required", []), *part.get("required", [])]
+            properties = {**object_under(merged, "properties"), **object_under(part, "properties")}
+            required = [*entries(merged, "required"), *entries(part, "required")]
             merged |= part
             merged |= {"properties": properties, "required": required} if properties else {}
         return merged
@@ -140,8 +142,8 @@ class _Maker:
         return next((option for option in options if option is not None), None)
 
     def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
-        properties: dict[str, Any] = schema.get("properties") or {}
-        required = set(schema.get("required") or ())
+        properties = object_under(schema, "properties")
+        required = {name for name in entries(schema, "required") if isinstance(name, str)}
         if not required and depth == 0:
             required = set(properties)
         return {
@@ -155,16 +157,14 @@ class _Maker:
         return bool(self._hints.numbers) if kind in ("integer", "number") else False
 
     def _array(self, schema: dict[str, Any], name: str, depth: int) -> list[Any]:
-        prefix: list[Any] = schema.get("prefixItems") or []
+        prefix = entries(schema, "prefixItems")
         made = [self.make(inner, name, depth + 1) for inner in prefix]
-        if depth >= _DEEPEST and not schema.get("minItems"):
-            return made
-        least = int(schema.get("minItems") or 1)
-        most = int(schema.get("maxItems") or 64)
+        least = int(_number_under(schema, "minItems", 0 if depth >= _DEEPEST else 1))
+        most = int(_number_under(schema, "maxItems", _LONGEST))
         if prefix:
             return made
         items: Any = schema.get("items")
-        while len(made) < least or (len(made) < most and self._has_more(items)):
+        while len(made) < min(least, _LONGEST) or (len(made) < most and self._has_more(items)):
             made.append(self.make(items, name, depth + 1))
         return made[:most]
 
@@ -177,7 +177,7 @@ class _Maker:
 
     def _number(self, schema: dict[str, Any], *, whole: bool) -> float:
         number = self._hints.numbers.popleft() if self._hints.numbers else 1.0
-        step = float(schema.get("multipleOf") or (1 if whole else 0))
+        step = abs(_number_under(schema, "multipleOf", 1 if whole else 0))
         low = _bound(schema, "minimum", "exclusiveMinimum", step or 0.5)
         high = _bound(schema, "maximum", "exclusiveMaximum", -(step or 0.5))
         number = min(max(number, low), high)
@@ -194,9 +194,20 @@ class _Maker:
         if isinstance(form, str) and form in _FORMATS:
             return _FORMATS[form]
         text = self._hints.strings.popleft() if self._hints.strings else f"some {name}"
-        text = text.ljust(int(schema.get("minLength") or 0), "x")
-        most = schema.get("maxLength")
-        return text[: int(most)] if most is not None else text
+        text = text.ljust(int(_number_under(schema, "minLength", 0)), "x")
+        return text[: int(_number_under(schema, "maxLength", len(text)))]
+
+
+def _taken(schema: dict[str, Any], key: str) -> list[Any]:
+    """The list under a key, which is taken out of the schema."""
+    found = entries(schema, key)
+    schema.pop(key, None)
+    return found
+
+
+def _number_under(schema: dict[str, Any], key: str, absent: float) -> float:
+    found = schema.get(key)
+    return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else absent
 
 
 def _first_filled(branches: list[Any]) -> dict[str, Any]:
@@ -206,7 +217,5 @@ def _first_filled(branches: list[Any]) -> dict[str, Any]:
 
 def _bound(schema: dict[str, Any], inclusive: str, exclusive: str, inside: float) -> float:
     nowhere = float("-inf") if inside > 0 else float("inf")
-    if isinstance(schema.get(exclusive), (int, float)) and not isinstance(schema.get(exclusive), bool):
-        return float(schema[exclusive]) + inside
-    limit = schema.get(inclusive)
-    return nowhere if limit is None else float(limit)
+    beyond = _number_under(schema, exclusive, nowhere)
+    return beyond + inside if beyond != nowhere else _number_under(schema, inclusive, nowhere)

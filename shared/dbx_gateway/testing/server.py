@@ -128,7 +128,10 @@ class RunningServer:
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name="simulated workspace", daemon=True)
         self._thread.start()
-        self._server.ready.wait(_START_SECONDS)
+        if not self._server.ready.wait(_START_SECONDS):
+            self.stop()
+            message = f"the server did not start within {_START_SECONDS:.0f} s"
+            raise RuntimeError(message)
 
     def _run(self) -> None:
         self._server.run(sockets=[self._socket])
@@ -168,9 +171,15 @@ class _Server(uvicorn.Server):
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small writes at once only on sockets that say they are TCP; else every answer waits 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
+    try:
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
     return listening
 
 

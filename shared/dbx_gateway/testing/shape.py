@@ -205,7 +205,7 @@ def _tag_faults(value: Any, shape: Tagged, path: Path) -> Iterator[Fault]:
         tag = shape.default
     if tag is None:
         yield Fault("missing", (*path, shape.tag))
-    elif tag not in shape.choices:
+    elif not isinstance(tag, str) or tag not in shape.choices:
         yield Fault("tag", (*path, shape.tag), tuple(shape.choices), tag)
     else:
         yield from _field_faults(value, shape.choices[tag], path)

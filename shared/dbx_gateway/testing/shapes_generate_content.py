@@ -162,7 +162,7 @@ _CONFIG = _message(
     seed=INTEGER,
     responseMimeType=STRING,
     responseSchema=_SCHEMA_VALUE,
-    responseJsonSchema=ANY,
+    responseJsonSchema=OBJECT,
     responseModalities=Many(STRING),
     mediaResolution=STRING,
     speechConfig=OBJECT,
@@ -197,6 +197,8 @@ _REQUEST = _message(
     continuationToken=STRING,
     model=STRING,
 )
+_COUNT = Leaf("integer", lambda value: str(value).isdecimal() and not isinstance(value, bool))
+"""A 64-bit integer, which this vendor takes as a number or as its digits in a string."""
 _SCHEMA_FIELDS: dict[str, Shape] = {
     "type": Words(
         tuple(
@@ -217,12 +219,12 @@ _SCHEMA_FIELDS: dict[str, Shape] = {
     "pattern": STRING,
     "minimum": NUMBER,
     "maximum": NUMBER,
-    "minItems": ANY,
-    "maxItems": ANY,
-    "minLength": ANY,
-    "maxLength": ANY,
-    "minProperties": ANY,
-    "maxProperties": ANY,
+    "minItems": _COUNT,
+    "maxItems": _COUNT,
+    "minLength": _COUNT,
+    "maxLength": _COUNT,
+    "minProperties": _COUNT,
+    "maxProperties": _COUNT,
     "items": OBJECT,
     "properties": OBJECT,
     "anyOf": Many(OBJECT),

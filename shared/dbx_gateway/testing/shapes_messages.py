@@ -260,6 +260,7 @@ _REQUEST = Fields(
     ("cache_control", "container", "inference_geo", "speed"),
 )
 _CUSTOM_TOOL = Tagged("type", {"custom": _TOOL}, default="custom")
+_SERVER_TOOL_NAME = Fields({"name": STRING}, ("name",))
 _SERVER_TOOL = re.compile(r"[a-z_]+_\d{8}\Z")
 """The dated types of the vendor's own tools (``web_search_20250305``): understood as offered and never called."""
 
@@ -274,8 +275,10 @@ def check_shape(body: dict[str, Any]) -> None:
     for position, tool in enumerate(entries(body, "tools")) if fault is None else ():
         kind = tool.get("type")
         if isinstance(kind, str) and _SERVER_TOOL.match(kind):
-            continue
-        fault = fault or first_fault(tool, _CUSTOM_TOOL, ("tools", position))
+            named = {key: value for key, value in tool.items() if key == "name"}
+            fault = fault or first_fault(named, _SERVER_TOOL_NAME, ("tools", position))
+        else:
+            fault = fault or first_fault(tool, _CUSTOM_TOOL, ("tools", position))
     if fault is not None:
         raise bad_request(_worded(fault))
 

@@ -163,7 +163,7 @@ def object_under(value: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def databricks_error(code: str, message: str) -> dict[str, Any]:
-    """Return an error body as the workspace words it (databricks-wire.md section 7)."""
+    """Return an error body as the workspace words it (databricks-wire.md section 5.8)."""
     return {"error_code": code, "message": message}
 
 

@@ -35,6 +35,8 @@ def embed(body: dict[str, Any], situation: Situation) -> tuple[dict[str, Any], C
         raise Refused(400, f'json: unknown field "{unknown[0]}"')
     texts = _texts(body.get("input"))
     size = body.get("dimensions") or _DIMENSIONS
+    if not isinstance(size, int) or not 0 < size <= _DIMENSIONS:
+        raise Refused(400, f"Invalid 'dimensions': expected an integer from 1 to {_DIMENSIONS}.")
     tokens = sum(len(_WORD.findall(text)) for text in texts)
     data = [
         {"object": "embedding", "index": number, "embedding": _written(_vector(text, size), body)}

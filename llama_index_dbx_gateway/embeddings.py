@@ -1,0 +1,99 @@
+"""``DbxGatewayEmbedding``: LlamaIndex's embeddings for the embedding models of a Databricks workspace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
+from pydantic import ConfigDict, model_validator
+
+from dbx_gateway.errors import ConfigurationError
+from llama_index_dbx_gateway.connection import Connection
+
+__all__ = ["DbxGatewayEmbedding"]
+
+
+class DbxGatewayEmbedding(Connection, BaseEmbedding):
+    """Vectors of texts from an embedding model of a workspace.
+
+    Constructing one needs no network and no credentials.
+
+    Example:
+        >>> DbxGatewayEmbedding(model="databricks-gte-large-en").get_query_embedding("tables")  # doctest: +SKIP
+
+    Raises:
+        ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+
+    model_name: str = ""
+    """The same as ``model``: LlamaIndex's name for it."""
+    dimensions: int | None = None
+    """Length of the vectors, for models that offer several."""
+    query_instruction: str | None = None
+    """Text to put in front of each query, for models that want one."""
+    text_instruction: str | None = None
+    """Text to put in front of each document, for models that want one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _both_names(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        names = {values[name] for name in ("model", "model_name", "endpoint") if values.get(name)}
+        if len(names) > 1:
+            raise ConfigurationError(f"model is given twice, as {' and '.join(sorted(names))}; give it once")
+        rest = {name: value for name, value in values.items() if name not in ("model", "model_name", "endpoint")}
+        return {**rest, "model": name, "model_name": name} if (name := next(iter(names), "")) else rest
+
+    @model_validator(mode="after")
+    def _named_by_environment(self) -> DbxGatewayEmbedding:
+        self.__dict__["model_name"] = self.model
+        return self
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that stands for this class in serialised forms."""
+        return "DbxGatewayEmbedding"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        twin = {"model": "model_name", "model_name": "model"}.get(name)
+        if twin is not None and getattr(self, twin) != value:
+            super().__setattr__(twin, value)
+
+    def _options(self) -> dict[str, Any]:
+        return {"dimensions": self.dimensions}
+
+    def _embed(self, texts: list[str]) -> list[Embedding]:
+        return [list(vector) for vector in self._both()[0].embed(texts, **self._options()).vectors]
+
+    async def _aembed(self, texts: list[str]) -> list[Embedding]:
+        found = await self._both()[1].embed(texts, **self._options())
+        return [list(vector) for vector in found.vectors]
+
+    def _get_query_embedding(self, query: str) -> Embedding:
+        return self._embed([_instructed(self.query_instruction, query)])[0]
+
+    async def _aget_query_embedding(self, query: str) -> Embedding:
+        return (await self._aembed([_instructed(self.query_instruction, query)]))[0]
+
+    def _get_text_embedding(self, text: str) -> Embedding:
+        return self._get_text_embeddings([text])[0]
+
+    async def _aget_text_embedding(self, text: str) -> Embedding:
+        return (await self._aget_text_embeddings([text]))[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return self._embed([_instructed(self.text_instruction, text) for text in texts])
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return await self._aembed([_instructed(self.text_instruction, text) for text in texts])
+
+
+def _instructed(instruction: str | None, text: str) -> str:
+    """Return ``text`` behind an instruction, parted by a space unless the instruction brings its own."""
+    if not instruction:
+        return text
+    return f"{instruction}{text}" if instruction[-1].isspace() else f"{instruction} {text}"

@@ -1,0 +1,410 @@
+"""``DbxGateway``: LlamaIndex's LLM for every model a Databricks workspace serves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Final
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+    ToolCallBlock,
+)
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # there, but not in an __all__
+from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools.types import BaseTool
+from llama_index.core.types import Model, PydanticProgramMode
+from pydantic import ConfigDict
+from pydantic_core import from_json
+
+from dbx_gateway.families import check_family
+from dbx_gateway.profiles import Profile, profile_of
+from llama_index_dbx_gateway.answers import chat_response, completion, first_call_only
+from llama_index_dbx_gateway.connection import Connection
+from llama_index_dbx_gateway.messages import listed_calls, to_core
+from llama_index_dbx_gateway.provenance import Provenance
+from llama_index_dbx_gateway.streaming import Snapshots, aopened, closed_when_left, closed_when_left_async, opened
+from llama_index_dbx_gateway.structured import Structure
+from llama_index_dbx_gateway.tools import choice_of, described, format_of, specs_of
+
+__all__ = ["DbxGateway"]
+
+_WINDOW: Final = 128_000
+"""Context window taken for a model of which none is known: no chat model in the table of profiles has less."""
+_ROOM: Final = 8_192
+"""Tokens kept free for an answer where ``max_tokens`` does not say; the core's own default where an api needs one."""
+
+_dispatcher = get_dispatcher(__name__)
+
+
+class DbxGateway(Connection, FunctionCallingLLM):
+    """Any model a Databricks workspace serves, on Model Serving and AI Gateway.
+
+    Constructing one needs no network and no credentials, and neither does ``metadata``.
+
+    Example:
+        >>> llm = DbxGateway(model="databricks-claude-sonnet-4-5")  # doctest: +SKIP
+        >>> llm.complete("What is a lakehouse?").text  # doctest: +SKIP
+
+    Raises:
+        ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+
+    context_window: int | None = None
+    """Tokens of prompt and answer together; None takes what is known of the model."""
+    is_function_calling_model: bool | None = None
+    """Whether the model calls tools; None takes what is known of it."""
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that stands for this class in serialised forms."""
+        return "DbxGateway"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What is known of the model, without asking anyone."""
+        profile = self._profile()
+        window = self.context_window or profile.context_window or _WINDOW
+        room = min(profile.max_output or _ROOM, _ROOM, window // 4)
+        calls = profile.tools if self.is_function_calling_model is None else self.is_function_calling_model
+        return LLMMetadata(
+            context_window=window,
+            num_output=self.max_tokens or room,
+            is_chat_model=True,
+            is_function_calling_model=calls,
+            model_name=self.model,
+            system_role=MessageRole.SYSTEM,
+        )
+
+    def _profile(self) -> Profile:
+        return profile_of(self.model, check_family(self.family) if self.family is not None else None)
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return what traces show of this object: the model and how it is asked, no secret."""
+        return super().to_payload() | {"model": self.model, "temperature": self.temperature}
+
+    # --- the eight ways to ask -----------------------------------------------------------------------------------
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Return the model's answer.
+
+        Args:
+            messages: the conversation so far; not changed.
+            **kwargs: ``tools``, ``tool_choice``, ``response_format``, and settings for this call only.
+
+        Raises:
+            InvalidRequestError: the request cannot be sent; nothing was.
+            DbxGatewayError: the call failed.
+        """
+        return self._chat(messages, **kwargs)
+
+    @closed_when_left
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Yield the answer as it grows: ``delta`` is what is new, ``message`` is all so far.
+
+        Tool calls may be executed only once the stream has ended. Arguments and errors are those of ``chat``.
+        """
+        return opened(self._stream_chat(messages, **kwargs))
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Return the model's answer without blocking the event loop; see :meth:`chat`."""
+        return await self._achat(messages, **kwargs)
+
+    @closed_when_left_async
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """Return a stream of the answer as it grows; see :meth:`stream_chat`."""
+        return aopened(self._astream_chat(messages, **kwargs))
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002
+        """Return the model's answer to one text; see :meth:`chat`."""
+        return completion(self._chat(self._asked_as_user(prompt, formatted=formatted), **kwargs))
+
+    @closed_when_left
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: FBT001, FBT002
+        """Yield the answer to one text as it grows; see :meth:`stream_chat`."""
+        return opened(self._stream_complete(self._asked_as_user(prompt, formatted=formatted), **kwargs))
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002
+        """Return the model's answer to one text without blocking the event loop; see :meth:`chat`."""
+        return completion(await self._achat(self._asked_as_user(prompt, formatted=formatted), **kwargs))
+
+    @closed_when_left_async
+    @llm_completion_callback()
+    async def astream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: FBT001, FBT002  # LlamaIndex's own argument
+        **kwargs: Any,
+    ) -> CompletionResponseAsyncGen:
+        """Return a stream of the answer to one text as it grows; see :meth:`stream_chat`."""
+        return aopened(self._astream_complete(self._asked_as_user(prompt, formatted=formatted), **kwargs))
+
+    # --- the same without callbacks, so that one call is counted once --------------------------------------------
+
+    def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        single, options = self._options(kwargs)
+        answer = self._both()[0].chat(to_core(messages), **options)
+        response = chat_response(answer, options.get("model") or self.model)
+        return first_call_only(response) if single else response
+
+    async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        single, options = self._options(kwargs)
+        answer = await self._both()[1].chat(to_core(messages), **options)
+        response = chat_response(answer, options.get("model") or self.model)
+        return first_call_only(response) if single else response
+
+    def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        single, options = self._options(kwargs)
+        snapshots = Snapshots(options.get("model") or self.model, single=single)
+        with closing(self._both()[0].stream(to_core(messages), **options)) as events:
+            for event in events:
+                if (response := snapshots.of(event)) is not None:
+                    yield response
+
+    async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        single, options = self._options(kwargs)
+        snapshots = Snapshots(options.get("model") or self.model, single=single)
+        async with aclosing(self._both()[1].stream(to_core(messages), **options)) as events:
+            async for event in events:
+                if (response := snapshots.of(event)) is not None:
+                    yield response
+
+    def _stream_complete(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CompletionResponseGen:
+        with closing(self._stream_chat(messages, **kwargs)) as responses:
+            for response in responses:
+                yield completion(response)
+
+    async def _astream_complete(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CompletionResponseAsyncGen:
+        async with aclosing(self._astream_chat(messages, **kwargs)) as responses:
+            async for response in responses:
+                yield completion(response)
+
+    def _asked_as_user(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
+        """Return one user message; a prompt that is not formatted yet goes through ``completion_to_prompt``."""
+        text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
+        return [ChatMessage(role=MessageRole.USER, content=text)]
+
+    def _options(self, kwargs: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+        """Return whether one tool call at most is wanted, and the core's arguments for LlamaIndex's."""
+        options = {name: value for name, value in kwargs.items() if value is not None}
+        single = options.pop("allow_parallel_tool_calls", True) is False
+        tools = specs_of(options.pop("tools", None))
+        choice = choice_of(options.pop("tool_choice", None), [tool.name for tool in tools])
+        output = format_of(options.pop("response_format", None))
+        return single, {"tools": tools, "tool_choice": choice, "output": output, **options}
+
+    # --- tools ---------------------------------------------------------------------------------------------------
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: ARG002, FBT001, FBT002  # LlamaIndex's own argument; nothing here prints
+        allow_parallel_tool_calls: bool = False,  # noqa: FBT001, FBT002  # LlamaIndex's own argument
+        tool_required: bool = False,  # noqa: FBT001, FBT002  # LlamaIndex's own argument
+        tool_choice: str | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Return the arguments of a chat with tools.
+
+        One call at a time (LlamaIndex's default) is kept on the answer, not asked of the model: few models can be told,
+        and the caller may not have meant to ask. The setting ``parallel_tool_calls`` is what tells them.
+        """
+        messages = list(chat_history or [])
+        if user_msg is not None:
+            asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+            messages.append(asked)
+        if not tools:
+            return {"messages": messages, **kwargs}
+        choice = tool_choice if tool_choice is not None else ("required" if tool_required else None)
+        told = {"tool_choice": choice} if choice is not None else {}
+        single = {} if allow_parallel_tool_calls else {"allow_parallel_tool_calls": False}
+        return {"messages": messages, "tools": [described(tool) for tool in tools], **told, **single, **kwargs}
+
+    def _validate_chat_with_tools_response(
+        self,
+        response: ChatResponse,
+        tools: Sequence[BaseTool],  # noqa: ARG002  # LlamaIndex's own argument
+        allow_parallel_tool_calls: bool = False,  # noqa: FBT001, FBT002  # LlamaIndex's own argument
+        **kwargs: Any,  # noqa: ARG002  # LlamaIndex's own argument
+    ) -> ChatResponse:
+        return response if allow_parallel_tool_calls else first_call_only(response)
+
+    def get_tool_calls_from_response(
+        self,
+        response: ChatResponse,
+        error_on_no_tool_call: bool = True,  # noqa: FBT001, FBT002  # LlamaIndex's own argument
+        **kwargs: Any,  # noqa: ARG002  # LlamaIndex's own argument
+    ) -> list[ToolSelection]:
+        """Return the tool calls of an answer that may be executed.
+
+        Never among them: calls of an answer that is still streaming or was cut, and calls whose arguments are not one
+        JSON object.
+
+        Raises:
+            ValueError: there are none, and ``error_on_no_tool_call`` is set.
+        """
+        withheld = Provenance.of(response.message).withheld
+        blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+        asked = [(block.tool_call_id or block.tool_name, block.tool_name, block.tool_kwargs) for block in blocks]
+        asked = asked or [(call.call_id, call.name, call.arguments) for call in listed_calls(response.message)]
+        found = [
+            ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=arguments)
+            for call_id, name, given in asked
+            if call_id not in withheld and (arguments := _arguments(given)) is not None
+        ]
+        if error_on_no_tool_call and not found:
+            cut = f"; {len(asked)} cut or malformed, which are not to be executed" if asked else ""
+            raise ValueError(f"Expected at least one tool call, but got 0 tool calls{cut}.")
+        return found
+
+    # --- structured prediction -----------------------------------------------------------------------------------
+
+    def structured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """Return the answer to a prompt as an object of ``output_cls``.
+
+        Args:
+            output_cls: a pydantic class.
+            prompt: a template.
+            llm_kwargs: arguments of the chat.
+            **prompt_args: values for the template.
+
+        Raises:
+            ExtractionError: the answer is no such object.
+        """
+        structure = self._structure(output_cls)
+        if structure is None:
+            predicted: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return predicted
+        _dispatcher.event(
+            LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
+        )
+        response = self.chat(self._prompted(prompt, prompt_args), **structure.options(llm_kwargs))
+        found = structure.parsed(response)
+        _dispatcher.event(LLMStructuredPredictEndEvent(output=found))
+        return found
+
+    async def astructured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """Return the answer as an object without blocking the event loop; see :meth:`structured_predict`."""
+        structure = self._structure(output_cls)
+        if structure is None:
+            predicted: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return predicted
+        _dispatcher.event(
+            LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
+        )
+        response = await self.achat(self._prompted(prompt, prompt_args), **structure.options(llm_kwargs))
+        found = structure.parsed(response)
+        _dispatcher.event(LLMStructuredPredictEndEvent(output=found))
+        return found
+
+    def _structured_stream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Any, None, None]:
+        structure = self._structure(output_cls)
+        if structure is None:
+            return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        return self._grow(structure, self._prompted(prompt, prompt_args), structure.options(llm_kwargs))
+
+    async def _structured_astream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Any, None]:
+        structure = self._structure(output_cls)
+        if structure is None:
+            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        return self._agrow(structure, self._prompted(prompt, prompt_args), structure.options(llm_kwargs))
+
+    def _grow(
+        self, structure: Structure[Any], messages: list[ChatMessage], options: dict[str, Any]
+    ) -> Generator[Any, None, None]:
+        response: ChatResponse | None = None
+        with closing(self.stream_chat(messages, **options)) as responses:
+            for response in responses:
+                if (found := structure.grown(response)) is not None:
+                    yield found
+        if response is not None:
+            yield structure.parsed(response)
+
+    async def _agrow(
+        self, structure: Structure[Any], messages: list[ChatMessage], options: dict[str, Any]
+    ) -> AsyncGenerator[Any, None]:
+        response: ChatResponse | None = None
+        async with aclosing(await self.astream_chat(messages, **options)) as responses:
+            async for response in responses:
+                if (found := structure.grown(response)) is not None:
+                    yield found
+        if response is not None:
+            yield structure.parsed(response)
+
+    def _prompted(self, prompt: PromptTemplate, prompt_args: dict[str, Any]) -> list[ChatMessage]:
+        return self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
+
+    def _structure(self, output_cls: type[Model]) -> Structure[Model] | None:
+        """Return how to ask for an object; None where LlamaIndex's own programs were chosen.
+
+        A JSON schema where the model takes one; else a forced tool, unless the model cannot be forced, or thinks, which
+        forbids forcing: then the core tells it the schema in words.
+        """
+        profile = self._profile()
+        match self.pydantic_program_mode:
+            case PydanticProgramMode.DEFAULT:
+                thinks = self.thinking not in (None, False) or self.reasoning_effort is not None
+                forced = profile.forced_tool_choice and not thinks
+                return Structure(output_cls, by_tool=not profile.structured_output and forced)
+            case PydanticProgramMode.FUNCTION:
+                return Structure(output_cls, by_tool=True)
+            case _:
+                return None
+
+
+def _arguments(given: dict[str, Any] | str) -> dict[str, Any] | None:
+    """Return a call's arguments as an object; None where they are not one."""
+    if isinstance(given, dict):
+        return dict(given)
+    try:
+        value = from_json(given, allow_inf_nan=False) if given.strip() else {}
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

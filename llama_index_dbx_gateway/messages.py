@@ -1,0 +1,309 @@
+"""LlamaIndex's messages as the core's; whichever integration a history was made with."""
+
+from __future__ import annotations
+
+import base64
+import json
+import mimetypes
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from io import IOBase
+from pathlib import Path
+from typing import Any, Final
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    DocumentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+
+from dbx_gateway.chat import (
+    Audio,
+    Blob,
+    CacheHint,
+    File,
+    Image,
+    Message,
+    Part,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+    Video,
+)
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.notices import warn_once
+from llama_index_dbx_gateway.provenance import Provenance, hidden_part, reasoning_of
+
+__all__ = ["ListedCall", "listed_calls", "to_core"]
+
+_ROLES: Final[Mapping[MessageRole, Role]] = {
+    MessageRole.SYSTEM: "system",
+    MessageRole.DEVELOPER: "developer",
+    MessageRole.USER: "user",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.CHATBOT: "assistant",
+    MessageRole.MODEL: "assistant",
+    MessageRole.TOOL: "tool",
+    MessageRole.FUNCTION: "tool",
+}
+
+
+def to_core(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
+    """Return ``messages`` as the core's; none of them is changed.
+
+    Tool results get the name of their tool from the call they answer. A call that may not be executed and was not
+    answered (its answer was cut) is left out: no model takes a call without its result.
+
+    Raises:
+        InvalidRequestError: a message or block is of a kind that cannot be sent.
+    """
+    answered = {str(message.additional_kwargs.get("tool_call_id")) for message in messages if _is_result(message)}
+    names: dict[str, str] = {}
+    converted: list[Message] = []
+    for message in messages:
+        if _is_result(message):
+            converted.append(_result(message, names))
+            continue
+        told = _message(message, answered)
+        names |= {call.call_id: call.name for call in told.tool_calls}
+        converted.append(told)
+    return tuple(converted)
+
+
+def _is_result(message: ChatMessage) -> bool:
+    return _ROLES[message.role] == "tool"
+
+
+def _result(message: ChatMessage, names: Mapping[str, str]) -> Message:
+    told = message.additional_kwargs
+    call_id = told.get("tool_call_id") or told.get("name")
+    if not call_id:
+        raise InvalidRequestError(
+            "a tool message does not say which call it answers; give additional_kwargs={'tool_call_id': ...}"
+        )
+    parts = _parts(message, Provenance())
+    result = ToolResult(
+        call_id=str(call_id),
+        name=names.get(str(call_id)) or told.get("name"),
+        content=parts,
+        is_error=bool(told.get("is_error")),
+    )
+    return Message(role="tool", parts=(result,))
+
+
+def _message(message: ChatMessage, answered: set[str]) -> Message:
+    role = _ROLES[message.role]
+    name = message.additional_kwargs.get("name")
+    spoken = name if isinstance(name, str) else None
+    if role != "assistant":
+        return Message(role=role, parts=_parts(message, Provenance()), name=spoken)
+    provenance = Provenance.of(message)
+    parts = _parts(message, provenance)
+    if not any(isinstance(part, ToolCall) for part in parts):
+        calls = (_listed_as_part(call, provenance) for call in listed_calls(message))
+        parts = (*parts, *calls)
+    unanswered = set(provenance.withheld) - answered
+    kept = tuple(part for part in parts if not (isinstance(part, ToolCall) and part.call_id in unanswered))
+    return Message(role="assistant", parts=kept, name=spoken, origin=provenance.origin)
+
+
+def _parts(message: ChatMessage, provenance: Provenance) -> tuple[Part, ...]:
+    """Return the parts that the blocks of ``message`` stand for, and those that have none in their places."""
+    arguments = {call.call_id: call.arguments for call in listed_calls(message)}
+    hidden: dict[int, list[Part]] = {}
+    for facts in provenance.hidden:
+        hidden.setdefault(min(facts["at"], len(message.blocks)), []).append(hidden_part(facts))
+    media = {facts["at"]: facts for facts in provenance.media}
+    parts: list[Part] = []
+    runs: set[int] = set()
+    for position, block in enumerate(message.blocks):
+        parts += hidden.get(position, ())
+        match block:
+            case TextBlock():
+                parts += provenance.pieces(block.text, runs)
+            case ToolCallBlock():
+                parts.append(_call(block, arguments, provenance))
+            case CachePoint():
+                _mark(parts, block)
+            case CitationBlock() if _ROLES[message.role] == "assistant":
+                pass  # the text it belongs to carries its citations
+            case _:
+                made = list(_block(block))
+                facts = media.get(position, {})
+                parts += (
+                    [replace(part, id=facts.get("id"), opaque=facts.get("opaque") or {}) for part in made]
+                    if facts
+                    else made
+                )
+    parts += hidden.get(len(message.blocks), ())
+    return tuple(parts)
+
+
+def _block(block: Any) -> Iterator[Part]:
+    match block:
+        case TextBlock():
+            if block.text:
+                yield Text(block.text)
+        case ThinkingBlock():
+            yield reasoning_of(block.content, block.additional_information)
+        case ImageBlock():
+            yield Image(blob=_blob(block, block.image, block.image_mimetype), detail=block.detail)
+        case AudioBlock():
+            mime = mimetypes.guess_type(f"sound.{block.format}")[0] if block.format else None
+            sound = f"audio/{block.format}" if block.format and not (mime or "").startswith("audio/") else mime
+            yield Audio(blob=_blob(block, block.audio, sound))
+        case VideoBlock():
+            yield Video(blob=_blob(block, block.video, block.video_mimetype), fps=block.fps)
+        case DocumentBlock():
+            yield _document(block)
+        case CitableBlock():
+            yield from _citable(block)
+        case CitationBlock():
+            yield from _block(block.cited_content)
+        case _:
+            raise InvalidRequestError(
+                f"a {type(block).__name__} cannot be sent; leave it out of the message, or say it in a TextBlock"
+            )
+
+
+def _document(block: DocumentBlock) -> File:
+    title = None if block.title == "input_document" else block.title
+    mime = block.document_mimetype or mimetypes.guess_type(str(block.path or block.url or block.title))[0]
+    return File(blob=_blob(block, block.data, mime or ("text/plain" if _is_text(block.data) else None)), title=title)
+
+
+def _is_text(data: bytes | IOBase | None) -> bool:
+    """Whether the bytes of a document of no known type are plain text."""
+    if not isinstance(data, bytes):
+        return False
+    try:
+        base64.b64decode(data).decode()
+    except ValueError:
+        return False
+    return True
+
+
+def _citable(block: CitableBlock) -> Iterator[Part]:
+    texts = [inner.text for inner in block.content if isinstance(inner, TextBlock)]
+    if texts:
+        yield File(text="\n".join(texts), title=block.title, context=block.source, citable=True)
+    for inner in block.content:
+        match inner:
+            case DocumentBlock():
+                yield replace(_document(inner), title=block.title, context=block.source, citable=True)
+            case ImageBlock():
+                yield from _block(inner)
+            case _:
+                pass  # its text is said above
+
+
+def _blob(
+    block: ImageBlock | AudioBlock | VideoBlock | DocumentBlock, held: bytes | IOBase | None, mime: str | None
+) -> Blob:
+    """Return the bytes or the place of a block; nothing is fetched from the network. Blocks hold bytes in base64."""
+    if isinstance(held, bytes) and held:
+        return Blob(data=held.decode("ascii"), mime=mime)
+    if isinstance(held, IOBase):
+        return Blob(data=base64.b64encode(_read(held)).decode("ascii"), mime=mime)
+    if block.path is not None:
+        return Blob(data=base64.b64encode(Path(block.path).read_bytes()).decode("ascii"), mime=mime)
+    return Blob(url=str(block.url) if block.url else None, mime=mime)
+
+
+def _read(held: Any) -> bytes:
+    """Read all of a file-like object and leave it where it was."""
+    before = held.tell()
+    held.seek(0)
+    data: bytes = held.read()
+    held.seek(before)
+    return data
+
+
+def _mark(parts: list[Part], point: CachePoint) -> None:
+    if not parts:
+        warn_once(
+            "llama-index: cache point",
+            "a CachePoint that begins a message marks nothing and was left out; put it behind the block to cache up to",
+        )
+        return
+    parts[-1] = replace(parts[-1], cache=CacheHint(point.cache_control.ttl))
+
+
+def _call(block: ToolCallBlock, arguments: Mapping[str, str], provenance: Provenance) -> ToolCall:
+    call_id = block.tool_call_id or block.tool_name
+    listed = arguments.get(call_id)
+    if isinstance(block.tool_kwargs, str):
+        text = block.tool_kwargs
+    elif listed is not None and _says(listed, block.tool_kwargs):
+        text = listed
+    else:
+        text = _json(block.tool_kwargs)
+    return _with_facts(ToolCall(call_id=call_id, name=block.tool_name, arguments=text), provenance)
+
+
+def _with_facts(call: ToolCall, provenance: Provenance) -> ToolCall:
+    facts = provenance.calls.get(call.call_id)
+    if not facts:
+        return call
+    return replace(
+        call,
+        id=facts.get("id"),
+        signature=facts.get("signature"),
+        minted=bool(facts.get("minted")),
+        custom=bool(facts.get("custom")),
+        opaque=dict(facts.get("opaque") or {}),
+    )
+
+
+def _says(text: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether ``text`` is how the model wrote ``arguments``, which the caller has not changed since."""
+    try:
+        return bool((json.loads(text) if text.strip() else {}) == arguments)
+    except ValueError:
+        return False
+
+
+def _json(arguments: Mapping[str, Any]) -> str:
+    return json.dumps(arguments, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+class ListedCall:
+    """A tool call as it stands in ``additional_kwargs["tool_calls"]``, in any integration's form.
+
+    Args:
+        call: a plain object, a vendor's object, or a ``ToolSelection``.
+    """
+
+    __slots__ = ("arguments", "call_id", "name")
+
+    def __init__(self, call: Any) -> None:
+        function = _of(call, "function")
+        inner = call if function is None else function
+        self.name = str(_of(inner, "name") or _of(call, "tool_name") or "")
+        self.call_id = str(_of(call, "id") or _of(call, "tool_id") or self.name)
+        found = next((f for n in ("arguments", "tool_kwargs", "input") if (f := _of(inner, n)) is not None), "")
+        self.arguments = found if isinstance(found, str) else _json(found)
+
+
+def listed_calls(message: ChatMessage) -> list[ListedCall]:
+    """Return the calls in ``message.additional_kwargs["tool_calls"]``."""
+    listed = message.additional_kwargs.get("tool_calls")
+    return [ListedCall(call) for call in listed] if isinstance(listed, list | tuple) else []
+
+
+def _listed_as_part(call: ListedCall, provenance: Provenance) -> ToolCall:
+    return _with_facts(ToolCall(call_id=call.call_id, name=call.name, arguments=call.arguments), provenance)
+
+
+def _of(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)

@@ -1,0 +1,442 @@
+"""Streams over a real socket: what they add up to, and every way in which they can end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import threading
+
+import pytest
+from end_to_end.raw_host import HEAD, chunk, raw_host
+from end_to_end.site import ADD, GPT, NATIVE
+
+from dbx_gateway import (
+    APIError,
+    APITimeoutError,
+    AsyncClient,
+    Client,
+    IncompleteStreamError,
+    NotFoundError,
+    OutputFormat,
+    ServerError,
+    fold,
+    transport,
+)
+from dbx_gateway.events import End, PartEnd, Start, TextDelta, ToolCallEnd
+
+APIS = pytest.mark.parametrize("api", NATIVE)
+WAYS = pytest.mark.parametrize("way", ["sync", "async"])
+STREAMERS = {**NATIVE, "agent responses": "support-agent", "agent chat": "legacy-agent"}
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "population": {"type": "integer"}},
+    "required": ["city", "population"],
+    "additionalProperties": False,
+}
+CONVERSATIONS = {
+    "text": ("Say something about [long 60]", {}),
+    "one call": ("Add 2 and 3", {"tools": [ADD]}),
+    "parallel calls": ("Add 2 and 3, and both 4 and 5", {"tools": [ADD]}),
+    "structured": ("The largest city", {"output": OutputFormat(kind="json_schema", schema=SCHEMA)}),
+    "cut by length": ("[long 60]", {"max_tokens": 20}),
+    "refusal": ("[refuse] please", {}),
+}
+
+
+async def read(way: str, fields, text: str, **options):
+    """Return the events that came and the error that ended them."""
+    events = []
+
+    def from_a_thread():
+        for event in Client(**fields).stream(text, **options):
+            events.append(event)
+
+    try:
+        if way == "sync":
+            await asyncio.to_thread(from_a_thread)
+        else:
+            async for event in AsyncClient(**fields).stream(text, **options):
+                events.append(event)
+    except Exception as error:
+        return events, error
+    return events, None
+
+
+def said(events) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def comparable(answer):
+    """What two answers to the same question have in common: all but the ids that each answer has of its own."""
+    parts = [(type(part).__name__, getattr(part, "text", ""), getattr(part, "arguments", "")) for part in answer.message.parts]
+    usage = answer.usage and (answer.usage.input, answer.usage.output, answer.usage.reasoning)
+    return parts, answer.finish.reason, answer.finish.raw, usage
+
+
+# --- a stream and the whole --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("surface", ["ai-gateway", "model-serving"])
+@pytest.mark.parametrize(("text", "options"), CONVERSATIONS.values(), ids=CONVERSATIONS)
+@APIS
+async def test_a_stream_adds_up_to_the_whole_answer(site, api, surface, text, options):
+    fields = site.fields(NATIVE[api], surface=surface)
+    whole = Client(**fields).chat(text, **options)
+    assert whole.exchange.api == api
+    for way in ("sync", "async"):
+        events, error = await read(way, fields, text, **options)
+        assert error is None
+        assert isinstance(events[0], Start)
+        assert isinstance(events[-1], End)
+        assert comparable(fold(events)) == comparable(whole)
+        assert said(events) == whole.text
+        assert fold(events).exchange.status == 200
+
+
+@APIS
+@WAYS
+async def test_single_deltas_add_up_to_the_same_as_joined_ones(site, api, way):
+    fields = site.fields(NATIVE[api], surface="ai-gateway")
+    single, _ = await read(way, fields, "[long 60]", coalesce_deltas=False)
+    joined, _ = await read(way, fields, "[long 60]")
+    assert comparable(fold(single)) == comparable(fold(joined))
+    assert sum(isinstance(event, TextDelta) for event in single) >= sum(isinstance(event, TextDelta) for event in joined)
+
+
+@APIS
+async def test_reasoning_streams_like_the_whole(site, api):
+    model = {"chat-completions": "databricks-gpt-oss-120b"}.get(api, NATIVE[api])
+    fields = site.fields(model, surface="ai-gateway", reasoning_effort="high")
+    whole = Client(**fields).chat("Think hard")
+    events, _ = await read("async", fields, "Think hard")
+    assert whole.message.reasoning
+    assert fold(events).message.reasoning == whole.message.reasoning
+
+
+# --- streams that fail -------------------------------------------------------------------------------------------
+
+LONG = "Say something about [long 200]"
+
+
+@WAYS
+@pytest.mark.parametrize("kind", STREAMERS)
+async def test_a_stream_cut_in_the_middle_is_incomplete_and_holds_what_had_arrived(site, kind, way):
+    fields = site.fields(STREAMERS[kind], surface="model-serving", max_retries=2)
+    whole = Client(**fields).chat(LONG).text
+    size = sum(len(piece) for piece in wire_of(site, fields, LONG))
+    before = len(site.posts())
+    site.fail(where="/serving-endpoints/", cut_after=size * 6 // 10)
+    events, error = await read(way, fields, LONG)
+    assert type(error) is IncompleteStreamError
+    assert said(events)
+    assert error.partial.text == said(events)
+    assert whole.startswith(error.partial.text)
+    assert not any(isinstance(event, End) for event in events)
+    assert len(site.posts()) == before + 1
+
+
+@WAYS
+@pytest.mark.parametrize("kind", STREAMERS)
+async def test_a_stream_that_ends_without_its_closing_events_is_incomplete(site, kind, way):
+    fields = site.fields(STREAMERS[kind], surface="model-serving")
+    site.fail(where="/serving-endpoints/", end_after=6)
+    events, error = await read(way, fields, LONG)
+    assert type(error) is IncompleteStreamError
+    assert error.partial.text == said(events)
+    assert not any(isinstance(event, End) for event in events)
+
+
+@WAYS
+@pytest.mark.parametrize("kind", STREAMERS)
+async def test_a_stream_that_falls_silent_is_a_timeout_that_holds_what_had_arrived(site, kind, way):
+    fields = site.fields(STREAMERS[kind], surface="model-serving", timeout=0.1)
+    Client(**fields).chat("Hello", timeout=5.0)
+    before = len(site.posts())
+    site.fail(where="/serving-endpoints/", stall_after=6, stall=5.0)
+    events, error = await read(way, fields, LONG)
+    assert type(error) is APITimeoutError
+    assert error.partial.text == said(events) != ""
+    assert len(site.posts()) == before + 1
+
+
+@WAYS
+@pytest.mark.parametrize("kind", STREAMERS)
+async def test_an_error_inside_a_stream_is_raised_with_what_had_arrived(site, kind, way):
+    fields = site.fields(STREAMERS[kind], surface="model-serving")
+    site.fail(where="/serving-endpoints/", error_after=6, error_message="the model stumbled")
+    events, error = await read(way, fields, LONG)
+    assert isinstance(error, APIError)
+    assert "the model stumbled" in str(error)
+    assert error.partial.text == said(events)
+    assert not any(isinstance(event, End) for event in events)
+
+
+@APIS
+@WAYS
+async def test_a_tool_call_cut_in_its_arguments_is_not_executable(site, api, way):
+    fields = site.fields(NATIVE[api], surface="ai-gateway")
+    text = 'Add 2 and 3 with "a rather long word in quotes"'
+    tool = long_tool()
+    pieces = wire_of(site, fields, text, tools=[tool])
+    for size in range(200, sum(map(len, pieces)), 150):
+        site.fail(where="/ai-gateway/", cut_after=size)
+        events, error = await read(way, fields, text, tools=[tool])
+        if error is None:
+            continue  # what was cut off came after the end
+        assert type(error) is IncompleteStreamError
+        ended = [event.call for event in events if isinstance(event, ToolCallEnd)]
+        assert [call.parsed() for call in ended] == [call.parsed() for call in error.partial.tool_calls][: len(ended)]
+        assert error.partial.executable_tool_calls == ()
+
+
+@WAYS
+async def test_a_stream_refused_before_it_begins_raises_at_the_first_event(site, way):
+    events, error = await read(way, site.fields("databricks-claude-nobody", surface="ai-gateway"), "Hello")
+    assert events == []
+    assert type(error) is NotFoundError
+
+
+# --- streams that are complete but go on -------------------------------------------------------------------------
+
+OPEN_ENDED = ["chat-completions", "messages", "generate-content"]
+
+
+@pytest.mark.parametrize("api", OPEN_ENDED)
+@WAYS
+async def test_a_stream_that_is_complete_but_never_ends_is_closed_after_the_grace(site, monkeypatch, api, way):
+    monkeypatch.setattr("dbx_gateway.client.GRACE", 0.1)
+    pieces = [piece for piece in wire_of(site, site.fields(NATIVE[api]), "Hello") if not is_last(piece)]
+    with raw_host(lambda send, left: send_all(send, pieces)) as host:
+        events, error = await read(way, at(host, api), "Hello")
+        assert host.left.wait(5)
+    assert error is None
+    assert fold(events).text == "You said: Hello"
+
+
+@pytest.mark.parametrize("api", OPEN_ENDED)
+@WAYS
+async def test_the_grace_is_counted_once_however_much_goes_on_after_the_end(site, monkeypatch, api, way):
+    monkeypatch.setattr("dbx_gateway.client.GRACE", 0.15)
+    pieces = [piece for piece in wire_of(site, site.fields(NATIVE[api]), "Hello") if not is_last(piece)]
+
+    def chatter(send, left):
+        send_all(send, pieces)
+        while not left.wait(0.02):
+            send(chunk(b": still here\n\n"))
+
+    with raw_host(chatter) as host:
+        events, error = await asyncio.wait_for(read(way, at(host, api), "Hello"), 10)
+    assert error is None
+    assert fold(events).text == "You said: Hello"
+
+
+@APIS
+@WAYS
+async def test_a_connection_cut_after_completeness_does_no_harm(site, api, way):
+    pieces = [piece for piece in wire_of(site, site.fields(NATIVE[api]), "Hello") if not is_last(piece)]
+
+    def cut(send, left):
+        send_all(send, pieces)
+        raise OSError
+
+    with raw_host(cut) as host:
+        events, error = await read(way, at(host, api), "Hello")
+    assert error is None
+    assert fold(events).text == "You said: Hello"
+
+
+@WAYS
+async def test_usage_that_comes_after_completeness_is_waited_for(site, way):
+    pieces = wire_of(site, site.fields(GPT, api="chat-completions"), "Hello")
+    finish = next(number for number, piece in enumerate(pieces) if b'"finish_reason":"stop"' in piece)
+    assert b'"usage":{' in b"".join(pieces[finish + 1 :])
+
+    def late(send, left):
+        send_all(send, pieces[: finish + 1])
+        left.wait(0.05)
+        send_all(send, pieces[finish + 1 :])
+        send(b"0\r\n\r\n")
+
+    with raw_host(late) as host:
+        events, error = await read(way, at(host, "chat-completions", GPT), "Hello")
+    assert error is None
+    assert fold(events).usage.output == 3
+
+
+@WAYS
+async def test_an_error_after_completeness_still_raises(site, way):
+    pieces = [piece for piece in wire_of(site, site.fields(NATIVE["chat-completions"]), "Hello") if not is_last(piece)]
+    late = b'data: {"error_code":"INTERNAL_ERROR","message":"too late"}\n\n'
+    with raw_host(lambda send, left: send_all(send, [*pieces, late])) as host:
+        events, error = await read(way, at(host, "chat-completions"), "Hello")
+    assert type(error) is ServerError
+    assert said(events) == "You said: Hello"
+
+
+@WAYS
+async def test_a_response_that_is_complete_is_not_waited_on(site, way):
+    """The api's last event ends the reading at once, whatever the host does after it."""
+    pieces = wire_of(site, site.fields(NATIVE["responses"]), "Hello")
+    with raw_host(lambda send, left: send_all(send, pieces)) as host:
+        events, error = await asyncio.wait_for(read(way, at(host, "responses"), "Hello"), 4)
+        assert host.left.wait(4)
+    assert error is None
+    assert fold(events).text == "You said: Hello"
+
+
+# --- streams that are left ---------------------------------------------------------------------------------------
+
+
+@APIS
+def test_leaving_a_stream_closes_its_connection_at_once(site, api):
+    pieces = wire_of(site, site.fields(NATIVE[api]), LONG)[:8]
+    with raw_host(lambda send, left: send_all(send, pieces)) as host:
+        events = Client(**at(host, api)).stream(LONG)
+        assert isinstance(next(events), Start)
+        assert not host.left.is_set()
+        events.close()
+        assert host.left.wait(5)
+    assert connections() == []
+
+
+@APIS
+async def test_leaving_a_stream_on_an_event_loop_closes_its_connection_at_once(site, api):
+    pieces = wire_of(site, site.fields(NATIVE[api]), LONG)[:8]
+    with raw_host(lambda send, left: send_all(send, pieces)) as host:
+        async with contextlib.aclosing(AsyncClient(**at(host, api)).stream(LONG)) as events:
+            assert isinstance(await anext(events), Start)
+            assert not host.left.is_set()
+        assert await asyncio.to_thread(host.left.wait, 5)
+
+
+async def test_a_cancelled_reader_closes_its_connection_at_once(site):
+    pieces = wire_of(site, site.fields(NATIVE["messages"]), LONG)[:8]
+    with raw_host(lambda send, left: send_all(send, pieces)) as host:
+        events = []
+
+        async def read_on():
+            async for event in AsyncClient(**at(host, "messages")).stream(LONG):
+                events.append(event)
+
+        reading = asyncio.create_task(read_on())
+        while not events:
+            await asyncio.sleep(0.005)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert await asyncio.to_thread(host.left.wait, 5)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_a_call_cancelled_before_its_answer_begins_closes_its_connection_at_once(stream):
+    with raw_host(lambda send, left: None) as host:
+        client = AsyncClient(**at(host, "messages"))
+        asked = anext(client.stream("Hello")) if stream else client.chat("Hello")
+        call = asyncio.ensure_future(asked)
+        while not host.requests:
+            await asyncio.sleep(0.005)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await asyncio.to_thread(host.left.wait, 5)
+
+
+async def test_a_timeout_around_a_call_closes_its_connection():
+    with raw_host(lambda send, left: None) as host:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await AsyncClient(**at(host, "messages")).chat("Hello")
+        assert await asyncio.to_thread(host.left.wait, 5)
+
+
+def test_streams_that_were_read_to_the_end_leave_their_connections_for_the_next(site):
+    client = site.client(surface="ai-gateway")
+    for _ in range(5):
+        fold(client.stream("Hello"))
+    assert len(connections()) == 1
+
+
+def test_a_failed_stream_leaves_no_connection_in_use(site):
+    client = site.client(surface="ai-gateway")
+    site.fail(where="/ai-gateway/", cut_after=500)
+    with pytest.raises(IncompleteStreamError):
+        list(client.stream(LONG))
+    assert [connection for connection in connections() if not connection.is_idle()] == []
+
+
+def test_a_watchdogs_thread_ends_with_its_stream(site):
+    list(site.client(GPT, api="chat-completions", surface="ai-gateway").stream("Hello"))
+    gc.collect()
+    assert [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer) and not thread.finished.is_set()] == []
+
+
+@WAYS
+async def test_a_host_that_answers_a_stream_with_one_whole_body_is_read_all_the_same(site, way):
+    fields = site.fields(NATIVE["messages"], surface="ai-gateway")
+    Client(**fields).chat("Hello")
+    entry = site.posts()[0]
+    body = site.workspace.handle("POST", entry.path, headers(site), json.dumps(entry.body).encode()).body
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    with raw_host(lambda send, left: send(answer)) as host:
+        events, error = await read(way, at(host, "messages"), "Hello")
+    assert error is None
+    assert fold(events).text == "You said: Hello"
+    assert any(isinstance(event, PartEnd) for event in events)
+
+
+# --- the wire ----------------------------------------------------------------------------------------------------
+
+PATHS = {
+    "chat-completions": "/ai-gateway/mlflow/v1/chat/completions",
+    "responses": "/ai-gateway/openai/v1/responses",
+    "messages": "/ai-gateway/anthropic/v1/messages",
+    "generate-content": "/ai-gateway/gemini/v1beta/models/m:generateContent",
+}
+
+
+def at(host, api, model=None):
+    model = model or NATIVE[api]
+    return {"model": model, "endpoint_url": host.url + PATHS[api], "token": "dapi-x", "family": family(model)}
+
+
+def family(model):
+    from dbx_gateway.families import family_of
+
+    return family_of(model)
+
+
+def headers(site):
+    return {"authorization": f"Bearer {site.workspace.token}", "host": "127.0.0.1"}
+
+
+def wire_of(site, fields, text, **options) -> list[bytes]:
+    """Return the pieces of the stream with which the workspace answers."""
+    list(Client(**fields).stream(text, **options))
+    entry = site.posts()[-1]
+    reply = site.workspace.handle("POST", entry.path, headers(site), json.dumps(entry.body).encode())
+    return [piece for piece in reply.body if isinstance(piece, bytes)]
+
+
+def is_last(piece: bytes) -> bool:
+    return b"[DONE]" in piece or b"message_stop" in piece
+
+
+def send_all(send, pieces) -> None:
+    send(HEAD)
+    for piece in pieces:
+        send(chunk(piece))
+
+
+def connections():
+    clients = list(transport._clients.values())
+    return [connection for client in clients for connection in client._transport._pool.connections]
+
+
+def long_tool():
+    from dataclasses import replace
+
+    parameters = {**ADD.parameters, "properties": {**ADD.parameters["properties"], "note": {"type": "string"}}}
+    return replace(ADD, parameters=parameters | {"required": ["a", "b", "note"]})
