@@ -35,6 +35,10 @@ Conversation = str | Message | Sequence[Message]
 """What to say: a text, one message, or all messages so far."""
 
 _FOLLOWER_PATIENCE: Final = 30.0
+
+LAST_BYTES: Final = 0.1
+"""Seconds to wait, after the last event, for the end of the body: a connection can only be used again after that."""
+
 _EMBEDDINGS_AT_ONCE: Final = 4
 
 
@@ -269,7 +273,7 @@ class Client(_Base):
         except BaseException:
             response.close()
             raise
-        if live.ended:
+        if live.stream.failure is not None:
             response.close()
         return live
 
@@ -303,6 +307,8 @@ class Client(_Base):
                 if live.stream.complete:
                     watchdog.start()
                 yield from _told(self._read(live), answered, request)
+            watchdog.stop()
+            _let_end(live)
         finally:
             watchdog.stop()
             live.source[0].close()
@@ -452,7 +458,7 @@ class AsyncClient(_Base):
         except BaseException:
             await response.aclose()
             raise
-        if live.ended:
+        if live.stream.failure is not None:
             await response.aclose()
         return live
 
@@ -488,6 +494,7 @@ class AsyncClient(_Base):
             while not live.ended:
                 for event in _told(await self._read(live), answered, request):
                     yield event
+            await _let_end_async(live)
         finally:
             await live.source[0].aclose()
         if live.stream.failure is not None:
@@ -496,6 +503,30 @@ class AsyncClient(_Base):
 
 class _Abandoned(Exception):  # noqa: N818  # not an error: the one who was to do the work has gone
     """The caller that was to do a shared piece of work was cancelled."""
+
+
+def _let_end(live: Live) -> None:
+    response, chunks, _ = live.source
+    if not live.stream.done or live.stream.failure is not None:
+        return
+    watchdog = Watchdog(response, LAST_BYTES)
+    watchdog.start()
+    try:
+        next(chunks, None)
+    except httpx.HTTPError:
+        return  # the answer is complete; only its connection is lost
+    finally:
+        watchdog.stop()
+
+
+async def _let_end_async(live: Live) -> None:
+    if not live.stream.done or live.stream.failure is not None:
+        return
+    try:
+        async with asyncio.timeout(LAST_BYTES):
+            await anext(live.source[1], None)
+    except (TimeoutError, httpx.HTTPError):
+        return  # the answer is complete; only its connection is lost
 
 
 def _told(events: list[Event], answered: Answered, request: ChatRequest) -> Iterator[Event]:

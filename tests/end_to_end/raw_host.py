@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -28,8 +29,7 @@ class RawHost:
         self.requests: list[bytes] = []
         self.left = threading.Event()
         """Set when the client has closed its side of the connection."""
-        self.over = threading.Event()
-        """Set when the test is over."""
+        self.open: list[socket.socket] = []
 
     def serve(self, listening: socket.socket) -> None:
         while True:
@@ -37,6 +37,7 @@ class RawHost:
                 connection, _ = listening.accept()
             except OSError:
                 return
+            self.open.append(connection)
             with connection:
                 self._answer(connection)
 
@@ -50,15 +51,19 @@ class RawHost:
             self.left.wait(20)
         except OSError:
             self.left.set()
+        _shut(connection)
         watcher.join()
 
     def _watch(self, connection: socket.socket) -> None:
-        try:
+        with contextlib.suppress(OSError):
             while connection.recv(65536):
                 pass
-        except OSError:
-            pass
         self.left.set()
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _request(connection: socket.socket) -> bytes:
@@ -84,8 +89,11 @@ def raw_host(script: Callable[[Callable[[bytes], None], threading.Event], None])
         host.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         thread = threading.Thread(target=host.serve, args=(listening,), daemon=True)
         thread.start()
-        yield host
-        host.over.set()
-        host.left.set()
-        listening.shutdown(socket.SHUT_RDWR)
-        thread.join(20)
+        try:
+            yield host
+        finally:
+            host.left.set()
+            _shut(listening)
+            for connection in host.open:
+                _shut(connection)
+            thread.join(20)

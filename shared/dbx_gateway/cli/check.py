@@ -45,7 +45,7 @@ class Target:
 
     model: str
     surface: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +187,11 @@ def _tools(subject: FrontEnd) -> str | None:
 
 def _structured(subject: FrontEnd) -> str | None:
     found = subject.structured("Name the largest city of Japan and its population.", _SCHEMA)
-    if isinstance(found, dict) and isinstance(found.get("city"), str) and isinstance(found.get("population"), int):
-        return None
-    return f"not an object of the schema: {found!r}"[:200]
+    match found:
+        case {"city": str(), "population": int()}:
+            return None
+        case _:
+            return f"not an object of the schema: {found!r}"[:200]
 
 
 def _usage(subject: FrontEnd) -> str | None:

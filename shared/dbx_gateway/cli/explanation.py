@@ -118,7 +118,7 @@ def _explained(
     return RouteExplanation(model, first.surface, why, routes, profile, quirks, note)
 
 
-def _readable(value: Any) -> str:
+def _readable(value: tuple[object, ...] | float | str | None) -> str:
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value) or "-"
     if isinstance(value, bool):

@@ -245,7 +245,8 @@ def _of_chunks(chunks: list[Any]) -> Said:
 
 
 def _of_chat_response(response: Any, pieces: int) -> Said:
-    used = (response.raw or {}).get("usage")
+    raw: dict[str, Any] = response.raw or {}
+    used = raw.get("usage")
     tokens = (used["prompt_tokens"], used["completion_tokens"], used["total_tokens"]) if used else None
     return Said(response.message.content or "", pieces, tokens)
 
@@ -264,8 +265,12 @@ def _llama_index_tool(tool: Tool) -> Any:
 
     arguments: dict[str, Any] = {tool.argument: (str, ...)}
     schema = create_model(f"{tool.name}_arguments", **arguments)
+
+    def run(**given: Any) -> str:
+        return tool.run(str(given[tool.argument]))
+
     return FunctionTool.from_defaults(
-        fn=lambda **given: tool.run(str(given[tool.argument])),
+        fn=run,
         name=tool.name,
         description=tool.description,
         fn_schema=schema,
