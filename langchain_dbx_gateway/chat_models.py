@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from langchain_core import __version__ as core_version
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -32,6 +32,7 @@ from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.errors import translated
 from langchain_dbx_gateway.messages import PROVIDER, answer_message, to_core
+from langchain_dbx_gateway.model_profile import profile_data
 from langchain_dbx_gateway.tools import choice_of, described, format_of, specs_of
 
 __all__ = ["ChatDbxGateway"]
@@ -83,6 +84,9 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         params["ls_provider"] = PROVIDER
         params["ls_model_name"] = kwargs.get("model") or self.model
         return params
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return profile_data(self.model, self.family)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)

@@ -2,46 +2,98 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from langchain_core import __version__ as core_version
 from langchain_core.embeddings import Embeddings
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from dbx_gateway.client import AsyncClient, Client
+from dbx_gateway.embeddings import Embeddings as Vectors
+from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values
 from langchain_dbx_gateway.errors import translated
 
 __all__ = ["DbxGatewayEmbeddings"]
 
+_PRODUCT: Final = f"langchain-core/{core_version}"
 
-class DbxGatewayEmbeddings(Embeddings):
+
+class DbxGatewayEmbeddings(SettingsFields, Embeddings):
     """Vectors of texts from an embedding model of a workspace.
 
-    Constructing one needs no network and no credentials.
+    Constructing one needs no network and no credentials. Texts are sent in batches, a few at once, and their vectors
+    come in the order of the texts; the async methods do not block the event loop.
 
-    Args:
-        dimensions: length of the vectors, for models that offer several.
-        batch_size: texts per request; None takes the model's.
-        **settings: ``model``, ``host``, ``token`` and the other settings of the core.
+    Example:
+        >>> embeddings = DbxGatewayEmbeddings(model="databricks-gte-large-en")  # doctest: +SKIP
+        >>> len(embeddings.embed_query("What is a lakehouse?"))  # doctest: +SKIP
+        1024
 
     Raises:
-        ConfigurationError: a setting is unknown or does not fit.
+        ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
     """
 
-    def __init__(self, *, dimensions: int | None = None, batch_size: int | None = None, **settings: Any) -> None:
-        product = f"langchain-core/{core_version}"
-        self._client = Client(**settings, product=product)
-        self._async_client = AsyncClient(self._client.settings, product=product)
-        self.model = self._client.settings.model
-        self.dimensions = dimensions
-        self.batch_size = batch_size
+    dimensions: int | None = Field(default=None, ge=1)
+    """Length of the vectors, for models that offer several."""
+    batch_size: int | None = Field(default=None, ge=1)
+    """Texts per request; None takes what the model takes."""
+    max_concurrency: int | None = Field(default=None, ge=1)
+    """Requests at once; None for a few."""
+
+    _clients: tuple[Client, AsyncClient] | None = PrivateAttr(default=None)
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise misfit(error) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names(cls, values: Any) -> Any:
+        return named_values(values, cls.model_fields) if isinstance(values, dict) else values
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in SettingsFields.model_fields:
+            self._clients = None
+
+    def _both(self) -> tuple[Client, AsyncClient]:
+        if self._clients is None:
+            own = {name: getattr(self, name) for name in self.model_fields_set if name in SettingsFields.model_fields}
+            settings = Settings.of(own)
+            self._clients = (Client(settings, product=_PRODUCT), AsyncClient(settings, product=_PRODUCT))
+        return self._clients
 
     def _options(self) -> dict[str, Any]:
-        return {"dimensions": self.dimensions, "batch_size": self.batch_size}
+        return {
+            "dimensions": self.dimensions,
+            "batch_size": self.batch_size,
+            "max_concurrency": self.max_concurrency,
+        }
+
+    def embed_with_usage(self, texts: list[str]) -> Vectors:
+        """Return one vector for each text, in order, and the tokens that they cost.
+
+        Returns:
+            ``vectors``, ``usage`` (``usage.input`` tokens; None where the server counts none) and ``model`` as the
+            server names it.
+
+        Raises:
+            InvalidRequestError: a text is empty; nothing was sent.
+            DbxGatewayError: the call failed.
+        """
+        with translated():
+            return self._both()[0].embed(texts, **self._options())
+
+    async def aembed_with_usage(self, texts: list[str]) -> Vectors:
+        """Return vectors and usage without blocking the event loop; see :meth:`embed_with_usage`."""
+        with translated():
+            return await self._both()[1].embed(texts, **self._options())
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return one vector for each text, in order."""
-        with translated():
-            return [list(vector) for vector in self._client.embed(texts, **self._options()).vectors]
+        """Return one vector for each text, in order; see :meth:`embed_with_usage` for what it raises."""
+        return [list(vector) for vector in self.embed_with_usage(texts).vectors]
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of one text."""
@@ -49,9 +101,7 @@ class DbxGatewayEmbeddings(Embeddings):
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector for each text, in order, without blocking the event loop."""
-        with translated():
-            found = await self._async_client.embed(texts, **self._options())
-        return [list(vector) for vector in found.vectors]
+        return [list(vector) for vector in (await self.aembed_with_usage(texts)).vectors]
 
     async def aembed_query(self, text: str) -> list[float]:
         """Return the vector of one text without blocking the event loop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -96,6 +97,7 @@ class _Blocks:
         self.executable: list[ToolCall] = []
         self._answer = answer
         self._run: list[Text | Refusal] = []
+        self._said: Counter[str] = Counter()
         self._calls: dict[str, dict[str, Any]] = {}
         self._withheld: list[str] = []
         self._runs: list[dict[str, Any]] = []
@@ -131,8 +133,9 @@ class _Blocks:
             facts = [hidden_facts(part) for part in run if part.id or part.opaque]
             self._hidden += [{"at": len(self.made)} | told for told in facts]
             return
-        if told := run_facts(run):
+        if told := run_facts(run, self._said[text]):
             self._runs.append(told)
+        self._said[text] += 1
         self.made.append(TextBlock(text=text))
         cited = [citation for part in run if isinstance(part, Text) for citation in part.citations]
         self.made += [_citation(citation) for citation in cited]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Final, Self
 
 from llama_index.core import __version__ as core_version
@@ -80,9 +81,13 @@ class Connection(SettingsFields):
         return super().__deepcopy__(known)
 
     def __getstate__(self) -> dict[Any, Any]:
-        empty = {name: SettingsFields.model_fields[name].get_default(call_default_factory=True) for name in _UNPICKLED}
+        kept_back = [name for name in _UNPICKLED if getattr(self, name)]
+        if isinstance(self.verify, ssl.SSLContext):
+            kept_back.append("verify")
+        empty = {name: SettingsFields.model_fields[name].get_default(call_default_factory=True) for name in kept_back}
+        # Of a copy: LlamaIndex's own method takes out of the object what cannot be pickled.
         state = super(Connection, self.model_copy(update=empty)).__getstate__()
-        return {**state, "lost": tuple(name for name in _UNPICKLED if getattr(self, name)) + self._still_lost()}
+        return {**state, "lost": (*kept_back, *self._still_lost())}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__({name: value for name, value in state.items() if name != "lost"})

@@ -391,7 +391,7 @@ class DbxGateway(Connection, FunctionCallingLLM):
         match self.pydantic_program_mode:
             case PydanticProgramMode.DEFAULT:
                 thinks = self.thinking not in (None, False) or self.reasoning_effort is not None
-                forced = profile.forced_tool_choice and not thinks
+                forced = self.metadata.is_function_calling_model and profile.forced_tool_choice and not thinks
                 return Structure(output_cls, by_tool=not profile.structured_output and forced)
             case PydanticProgramMode.FUNCTION:
                 return Structure(output_cls, by_tool=True)

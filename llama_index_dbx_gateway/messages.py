@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import IOBase
@@ -125,12 +126,13 @@ def _parts(message: ChatMessage, provenance: Provenance) -> tuple[Part, ...]:
         hidden.setdefault(min(facts["at"], len(message.blocks)), []).append(hidden_part(facts))
     media = {facts["at"]: facts for facts in provenance.media}
     parts: list[Part] = []
-    runs: set[int] = set()
+    said: Counter[str] = Counter()
     for position, block in enumerate(message.blocks):
         parts += hidden.get(position, ())
         match block:
             case TextBlock():
-                parts += provenance.pieces(block.text, runs)
+                parts += provenance.pieces(block.text, said[block.text])
+                said[block.text] += 1
             case ToolCallBlock():
                 parts.append(_call(block, arguments, provenance))
             case CachePoint():

@@ -78,27 +78,32 @@ class Provenance:
             media=[dict(facts) for facts in self.media],
         )
 
-    def pieces(self, text: str, used: set[int]) -> tuple[Text | Refusal, ...]:
+    def pieces(self, text: str, nth: int) -> tuple[Text | Refusal, ...]:
         """Return the parts that a run of ``text`` was made of; one plain text where nothing else is known.
 
         Args:
             text: of a block, as it is now: one that was edited is the caller's own.
-            used: numbers of the runs found so far; added to.
+            nth: how many blocks of the same text stand before it.
         """
-        digest = _digest(text)
-        for number, run in enumerate(self.runs):
-            if number not in used and run.get("digest") == digest:
-                used.add(number)
+        digest = _digest(text) if self.runs else ""
+        for run in self.runs:
+            if (run.get("digest"), run.get("nth", 0)) == (digest, nth):
                 return _split(text, run["pieces"])
         return (Text(text),) if text else ()
 
 
-def run_facts(parts: Sequence[Text | Refusal]) -> dict[str, Any] | None:
-    """Return what a run of text parts is beside its text; None where that says it all."""
+def run_facts(parts: Sequence[Text | Refusal], nth: int) -> dict[str, Any] | None:
+    """Return what a run of text parts is beside its text; None where that says it all.
+
+    Args:
+        parts: neighbours.
+        nth: how many runs of the same text stand before it.
+    """
     pieces = [_piece_facts(part) for part in parts]
     if all(piece.keys() == {"length"} for piece in pieces):
         return None
-    return {"digest": _digest("".join(part.text for part in parts)), "pieces": pieces}
+    told = {"digest": _digest("".join(part.text for part in parts)), "pieces": pieces}
+    return told | {"nth": nth} if nth else told
 
 
 def call_facts(call: ToolCall) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class AnswerStream:
         events: list[Event] = []
         try:
             if not self.done:
-                events = self._decoded(self._reader.close())
+                events = self._decoded(self._unclosed())
             if self.failure is None:
                 self._check_stray()
                 events += self._mapped(self._decoder.close())
@@ -232,6 +232,11 @@ class AnswerStream:
             raise self._reading.invalid("a stream event that is no JSON", self._partial()) from None
         return value
 
+    def _unclosed(self) -> list[ServerSentEvent]:
+        """Return the event that no blank line closed, unless it was cut: what is then missing, the decoder tells."""
+        frames = self._reader.close()
+        return [frame for frame in frames if frame.event == "error" or frame.data == _DONE or _is_json(frame.data)]
+
     def _check_stray(self) -> None:
         if not self._reader.stray or self.complete:
             return
@@ -268,6 +273,14 @@ class AnswerStream:
             error.args = (error.message,)
         self.failure = error
         return self._mapped(events)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        from_json(data)
+    except ValueError:
+        return False
+    return True
 
 
 def _form(content_type: str) -> Literal["events", "json", "unknown"]:

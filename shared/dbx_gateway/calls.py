@@ -483,7 +483,8 @@ class Call:
     # --- shared --------------------------------------------------------------------------------------------------
 
     def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
-        return {"user-agent": user_agent(self._product), **self._settings.default_headers, **more}
+        # Of these names a user can set only those of API_HEADERS, and then means it.
+        return {"user-agent": user_agent(self._product), **more, **self._settings.default_headers}
 
     def _get(self, get: Get) -> Outgoing:
         wait = min(get.timeout, 10.0)

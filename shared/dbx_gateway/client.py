@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Self, TypeVar
 
 import httpx
@@ -19,7 +20,7 @@ from dbx_gateway.calls import Answered, AskPlace, Call, Fetch, Flow, Live, Once,
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, Message, OutputFormat, ToolChoice, ToolSpec, user
 from dbx_gateway.discovery import Listing, listing_requests, read_listing
 from dbx_gateway.embeddings import DEFAULT_BATCH, Embeddings, batches, joined
-from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.errors import DbxGatewayError, InvalidRequestError
 from dbx_gateway.events import End, Event, Start
 from dbx_gateway.notices import warn_once
 from dbx_gateway.observations import Observations, shared_observations
@@ -40,6 +41,7 @@ LAST_BYTES: Final = 0.1
 """Seconds to wait, after the last event, for the end of the body: a connection can only be used again after that."""
 
 _EMBEDDINGS_AT_ONCE: Final = 4
+"""Requests of one call for vectors that run at the same time, unless the caller says otherwise."""
 
 
 class _Base:
@@ -54,21 +56,21 @@ class _Base:
         product: str = "",
         **fields: Any,
     ) -> None:
-        self.settings = settings if settings is not None else Settings.of(fields)
+        self.settings = self._given = settings if settings is not None else Settings.of(fields)
         self._observations = observations
         self._product = product
-        self._credentials: Credentials = resolve(
-            host=self.settings.host,
-            token=self.settings.token.get_secret_value() if self.settings.token is not None else None,
-            config_profile=self.settings.config_profile,
-            workspace_client=self.settings.workspace_client,
-            sdk_config=self.settings.sdk_config,
-            endpoint_url=self.settings.endpoint_url,
-            surface=self.settings.surface,
-            api=self.settings.api,
-        )
+        self._credentials = _credentials_of(self.settings)
         if self._credentials.endpoint_url is not None and self.settings.endpoint_url is None:
             self.settings = self.settings.at_endpoint(self._credentials.endpoint_url)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_loaded, (type(self), self._given, self._observations, self._product))
 
     @property
     def observations(self) -> Observations:
@@ -85,11 +87,19 @@ class _Base:
         call, settings = self._call(options)
         return call, settings.request(_conversation(messages), stream=stream, **parts)
 
-    def _embedding(self, texts: Sequence[str], options: dict[str, Any]) -> tuple[Settings, list[tuple[str, ...]]]:
-        size = options.pop("batch_size", None)
+    def _embedding(
+        self, texts: Sequence[str], dimensions: int | None, options: dict[str, Any]
+    ) -> tuple[list[Flow[Embeddings]], int]:
+        """Return a flow for each batch of ``texts``, and how many of them may run at once."""
+        size, at_once = options.pop("batch_size", None), options.pop("max_concurrency", None)
         settings = self.settings.with_options(options)
-        size = size or profile_of(settings.model, "embeddings").embedding_batch or DEFAULT_BATCH
-        return settings, list(batches(texts, size))
+        if size is None:
+            size = profile_of(settings.model, "embeddings").embedding_batch or DEFAULT_BATCH
+        if at_once is not None and at_once < 1:
+            raise InvalidRequestError(f"max_concurrency is {at_once}; give at least 1")
+        groups = batches(texts, size)
+        flows = [Call(settings, self.observations, self._product).embed(group, dimensions) for group in groups]
+        return flows, at_once or _EMBEDDINGS_AT_ONCE
 
 
 class Client(_Base):
@@ -158,19 +168,26 @@ class Client(_Base):
         return self._events(call, request)
 
     def embed(self, texts: Sequence[str], *, dimensions: int | None = None, **options: Any) -> Embeddings:
-        """Return one vector for each text, in order.
+        """Return one vector for each text, in order, a few batches at once.
 
         Args:
             texts: none of them empty.
             dimensions: length of the vectors, for models that offer several.
-            **options: settings for this call only; also ``batch_size``, texts per request.
+            **options: settings for this call only; also ``batch_size``, texts per request, and ``max_concurrency``,
+                requests at once.
 
         Raises:
-            DbxGatewayError: the call failed.
+            DbxGatewayError: the call failed; the batches that were not sent yet are not sent any more.
         """
-        settings, groups = self._embedding(texts, options)
-        calls = [Call(settings, self.observations, self._product).embed(group, dimensions) for group in groups]
-        return joined(self._drive(call) for call in calls)
+        flows, at_once = self._embedding(texts, dimensions, options)
+        if len(flows) < 2 or at_once == 1:
+            return joined(self._drive(flow) for flow in flows)
+        with ThreadPoolExecutor(min(at_once, len(flows)), "dbx-gateway-embed") as pool:
+            try:
+                return joined(pool.map(self._drive, flows))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def plan(self, **options: Any) -> Plan:
         """Return where a chat would go and why, asking the workspace what the name leaves open."""
@@ -356,14 +373,21 @@ class AsyncClient(_Base):
 
     async def embed(self, texts: Sequence[str], *, dimensions: int | None = None, **options: Any) -> Embeddings:
         """Return one vector for each text, in order, a few batches at once; see :meth:`Client.embed`."""
-        settings, groups = self._embedding(texts, options)
-        gate = asyncio.Semaphore(_EMBEDDINGS_AT_ONCE)
+        flows, at_once = self._embedding(texts, dimensions, options)
+        gate = asyncio.Semaphore(at_once)
 
-        async def one(group: tuple[str, ...]) -> Embeddings:
+        async def one(flow: Flow[Embeddings]) -> Embeddings:
             async with gate:
-                return await self._drive(Call(settings, self.observations, self._product).embed(group, dimensions))
+                return await self._drive(flow)
 
-        return joined(await asyncio.gather(*(one(group) for group in groups)))
+        tasks = [asyncio.create_task(one(flow)) for flow in flows]
+        try:
+            return joined(await asyncio.gather(*tasks))
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
 
     async def plan(self, **options: Any) -> Plan:
         """Return where a chat would go and why; see :meth:`Client.plan`."""
@@ -499,6 +523,27 @@ class AsyncClient(_Base):
             await live.source[0].aclose()
         if live.stream.failure is not None:
             raise live.stream.failure
+
+
+def _credentials_of(settings: Settings) -> Credentials:
+    given: dict[str, Any] = {"workspace_client": settings.workspace_client, "sdk_config": settings.sdk_config}
+    if settings.token is not None:
+        given["token"] = settings.token.get_secret_value()
+    if settings.lost:
+        given = {"lost": settings.lost[0]}
+    return resolve(
+        host=settings.host,
+        config_profile=settings.config_profile,
+        endpoint_url=settings.endpoint_url,
+        surface=settings.surface,
+        api=settings.api,
+        **given,
+    )
+
+
+def _loaded(kind: type[_Base], settings: Settings, observations: Observations | None, product: str) -> _Base:
+    """Return the client of a pickle."""
+    return kind(settings, observations=observations, product=product)
 
 
 class _Abandoned(Exception):  # noqa: N818  # not an error: the one who was to do the work has gone

@@ -288,6 +288,7 @@ def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
     endpoint_url: str | None = None,
     surface: str | None = None,
     api: str | None = None,
+    lost: str | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Credentials:
     """Return the credentials that settings and environment mean, without asking anybody for anything.
@@ -305,6 +306,7 @@ def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
         endpoint_url: the one URL that requests go to; ``token`` is then for its origin.
         surface: the setting; None and ``"auto"`` are no choice.
         api: the setting; None and ``"auto"`` are no choice.
+        lost: a setting that a pickle left out: the credentials then cannot be used, and say that it has to be given again.
         environ: variables; None takes the process's.
 
     Raises:
@@ -312,6 +314,8 @@ def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
     """
     variables = os.environ if environ is None else environ
     names = Names(None if host is None else normalise_host(host), config_profile, endpoint_url, surface, api)
+    if lost is not None:
+        return _loaded(names, f"{lost}=")
     _refuse_contradictions(
         token=token, config_profile=config_profile, workspace_client=workspace_client, sdk_config=sdk_config
     )

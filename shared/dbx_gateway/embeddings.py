@@ -40,10 +40,12 @@ def batches(texts: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
     """Yield ``texts`` in groups of at most ``size``, in order.
 
     Raises:
-        InvalidRequestError: a text is empty or no text, or ``size`` is less than one.
+        InvalidRequestError: a text is empty or no text, ``texts`` is one text, or ``size`` is less than one.
     """
     if size < 1:
         raise InvalidRequestError(f"the batch size is {size}; give at least 1")
+    if isinstance(texts, str):
+        raise InvalidRequestError("embeddings take a list of texts, not one text; put it into a list")
     group: list[str] = []
     for number, text in enumerate(texts):
         if not isinstance(text, str) or not text.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  # callers err

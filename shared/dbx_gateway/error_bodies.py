@@ -38,7 +38,7 @@ __all__ = [
     "retry_after_of",
 ]
 
-TOKEN_PATTERN: Final = r"(?:dapi|dose)[0-9a-f]{8,}(?:-\d+)?|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"
+TOKEN_PATTERN: Final = r"(?:dapi|dose)[0-9a-f]{8,}(?:-\d+)?|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"  # noqa: S105  # it finds them
 """What looks like a credential wherever it stands: a Databricks token or secret, a JSON Web Token."""
 
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-databricks-request-id", "databricks-request-id")
@@ -320,7 +320,9 @@ def _unwrapped(message: str, depth: int = 2) -> str:
     if not isinstance(value, dict):
         return message
     inner = value.get("error")
-    found = inner if isinstance(inner, str) else _first(inner if isinstance(inner, dict) else value, "message", "detail")
+    found = (
+        inner if isinstance(inner, str) else _first(inner if isinstance(inner, dict) else value, "message", "detail")
+    )
     return _unwrapped(found, depth - 1) if isinstance(found, str) else message
 
 

@@ -171,6 +171,7 @@ class IncompleteStreamError(DbxGatewayError):
 def unknown_name(what: str, name: object, known: Iterable[str]) -> ConfigurationError:
     """Return the error for a name that does not exist, naming the nearest one that does."""
     names = list(known)
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    begun = [one for one in names if name and one.startswith(str(name))]
+    near = begun or difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(names)
     return ConfigurationError(f"unknown {what} {name!r}; {hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 
 __all__ = ["forget_notices", "warn_once"]
@@ -31,3 +32,11 @@ def forget_notices() -> None:
     """Let every warning be said again."""
     with _lock:
         _said.clear()
+
+
+def _after_fork() -> None:
+    global _lock  # noqa: PLW0603  # a thread of the parent may hold the copied one for ever
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

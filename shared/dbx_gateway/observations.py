@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from dbx_gateway.discovery import EndpointFacts
 from dbx_gateway.notices import forget_notices
@@ -46,6 +47,14 @@ class _Facts(Generic[T]):
     def put(self, key: Hashable, value: T, lifetime: float) -> None:
         with self._lock:
             self._facts[key] = (self._clock() + lifetime, value)
+
+    def change(self, key: Hashable, change: Callable[[T | None], T], lifetime: float) -> None:
+        """Replace a fact by what ``change`` makes of it; of two changes at once neither is lost."""
+        with self._lock:
+            known = self._facts.get(key)
+            now = self._clock()
+            value = change(known[1] if known is not None and known[0] > now else None)
+            self._facts[key] = (now + lifetime, value)
 
     def clear(self) -> None:
         with self._lock:
@@ -88,16 +97,33 @@ class SingleFlight:
 class Observations:
     """Facts learned about hosts and endpoints.
 
+    A copy is the same observations. A pickle holds no fact, and after a fork the child knows none: it learns its own.
+
     Args:
         clock: seconds that never run backwards.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.start_anew()
+        _live.add(self)
+
+    def start_anew(self) -> None:
+        """Forget everything, locks and work under way included (after a fork: their threads are gone)."""
         self.flights = SingleFlight()
-        self._surfaces: _Facts[tuple[Surface, str]] = _Facts(clock)
-        self._endpoints: _Facts[EndpointFacts] = _Facts(clock)
-        self._routes: _Facts[tuple[Surface, str]] = _Facts(clock)
-        self._repairs: _Facts[tuple[Repair, ...]] = _Facts(clock)
+        self._surfaces: _Facts[tuple[Surface, str]] = _Facts(self._clock)
+        self._endpoints: _Facts[EndpointFacts] = _Facts(self._clock)
+        self._routes: _Facts[tuple[Surface, str]] = _Facts(self._clock)
+        self._repairs: _Facts[tuple[Repair, ...]] = _Facts(self._clock)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[Observations], tuple[()]]:
+        return (Observations, ())
 
     def surface(self, host: str, identity: str) -> tuple[Surface, str] | None:
         """The surface that serves ``databricks-…`` models on ``host``, and how that is known."""
@@ -132,9 +158,7 @@ class Observations:
 
     def learn_repair(self, url: str, model: str, repair: Repair) -> None:
         """Remember for an hour a repair that worked; only call it after a success."""
-        known = self.repairs(url, model)
-        if repair not in known:
-            self._repairs.put((url, model), (*known, repair), HOUR)
+        self._repairs.change((url, model), lambda known: tuple(dict.fromkeys([*(known or ()), repair])), HOUR)
 
     def forget(self) -> None:
         """Forget everything."""
@@ -143,6 +167,7 @@ class Observations:
             facts.clear()
 
 
+_live: weakref.WeakSet[Observations] = weakref.WeakSet()
 _shared = Observations()
 
 
@@ -157,9 +182,9 @@ def forget() -> None:
     forget_notices()
 
 
-def _start_anew() -> None:
-    global _shared  # noqa: PLW0603  # locks copied by a fork may be held by threads that are gone
-    _shared = Observations()
+def _after_fork() -> None:
+    for observations in list(_live):
+        observations.start_anew()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+os.register_at_fork(after_in_child=_after_fork)

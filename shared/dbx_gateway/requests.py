@@ -163,8 +163,8 @@ def _check_part(part: Part) -> None:
             _check_blob(part, "file")
         case File() if part.text is None:
             raise InvalidRequestError("a file part has neither bytes nor text; give blob= or text=")
-        case File():
-            _check_text(part.text, "a file's text")
+        case File(text=str(text)):
+            _check_text(text, "a file's text")
         case ToolResult():
             for inner in part.content:
                 _check_part(inner)

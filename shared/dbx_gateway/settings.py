@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+import re
+import ssl
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from pydantic import (
     JsonValue,
     SecretStr,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -71,7 +74,7 @@ PROTECTED_HEADERS: Final = frozenset(
 )
 """Headers a user cannot set: ours, the transport's and the workspace's own (databricks-wire.md section 1.6)."""
 
-_THINKING_WORDS: Final[Mapping[JsonValue, Literal["off", "auto", "on"]]] = {
+_THINKING_WORDS: Final[Mapping[str, Literal["off", "auto", "on"]]] = {
     "off": "off",
     "disabled": "off",
     "auto": "auto",
@@ -80,14 +83,39 @@ _THINKING_WORDS: Final[Mapping[JsonValue, Literal["off", "auto", "on"]]] = {
     "enabled": "on",
 }
 
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+
+_CLIENT_OBJECTS: Final = ("workspace_client", "sdk_config", "http_client", "http_async_client")
+_NEVER_PICKLED: Final = ("token", *_CLIENT_OBJECTS, "default_headers")
+
+_SHOWN: Final[Mapping[str, Literal["none", "summary"]]] = {"omitted": "none", "summarized": "summary"}
+
 CONNECT_TIMEOUT: Final = 10.0
 SILENCE_TIMEOUT: Final = 600.0
 
 
-class SettingsFields(BaseModel):
-    """The fields that the core's clients and both adapters have in common, and what makes a value fit."""
+class _Lost(SecretStr):
+    """Stands in a loaded pickle for a value that is never part of one, until that setting is given again."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def __reduce__(self) -> tuple[type[_Lost], tuple[()]]:
+        return (_Lost, ())
+
+
+class SettingsFields(BaseModel):
+    """The fields that the core's clients and both adapters have in common, and what makes a value fit.
+
+    A copy or deep copy has the credentials and client objects of its original. A pickle has none of them and no header:
+    what is loaded from it names in ``lost`` what it was given, and a client of such settings raises
+    :class:`ConfigurationError` on its first use.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
 
     model: str = ""
     """Name of the serving endpoint or model service, sent verbatim."""
@@ -124,7 +152,7 @@ class SettingsFields(BaseModel):
     reasoning_effort: str | None = None
     """``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``."""
     thinking: bool | int | str | dict[str, JsonValue] | None = None
-    """True or ``"auto"`` (the model decides), False or ``"off"``, a budget in tokens, or the Anthropic object."""
+    """True or ``"on"``, ``"auto"`` (the model decides), False or ``"off"``, a budget in tokens, or the Anthropic object."""
     parallel_tool_calls: bool | None = None
     service_tier: str | None = None
     timeout: float | httpx.Timeout | None = SILENCE_TIMEOUT
@@ -140,7 +168,7 @@ class SettingsFields(BaseModel):
     extra_body: dict[str, JsonValue] = Field(default_factory=dict)
     """Fields merged into the body last and verbatim."""
     default_headers: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
-    """Headers to send with every request."""
+    """Headers to send with every request; their names are read without regard to case."""
     verify: Any = Field(default=None, repr=False, exclude=True)
     """TLS: a path to certificates, an ``ssl.SSLContext``, or False; None for the environment's or httpx's default."""
     http_client: Any = Field(default=None, repr=False, exclude=True)
@@ -156,9 +184,15 @@ class SettingsFields(BaseModel):
     @field_validator("disabled_quirks", mode="before")
     @classmethod
     def _quirk_names(cls, value: Any) -> Any:
-        names = [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value or ()
-        check_disabled(names)
-        return tuple(names)
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return () if value is None else value
+
+    @field_validator("disabled_quirks")
+    @classmethod
+    def _quirks_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        check_disabled(value)
+        return value
 
     @field_validator("host")
     @classmethod
@@ -172,19 +206,21 @@ class SettingsFields(BaseModel):
             return None
         parts = urlsplit(value)
         if not parts.scheme or not parts.netloc or parts.path in ("", "/"):
+            shown = value.rsplit("@", 1)[-1]  # a password can stand before it
             raise ConfigurationError(
-                f"endpoint_url is {value!r}; give the whole URL that requests go to, or set host= to the workspace"
+                f"endpoint_url is {shown!r}; give the whole URL that requests go to, or set host= to the workspace"
             )
         normalise_host(f"{parts.scheme}://{parts.netloc}")
         return value
 
-    @field_validator("default_headers")
+    @field_validator("default_headers", mode="wrap")
     @classmethod
-    def _headers(cls, value: dict[str, str]) -> dict[str, str]:
-        ours = [name for name in value if name.lower() in PROTECTED_HEADERS]
-        if ours:
-            raise ConfigurationError(f"default_headers sets {ours[0]!r}, which the transport sets itself; leave it out")
-        return value
+    def _headers(cls, value: Any, handler: Callable[[Any], dict[str, str]]) -> Any:
+        return value if isinstance(value, _Lost) else _checked_headers(handler(value))
+
+    @field_serializer("timeout", when_used="json")
+    def _timeout_as_json(self, value: float | httpx.Timeout | None) -> Any:
+        return value.as_dict() if isinstance(value, httpx.Timeout) else value
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -197,6 +233,28 @@ class SettingsFields(BaseModel):
         reasoning_config(self.reasoning_effort, self.thinking)
         timeout_of(self.timeout)
         return self
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The settings that these had before they were pickled, and that have to be given again."""
+        return tuple(name for name in (*_NEVER_PICKLED, "verify") if isinstance(getattr(self, name), _Lost))
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        known = {} if memo is None else memo
+        for value in (getattr(self, name) for name in (*_CLIENT_OBJECTS, "verify")):
+            if value is not None:
+                known[id(value)] = value
+        return super().__deepcopy__(known)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        values = dict(state["__dict__"])
+        for name in _NEVER_PICKLED:
+            if values.get(name) not in (None, {}):
+                values[name] = _Lost()
+        if isinstance(values.get("verify"), ssl.SSLContext):
+            values["verify"] = _Lost()
+        return {**state, "__dict__": values}
 
 
 class Settings(SettingsFields):
@@ -222,7 +280,13 @@ class Settings(SettingsFields):
         Raises:
             ConfigurationError: an option is unknown or cannot change per call.
         """
-        changed = {name: value for name, value in canonical_names(options, CALL_OPTIONS).items() if value is not None}
+        names = canonical_names(options, type(self).model_fields)
+        changed = {name: value for name, value in names.items() if value is not None}
+        fixed = changed.keys() - CALL_OPTIONS
+        if fixed:
+            raise ConfigurationError(
+                f"{min(fixed)} cannot change per call; it belongs to the client, so make another one with it"
+            )
         if not changed:
             return self
         kept = {name: getattr(self, name) for name in self.model_fields_set}
@@ -300,7 +364,9 @@ def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str
         if name == "base_url":
             name = _name_of_base_url(value)
         if name not in names:
-            raise unknown_name("setting", given, sorted(names | {a for a, n in ALIASES.items() if n in names}))
+            raise unknown_name(
+                "setting", given, sorted({*names, "base_url", *(a for a, n in ALIASES.items() if n in names)})
+            )
         if name in values and value is not None and values[name] is not None:
             raise ConfigurationError(f"{name} is given twice, once as {given!r}; give it once")
         if name not in values or value is not None:
@@ -311,10 +377,16 @@ def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str
 def named_values(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """Return ``fields`` under their proper names, with what the environment sets where they say nothing.
 
+    None is how callers say nothing, but for ``timeout``, where it means for ever.
+
     Raises:
         ConfigurationError: a name is unknown or given twice.
     """
-    values = canonical_names(fields, known)
+    values = {
+        name: value
+        for name, value in canonical_names(fields, known).items()
+        if value is not None or name == "timeout" or name not in SettingsFields.model_fields
+    }
     for name, value in _environment_defaults(os.environ, values).items():
         values.setdefault(name, value)
     return values
@@ -334,7 +406,9 @@ def reasoning_config(
             return ReasoningConfig(effort=effort) if effort is not None else None
         case bool():
             return ReasoningConfig(effort=effort, mode="on" if thinking else "off")
-        case int():
+        case 0:
+            return ReasoningConfig(effort=effort, mode="off")
+        case int() if thinking > 0:
             return ReasoningConfig(effort=effort, mode="on", budget=thinking)
         case str() if thinking in _THINKING_WORDS:
             return ReasoningConfig(effort=effort, mode=_THINKING_WORDS[thinking])
@@ -363,27 +437,51 @@ def timeout_of(value: float | httpx.Timeout | None) -> httpx.Timeout:
 
 
 def _of_thinking_object(effort: str | None, thinking: Mapping[str, JsonValue]) -> ReasoningConfig:
+    kind, budget, display = thinking.get("type"), thinking.get("budget_tokens"), thinking.get("display")
+    mode = _THINKING_WORDS.get(kind) if isinstance(kind, str) else None
+    show = _SHOWN.get(display) if isinstance(display, str) else None
+    fits = budget is None or (isinstance(budget, int) and not isinstance(budget, bool) and budget > 0)
     unknown = set(thinking) - {"type", "budget_tokens", "display"}
-    mode = _THINKING_WORDS.get(thinking.get("type"))
-    budget = thinking.get("budget_tokens")
-    if unknown or mode is None or not (budget is None or isinstance(budget, int)):
+    if unknown or mode is None or not fits or (show is None and display is not None):
         raise ConfigurationError(
-            f"thinking is {dict(thinking)!r}; it takes type ('enabled', 'adaptive', 'disabled'), budget_tokens and display; "
-            "put anything else into extra_body"
+            f"thinking is {dict(thinking)!r}; it takes type ('enabled', 'adaptive', 'disabled'), budget_tokens (at least "
+            "1) and display ('omitted', 'summarized'); put anything else into extra_body"
         )
-    show: Mapping[JsonValue, Literal["none", "summary"]] = {"omitted": "none", "summarized": "summary"}
-    return ReasoningConfig(effort=effort, mode=mode, budget=budget, show=show.get(thinking.get("display")))
+    return ReasoningConfig(effort=effort, mode=mode, budget=budget if isinstance(budget, int) else None, show=show)
+
+
+def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return ``headers`` with names in lower case; what is wrong with one is told without its value."""
+    for name, value in headers.items():
+        if name.lower() in PROTECTED_HEADERS:
+            raise ConfigurationError(f"default_headers sets {name!r}, which the transport sets itself; leave it out")
+        if _HEADER_NAME.fullmatch(name) is None or _HEADER_VALUE.fullmatch(value) is None:
+            raise ConfigurationError(
+                f"default_headers sets {name!r} to something that HTTP cannot carry; give a name without blanks and a "
+                "value of printable ASCII"
+            )
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _name_of_base_url(value: Any) -> str:
-    path = urlsplit(str(value)).path if value is not None else ""
+    text = str(value or "")
+    path = urlsplit(text if "://" in text else f"https://{text}").path
+    if path in ("", "/"):
+        return "host"
     if path.endswith(_WHOLE_PATHS):
         return "endpoint_url"
     try:
-        normalise_host(str(value or "https://workspace"))
+        normalise_host(text)
     except ConfigurationError:
         return "endpoint_url"
     return "host"
+
+
+_SAYS_WHERE: Final = (
+    *("workspace_client", "sdk_config", "token", "host", "config_profile"),
+    *("surface", "api", "endpoint_url"),
+)
+"""Settings beside which the DBX_GATEWAY_API_URL and _KEY pair is not used, nor the model that belongs to it."""
 
 
 def _environment_defaults(environ: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -393,7 +491,8 @@ def _environment_defaults(environ: Mapping[str, str], values: Mapping[str, Any])
         if environ.get(variable)
     }
     pair = environ.get("DBX_GATEWAY_API_URL") and environ.get("DBX_GATEWAY_API_KEY")
-    if pair and environ.get("DBX_GATEWAY_MODEL") and not values.get("model"):
+    elsewhere = any(values.get(name, found.get(name)) not in (None, "auto") for name in _SAYS_WHERE)
+    if pair and environ.get("DBX_GATEWAY_MODEL") and not elsewhere:
         found["model"] = environ["DBX_GATEWAY_MODEL"]
     return found
 

@@ -83,7 +83,9 @@ def test_what_would_only_happen_again_is_final(error):
     assert not is_transient(error)
 
 
-@pytest.mark.parametrize(("seconds", "transient"), [("0", True), ("120", True), ("120.5", False), ("1000000000", False)])
+@pytest.mark.parametrize(
+    ("seconds", "transient"), [("0", True), ("120", True), ("120.5", False), ("1000000000", False)]
+)
 def test_a_wait_of_more_than_two_minutes_is_left_to_the_caller(seconds, transient):
     error = answered(429, {"retry-after": seconds})
     assert is_transient(error) is transient
@@ -96,7 +98,9 @@ def test_the_servers_wait_is_taken_as_it_is():
     assert LONGEST_RETRY_AFTER == 120.0
 
 
-@pytest.mark.parametrize(("retry", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (5000, 8.0)])
+@pytest.mark.parametrize(
+    ("retry", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (5000, 8.0)]
+)
 def test_pauses_double_up_to_eight_seconds_and_lose_up_to_a_quarter_by_chance(retry, longest):
     class Least(random.Random):
         def random(self):

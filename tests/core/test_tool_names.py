@@ -47,7 +47,8 @@ def test_a_name_outside_the_charset_keeps_a_readable_head_and_gets_a_hash():
 
 
 @pytest.mark.parametrize(
-    "name", ["get weather", "a.b", "größe", "2fast", "-x", "a" * 65, "", " ", "工具", "a\ud800", "\n", "x" * 5000, "a:b"]
+    "name",
+    ["get weather", "a.b", "größe", "2fast", "-x", "a" * 65, "", " ", "工具", "a\ud800", "\n", "x" * 5000, "a:b"],
 )
 def test_every_other_name_becomes_one_that_every_api_takes(name):
     (wire,) = wire_names(name)
@@ -136,7 +137,9 @@ def test_names_come_back_in_whole_answers_and_in_their_alternatives():
     call = ToolCall(call_id="c", name=names.to_wire["a b"])
     message = Message(role="assistant", parts=(Text("x"), call))
     finish = Finish(reason="tool_calls")
-    plain = ChatResponse(message=assistant("x"), finish=finish, alternatives=(Alternative(message=message, finish=finish),))
+    plain = ChatResponse(
+        message=assistant("x"), finish=finish, alternatives=(Alternative(message=message, finish=finish),)
+    )
     assert names.answer(ChatResponse(message=message, finish=finish)).tool_calls[0].name == "a b"
     assert names.answer(plain).alternatives[0].message.tool_calls[0].name == "a b"
     assert names.answer(names.answer(plain)) == names.answer(plain)

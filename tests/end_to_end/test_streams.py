@@ -202,6 +202,22 @@ async def test_a_tool_call_cut_in_its_arguments_is_not_executable(site, api, way
         assert error.partial.executable_tool_calls == ()
 
 
+@APIS
+@WAYS
+async def test_a_clean_end_in_the_middle_of_an_event_is_incomplete(site, api, way):
+    pieces = wire_of(site, site.fields(NATIVE[api]), LONG)[:8]
+    cut = [*pieces[:-1], pieces[-1][: len(pieces[-1]) * 2 // 3]]
+
+    def end(send, left):
+        send_all(send, cut)
+        send(b"0\r\n\r\n")
+
+    with raw_host(end) as host:
+        events, error = await read(way, at(host, api), LONG)
+    assert type(error) is IncompleteStreamError
+    assert error.partial.text == said(events) != ""
+
+
 @WAYS
 async def test_a_stream_refused_before_it_begins_raises_at_the_first_event(site, way):
     events, error = await read(way, site.fields("databricks-claude-nobody", surface="ai-gateway"), "Hello")
@@ -367,7 +383,7 @@ async def test_a_timeout_around_a_call_closes_its_connection():
 def test_streams_that_were_read_to_the_end_leave_their_connections_for_the_next(site, api):
     client = site.client(NATIVE[api], surface="ai-gateway")
     for _ in range(5):
-        fold(client.stream("Hello"))
+        list(client.stream("Hello"))
     assert [connection.info().split(", ")[-1] for connection in connections(site.url)] == ["Request Count: 5"]
 
 

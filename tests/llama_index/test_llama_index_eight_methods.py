@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
+import httpx
 import pytest
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms import ChatMessage
@@ -151,16 +151,29 @@ def test_reasoning_tokens_are_told_where_the_workspace_counts_them(make_llm, wor
     assert usage["output_tokens_details"]["reasoning_tokens"] == entry.billed.reasoning
 
 
-async def test_async_calls_run_side_by_side(make_llm, workspace):
-    llm = make_llm()
-    await llm.achat(HELLO)
-    workspace.inject(Fault(stall=0.2), times=8, where="/messages")
-    began = time.monotonic()
+class Together(httpx.AsyncHTTPTransport):
+    """Sends nothing before four requests are there to be sent."""
 
-    answers = await asyncio.gather(*(llm.achat(HELLO) for _ in range(8)))
+    def __init__(self):
+        super().__init__()
+        self.here = 0
+        self.all_here = asyncio.Event()
 
-    assert [answer.message.content for answer in answers] == ["You said: Hello there"] * 8
-    assert time.monotonic() - began < 8 * 0.2
+    async def handle_async_request(self, request):
+        self.here += 1
+        if self.here == 4:
+            self.all_here.set()
+        await asyncio.wait_for(self.all_here.wait(), 10)
+        return await super().handle_async_request(request)
+
+
+async def test_async_calls_run_side_by_side(make_llm):
+    async with httpx.AsyncClient(transport=Together()) as client:
+        llm = make_llm(http_async_client=client)
+
+        answers = await asyncio.gather(*(llm.achat(HELLO) for _ in range(4)))
+
+    assert [answer.message.content for answer in answers] == ["You said: Hello there"] * 4
 
 
 async def test_sync_calls_work_inside_a_running_loop(make_llm):
@@ -208,43 +221,36 @@ def test_a_prompt_may_be_given_by_name_and_must_be_given(make_llm):
 
 def test_a_stream_that_is_cut_raises_and_keeps_what_came(make_llm, workspace):
     workspace.inject(Fault(end_after=4), where="/messages")
-    deltas = []
+    responses = []
 
     with pytest.raises(IncompleteStreamError) as caught:
-        for response in make_llm(coalesce_deltas=False).stream_chat(HELLO):
-            deltas.append(response.delta)  # noqa: PERF401  # what came before the error counts
+        responses.extend(make_llm(coalesce_deltas=False).stream_chat(HELLO))
 
-    assert "".join(deltas) == caught.value.partial.text
+    assert "".join(response.delta for response in responses) == caught.value.partial.text != ""
 
 
-def _gates(monkeypatch):
-    """Note each close of a response's body."""
-    import httpx
+@pytest.fixture
+def closed(monkeypatch):
+    """Grows with each response whose body is closed."""
+    noted = []
+    close, aclose = httpx.Response.close, httpx.Response.aclose
 
-    closed = []
-    for name in ("close", "aclose"):
-        original = getattr(httpx.Response, name)
-        if name == "close":
+    def noting_close(response):
+        noted.append(response)
+        close(response)
 
-            def close(self, original=original):
-                closed.append("close")
-                return original(self)
+    async def noting_aclose(response):
+        noted.append(response)
+        await aclose(response)
 
-            monkeypatch.setattr(httpx.Response, name, close)
-        else:
-
-            async def aclose(self, original=original):
-                closed.append("aclose")
-                return await original(self)
-
-            monkeypatch.setattr(httpx.Response, name, aclose)
-    return closed
+    monkeypatch.setattr(httpx.Response, "close", noting_close)
+    monkeypatch.setattr(httpx.Response, "aclose", noting_aclose)
+    return noted
 
 
 @pytest.mark.parametrize("method", ["stream_chat", "stream_complete"])
-def test_a_stream_that_is_left_is_closed_at_once(make_llm, monkeypatch, method):
+def test_a_stream_that_is_left_is_closed_at_once(make_llm, closed, method):
     llm = make_llm(coalesce_deltas=False)
-    closed = _gates(monkeypatch)
     stream = getattr(llm, method)(HELLO if method == "stream_chat" else "[long 5000]")
     next(stream)
     held = stream.gi_frame.f_locals["sources"]  # not the garbage collector's doing: someone still holds the source
@@ -257,9 +263,8 @@ def test_a_stream_that_is_left_is_closed_at_once(make_llm, monkeypatch, method):
 
 
 @pytest.mark.parametrize("method", ["astream_chat", "astream_complete"])
-async def test_an_async_stream_that_is_left_is_closed_at_once(make_llm, monkeypatch, method):
+async def test_an_async_stream_that_is_left_is_closed_at_once(make_llm, closed, method):
     llm = make_llm(coalesce_deltas=False)
-    closed = _gates(monkeypatch)
     stream = await getattr(llm, method)(HELLO if method == "astream_chat" else "[long 5000]")
     await anext(stream)
     held = stream.ag_frame.f_locals["sources"]

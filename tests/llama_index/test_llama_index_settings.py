@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import socket
+import ssl
 
 import pytest
 from llama_index.core.llms import ChatMessage
@@ -203,3 +204,14 @@ def test_llama_index_is_named_in_the_user_agent(make_llm, workspace):
     make_llm().complete("Hello")
 
     assert "llama-index-core/" in workspace.ledger.model_calls()[0].headers["user-agent"]
+
+
+def test_a_pickle_keeps_a_certificate_file_and_gives_up_a_context():
+    by_file = pickle.loads(pickle.dumps(DbxGateway(model="m", host="https://example.com", verify="/certs.pem")))
+    by_context = DbxGateway(model="m", host="https://example.com", verify=ssl.create_default_context())
+
+    again = pickle.loads(pickle.dumps(by_context))
+
+    assert by_file.verify == "/certs.pem"
+    with pytest.raises(ConfigurationError, match="set verify again"):
+        again.complete("Hello")

@@ -1,0 +1,109 @@
+"""``model.profile``: what LangChain learns of a model, and what it then does."""
+
+from __future__ import annotations
+
+import warnings
+from typing import get_type_hints
+
+import pytest
+from langchain.agents.factory import _supports_provider_strategy
+from langchain.agents.middleware import SummarizationMiddleware
+from langchain_core.language_models import ModelProfile
+
+from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.profiles import known_models
+from langchain_dbx_gateway import ChatDbxGateway
+from langchain_dbx_gateway import model_profile as module
+from langchain_dbx_gateway.model_profile import profile_data
+
+CHAT = [row.model for row in known_models() if row.kind == "chat"]
+UNITY = [name.replace("databricks-", "system.ai.") for name in CHAT]
+
+
+@pytest.mark.parametrize("model", [*CHAT, *UNITY])
+def test_every_known_model_has_a_profile_of_keys_that_langchain_knows(model):
+    data = profile_data(model)
+
+    assert data
+    assert set(data) <= set(get_type_hints(ModelProfile))
+    assert None not in data.values()
+    assert data["text_inputs"] is data["text_outputs"] is True
+
+
+def test_a_unity_catalog_name_has_the_profile_of_the_endpoint():
+    assert [profile_data(name) for name in UNITY] == [profile_data(name) for name in CHAT]
+
+
+def test_the_profile_of_claude_sonnet_4_5_is_this():
+    assert profile_data("databricks-claude-sonnet-4-5") == {
+        "max_input_tokens": 200_000,
+        "max_output_tokens": 64_000,
+        "text_inputs": True,
+        "image_inputs": True,
+        "image_url_inputs": True,
+        "pdf_inputs": True,
+        "audio_inputs": False,
+        "video_inputs": False,
+        "attachment": True,
+        "image_tool_message": True,
+        "pdf_tool_message": True,
+        "mid_conversation_system_messages": False,
+        "text_outputs": True,
+        "image_outputs": False,
+        "audio_outputs": False,
+        "video_outputs": False,
+        "reasoning_output": True,
+        "structured_output": True,
+        "tool_calling": True,
+        "tool_choice": True,
+        "tool_call_streaming": True,
+        "temperature": True,
+    }
+
+
+def test_effort_levels_are_told_where_they_are_known():
+    assert profile_data("databricks-gpt-5-2")["reasoning_effort_levels"] == ["none", "low", "medium", "high", "xhigh"]
+    assert "reasoning_effort_levels" not in profile_data("databricks-meta-llama-3-3-70b-instruct")
+
+
+def test_a_family_speaks_for_a_name_that_does_not():
+    assert profile_data("team-chat", "claude")["pdf_inputs"] is True
+    assert profile_data("team-chat")["pdf_inputs"] is False
+    with pytest.raises(ConfigurationError, match="did you mean 'claude'"):
+        profile_data("team-chat", "cloude")
+
+
+def test_a_key_that_an_older_langchain_does_not_know_is_left_out(monkeypatch):
+    monkeypatch.setattr(module, "_keys", lambda: frozenset({"max_input_tokens", "tool_calling"}))
+
+    assert profile_data("databricks-claude-sonnet-4-5") == {"max_input_tokens": 200_000, "tool_calling": True}
+
+
+def test_a_model_object_has_the_profile_of_its_model_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        llm = ChatDbxGateway(model="databricks-gemini-2-5-pro")
+
+    assert llm.profile == profile_data("databricks-gemini-2-5-pro")
+
+
+def test_a_profile_of_the_users_own_is_kept():
+    assert ChatDbxGateway(model="databricks-gpt-5", profile={"tool_calling": False}).profile == {"tool_calling": False}
+
+
+@pytest.mark.parametrize("model", ["databricks-gpt-5", "databricks-claude-sonnet-4-5", "databricks-gemini-3-pro"])
+def test_create_agent_takes_the_models_own_structured_output(model):
+    assert _supports_provider_strategy(ChatDbxGateway(model=model), []) is True
+
+
+@pytest.mark.parametrize("model", ["databricks-claude-opus-4-1", "databricks-claude-sonnet-4"])
+def test_create_agent_asks_for_a_tool_call_where_the_model_has_no_structured_output(model):
+    assert _supports_provider_strategy(ChatDbxGateway(model=model), []) is False
+
+
+@pytest.mark.parametrize("model", ["databricks-gpt-5", "system.ai.claude-sonnet-4-5", "databricks-gemini-3-pro"])
+def test_summarization_takes_a_fraction_of_the_context_window(model):
+    llm = ChatDbxGateway(model=model)
+    middleware = SummarizationMiddleware(model=llm, trigger=("fraction", 0.8), keep=("fraction", 0.3))
+
+    assert middleware._get_profile_limits() == llm.profile["max_input_tokens"]
