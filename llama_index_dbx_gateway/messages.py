@@ -161,9 +161,7 @@ def _block(block: Any) -> Iterator[Part]:
         case ImageBlock():
             yield Image(blob=_blob(block, block.image, block.image_mimetype), detail=block.detail)
         case AudioBlock():
-            mime = mimetypes.guess_type(f"sound.{block.format}")[0] if block.format else None
-            sound = f"audio/{block.format}" if block.format and not (mime or "").startswith("audio/") else mime
-            yield Audio(blob=_blob(block, block.audio, sound))
+            yield Audio(blob=_blob(block, block.audio, f"audio/{block.format}" if block.format else None))
         case VideoBlock():
             yield Video(blob=_blob(block, block.video, block.video_mimetype), fps=block.fps)
         case DocumentBlock():

@@ -5,6 +5,9 @@ Example:
     >>> Client(model="databricks-claude-sonnet-4-5").chat("What is a lakehouse?").text  # doctest: +SKIP
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from dbx_gateway.chat import (
     Audio,
     Blob,
@@ -33,8 +36,6 @@ from dbx_gateway.chat import (
     tool_result,
     user,
 )
-from dbx_gateway.client import AsyncClient, Client
-from dbx_gateway.embeddings import Embeddings
 from dbx_gateway.errors import (
     APIConnectionError,
     APIError,
@@ -54,11 +55,15 @@ from dbx_gateway.errors import (
     ServerError,
 )
 from dbx_gateway.events import Event, fold
-from dbx_gateway.extract import extract_json
-from dbx_gateway.observations import Observations, forget
-from dbx_gateway.profiles import Profile, profile_of
-from dbx_gateway.settings import Settings
 from dbx_gateway.version import __version__
+
+if TYPE_CHECKING:
+    from dbx_gateway.client import AsyncClient, Client
+    from dbx_gateway.embeddings import Embeddings
+    from dbx_gateway.extract import extract_json
+    from dbx_gateway.observations import Observations, forget
+    from dbx_gateway.profiles import Profile, profile_of
+    from dbx_gateway.settings import Settings
 
 __all__ = [
     "APIConnectionError",
@@ -116,3 +121,28 @@ __all__ = [
     "tool_result",
     "user",
 ]
+
+_ON_FIRST_USE = {
+    "AsyncClient": "client",
+    "Client": "client",
+    "Embeddings": "embeddings",
+    "Observations": "observations",
+    "Profile": "profiles",
+    "Settings": "settings",
+    "extract_json": "extract",
+    "forget": "observations",
+    "profile_of": "profiles",
+}
+"""Names whose modules are imported when they are first asked for, so that importing an adapter stays quick."""
+
+
+def __getattr__(name: str) -> Any:
+    home = _ON_FIRST_USE.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"dbx_gateway.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(__all__))

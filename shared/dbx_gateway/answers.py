@@ -31,12 +31,14 @@ from dbx_gateway.events import (
     fold,
 )
 from dbx_gateway.quirks.quirk import AnswerFix
-from dbx_gateway.sse import ServerSentEvent, SSEReader
+from dbx_gateway.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEReader
 from dbx_gateway.tool_names import ToolNames
 
 __all__ = ["AnswerStream", "Reading", "read_answer", "replay"]
 
 _DONE = b"[DONE]"
+_EVENT_STARTS = (b"d", b"e", b"i", b"r", b":", b"\xef")
+"""How a stream of events begins where no content type says that it is one: a field, a comment, a byte order mark."""
 
 
 class Reading:
@@ -58,6 +60,16 @@ class Reading:
         self.names = names
         self.asked = asked
         self.joined = joined
+
+    def placed(self, error: DbxGatewayError) -> DbxGatewayError:
+        """Return ``error`` saying what was asked and where, with the caller's tool names in what had arrived."""
+        error.model, error.route = self.asked.model, self.asked.route
+        if error.partial is not None:
+            error.partial = self.names.answer(error.partial)
+        if self.asked.route not in error.message:
+            error.message = f"{self.asked}: {error.message}"
+            error.args = (error.message,)
+        return error
 
     def error(self, body: JsonValue | bytes, partial: ChatResponse | None = None) -> DbxGatewayError:
         """Return the typed error for an error that came with status 200."""
@@ -81,7 +93,7 @@ def read_answer(body: bytes, content_type: str, reading: Reading) -> ChatRespons
     Raises:
         DbxGatewayError: it reports an error, or is no answer.
     """
-    if content_type.startswith("text/event-stream"):
+    if _form(content_type) == "events":
         return _read_streamed(body, content_type, reading)
     value = _json(body, reading)
     if isinstance(value, list) and len(value) == 1:
@@ -90,7 +102,11 @@ def read_answer(body: bytes, content_type: str, reading: Reading) -> ChatRespons
         raise reading.invalid(f"JSON of type {type(value).__name__}")
     if error_event(value):
         raise reading.error(value)
-    return reading.names.answer(reading.dialect.decode(reading.fix(value), reading.asked.model))
+    try:
+        return reading.names.answer(reading.dialect.decode(reading.fix(value), reading.asked.model))
+    except DbxGatewayError as error:
+        reading.placed(error)
+        raise
 
 
 def replay(response: ChatResponse) -> Iterator[Event]:
@@ -109,7 +125,7 @@ def replay(response: ChatResponse) -> Iterator[Event]:
             case Refusal() if part.text:
                 yield RefusalDelta(index, part.text)
             case Reasoning():
-                for segment in part.segments:
+                for segment in filter(lambda segment: segment.text, part.segments):
                     yield ReasoningDelta(index, segment.kind, segment.text)
             case _:
                 pass
@@ -139,27 +155,37 @@ class AnswerStream:
         self._decoder = reading.dialect.decoder(reading.asked.model)
         self._reader = SSEReader()
         self._body: list[bytes] = []
+        self._request_id: str | None = None
 
     @property
     def complete(self) -> bool:
         """Whether the answer has ended normally, as far as the wire has told."""
         return self._decoder.complete
 
-    def expect(self, content_type: str) -> None:
-        """Take the answer's content type. A host may answer with one JSON body: it is read whole and replayed."""
+    def expect(self, content_type: str, request_id: str | None = None) -> None:
+        """Take the answer's content type and the server's id of the request, for errors.
+
+        A host may answer with one JSON body where a stream was asked for: it is read whole and replayed.
+        """
         self._form = _form(content_type)
+        self._request_id = request_id
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Take the next bytes, and return the events they cause."""
-        if self._form == "unknown" and chunk.strip():
-            self._form = "json" if chunk.lstrip()[:1] in (b"{", b"[", b"<") else "events"
+        """Take the next bytes, and return the events they cause; once nothing more is worth reading, there are none."""
+        if self.done or self.failure is not None:
+            return []
         if self._form != "events":
             self._body.append(chunk)
-            return []
-        try:
-            return self._decoded(self._reader.feed(chunk))
-        except DbxGatewayError as error:
-            return self._fail(error, [])
+            if self._form == "unknown" and chunk.strip():
+                self._form = "events" if chunk.lstrip().startswith(_EVENT_STARTS) else "json"
+            if self._form != "events":
+                return []
+            chunk, self._body = b"".join(self._body), []
+        events = self._decoded(self._reader.feed(chunk))
+        if self._reader.overflowed and self.failure is None and not self.done:
+            error = self._reading.invalid(f"an event of more than {MAX_EVENT_BYTES} bytes", self._partial())
+            return self._fail(error, events)
+        return events
 
     def close(self) -> list[Event]:
         """The bytes have ended: return the last events."""
@@ -167,10 +193,8 @@ class AnswerStream:
             return []
         if self._form == "json":
             return self._whole()
-        events: list[Event] = []
+        events = self._rest()
         try:
-            if not self.done:
-                events = self._decoded(self._unclosed())
             if self.failure is None:
                 self._check_stray()
                 events += self._mapped(self._decoder.close())
@@ -180,18 +204,25 @@ class AnswerStream:
 
     def broke(self, error: DbxGatewayError) -> list[Event]:
         """The connection failed: return the last events if the answer was complete, else note the failure."""
-        if self.complete and self.failure is None:
-            return self.close()
-        if self.failure is None:
-            kind = APITimeoutError if isinstance(error, APITimeoutError) else IncompleteStreamError
-            self.failure = kind(
-                f"{error.message} The answer was not complete; what had arrived is in `partial`.",
-                error_code=error.error_code,
-                model=self._reading.asked.model,
-                route=self._reading.asked.route,
-                partial=self._partial(),
-            )
-        return []
+        events = self._rest() if self._form == "events" and self.failure is None else []
+        if self.failure is not None:
+            return events
+        if self.complete:
+            return events + self.close()
+        kind = APITimeoutError if isinstance(error, APITimeoutError) else IncompleteStreamError
+        failure = kind(
+            f"{error.message} The answer was not complete; what had arrived is in `partial`.",
+            error_code=error.error_code,
+            partial=self._partial(),
+        )
+        return self._fail(failure, events)
+
+    def _rest(self) -> list[Event]:
+        """Return the events of what no blank line closed. What is no whole JSON was cut, and counts as not arrived."""
+        if self.done:
+            return []
+        whole = [frame for frame in self._reader.close() if frame.event == "error" or _is_whole(frame.data)]
+        return self._decoded(whole)
 
     def _decoded(self, frames: list[ServerSentEvent]) -> list[Event]:
         events: list[Event] = []
@@ -206,12 +237,14 @@ class AnswerStream:
         return self._mapped(events)
 
     def _decode(self, frame: ServerSentEvent) -> list[Event]:
-        if frame.data == _DONE:
+        if frame.data.strip() == _DONE:
             return self._decoder.sentinel()
         value = self._json_of(frame)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if not isinstance(value, dict):
+            if frame.event == "error":
+                raise self._reading.error(value, self._partial())
             raise self._reading.invalid(f"a stream event of type {type(value).__name__}", self._partial())
         if error_event(value, frame.event):
             raise self._reading.error(value, self._partial())
@@ -232,18 +265,15 @@ class AnswerStream:
             raise self._reading.invalid("a stream event that is no JSON", self._partial()) from None
         return value
 
-    def _unclosed(self) -> list[ServerSentEvent]:
-        """Return the event that no blank line closed, unless it was cut: what is then missing, the decoder tells."""
-        frames = self._reader.close()
-        return [frame for frame in frames if frame.event == "error" or frame.data == _DONE or _is_json(frame.data)]
-
     def _check_stray(self) -> None:
-        if not self._reader.stray or self.complete:
-            return
+        """Raise the error that a host wrote into the stream as bare JSON, or the page that stood there instead of it."""
+        stray = bytes(self._reader.stray).strip()
         try:
-            value: JsonValue = from_json(bytes(self._reader.stray))
+            value: JsonValue = from_json(stray)
         except ValueError:
-            return  # not an error body; the decoder reports the missing end
+            if stray.startswith(b"<") and not self.complete:
+                raise self._reading.invalid("an HTML page", self._partial()) from None
+            return  # not an error body; the decoder reports a missing end
         if isinstance(value, list) and value:
             value = value[0]
         if isinstance(value, dict) and error_event(value):
@@ -266,27 +296,28 @@ class AnswerStream:
         return self._reading.names.answer(self._decoder.partial())
 
     def _fail(self, error: DbxGatewayError, events: list[Event]) -> list[Event]:
-        asked = self._reading.asked
-        error.model, error.route = error.model or asked.model, error.route or asked.route
-        if isinstance(error, IncompleteStreamError) and asked.model not in error.message:
-            error.message = f"{asked}: {error.message}"
-            error.args = (error.message,)
-        self.failure = error
+        if error.partial is None and self._form == "events":
+            error.partial = self._decoder.partial()
+        error.request_id = error.request_id or self._request_id
+        self.failure = self._reading.placed(error)
         return self._mapped(events)
 
 
-def _is_json(data: bytes) -> bool:
+def _form(content_type: str) -> Literal["events", "json", "unknown"]:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "text/event-stream":
+        return "events"
+    return "json" if kind in ("application/json", "text/html") else "unknown"
+
+
+def _is_whole(data: bytes) -> bool:
+    if data.strip() == _DONE:
+        return True
     try:
-        from_json(data)
+        from_json(data.decode("utf-8", "replace"))
     except ValueError:
         return False
     return True
-
-
-def _form(content_type: str) -> Literal["events", "json", "unknown"]:
-    if content_type.startswith("text/event-stream"):
-        return "events"
-    return "json" if content_type.startswith(("application/json", "text/html")) else "unknown"
 
 
 def _read_streamed(body: bytes, content_type: str, reading: Reading) -> ChatResponse:

@@ -20,7 +20,7 @@ from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.discovery import EndpointFacts, Get, MetadataLookup, probe_request, read_probe
 from dbx_gateway.embeddings import Embeddings, embeddings_body, read_embeddings
-from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.error_bodies import Asked, api_error, request_id_of
 from dbx_gateway.errors import (
     APIConnectionError,
     APIError,
@@ -422,14 +422,14 @@ class Call:
                 warn_once(f"{route.model}: repair {repair.name}", repair.note)
 
     def _exchange(self, route: Route, outcome: Reply | Live | DbxGatewayError) -> Exchange:
-        headers = {} if isinstance(outcome, DbxGatewayError) else outcome.headers
+        headers: Mapping[str, str] = {} if isinstance(outcome, DbxGatewayError) else outcome.headers
         return Exchange(
             surface=route.surface,
             family=route.family,
             api=route.api,
             url=route.url,
             status=outcome.status,
-            request_id=headers.get("x-request-id") or headers.get("request-id"),
+            request_id=request_id_of(headers),
             attempts=tuple(self._attempts),
             repairs=tuple(repair.name for repair in self._repaired),
         )

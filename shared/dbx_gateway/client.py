@@ -20,6 +20,7 @@ from dbx_gateway.calls import Answered, AskPlace, Call, Fetch, Flow, Live, Once,
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, Message, OutputFormat, ToolChoice, ToolSpec, user
 from dbx_gateway.discovery import Listing, listing_requests, read_listing
 from dbx_gateway.embeddings import DEFAULT_BATCH, Embeddings, batches, joined
+from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import DbxGatewayError, InvalidRequestError
 from dbx_gateway.events import End, Event, Start
 from dbx_gateway.notices import warn_once
@@ -280,7 +281,7 @@ class Client(_Base):
             headers = {name.lower(): value for name, value in response.headers.items()}
             if response.status_code >= 300:
                 return Reply(response.status_code, headers, response.read())
-            stream.expect(headers.get("content-type", ""))
+            stream.expect(headers.get("content-type", ""), request_id_of(headers))
             live = Live(response.status_code, headers, stream, (response, response.iter_bytes(), request))
             while not live.first and not live.ended:
                 live.first = self._read(live)
@@ -472,7 +473,7 @@ class AsyncClient(_Base):
             headers = {name.lower(): value for name, value in response.headers.items()}
             if response.status_code >= 300:
                 return Reply(response.status_code, headers, await response.aread())
-            stream.expect(headers.get("content-type", ""))
+            stream.expect(headers.get("content-type", ""), request_id_of(headers))
             live = Live(response.status_code, headers, stream, (response, response.aiter_bytes(), request))
             while not live.first and not live.ended:
                 live.first = await self._read(live)

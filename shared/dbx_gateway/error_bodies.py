@@ -28,21 +28,20 @@ from dbx_gateway.errors import (
 )
 
 __all__ = [
-    "REQUEST_ID_HEADERS",
     "TOKEN_PATTERN",
     "Asked",
     "ServerWords",
     "api_error",
     "error_event",
     "read_error_body",
+    "request_id_of",
     "retry_after_of",
 ]
 
 TOKEN_PATTERN: Final = r"(?:dapi|dose)[0-9a-f]{8,}(?:-\d+)?|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"  # noqa: S105  # it finds them
 """What looks like a credential wherever it stands: a Databricks token or secret, a JSON Web Token."""
 
-REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-databricks-request-id", "databricks-request-id")
-"""Response headers that hold the server's id of a request, the first one there counts."""
+_REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-databricks-request-id", "databricks-request-id")
 
 _SECRET: Final = re.compile(TOKEN_PATTERN + r"|(?<=Bearer )(?=[\w.~+/=-]*\d)[\w.~+/=-]{8,}")
 """Servers repeat the credential they refuse; after ``Bearer`` may also stand a word ("Bearer token missing")."""
@@ -177,7 +176,7 @@ def api_error(
     code = f" {words.code}" if words.code else ""
     said = words.message or "(the server said nothing)"
     stop = "" if said.endswith((".", "!", "?", ")")) else "."
-    request_id = words.request_id or next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), None)
+    request_id = words.request_id or request_id_of(headers)
     trace = f" [request id {request_id}]" if request_id else ""
     wait = retry_after_of(headers)
     return kind(
@@ -218,6 +217,11 @@ def read_error_body(body: bytes | JsonValue) -> ServerWords:
         return _of_object(value)
     text = "" if value is None else str(value)
     return ServerWords(message=_tidy(text), code=_leading_code(text))
+
+
+def request_id_of(headers: Mapping[str, str]) -> str | None:
+    """Return the server's id of a request; None when it does not say."""
+    return next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), None)
 
 
 def retry_after_of(headers: Mapping[str, str]) -> float | None:

@@ -7,7 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from dbx_gateway.error_bodies import REQUEST_ID_HEADERS, TOKEN_PATTERN
+from dbx_gateway.error_bodies import TOKEN_PATTERN, request_id_of
 from dbx_gateway.errors import DbxGatewayError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.transport import Outgoing, Reply
@@ -37,10 +37,9 @@ def log_exchange(
         return
     _show()
     status = outcome.status if error is None else error.status or type(error).__name__
-    headers = {} if isinstance(outcome, DbxGatewayError) else outcome.headers
-    request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), "-")
+    request_id = None if isinstance(outcome, DbxGatewayError) else request_id_of(outcome.headers)
     logger.info(
-        "%s status=%s ms=%.0f attempt=%d request_id=%s", sent.asked, status, seconds * 1000, attempt, request_id
+        "%s status=%s ms=%.0f attempt=%d request_id=%s", sent.asked, status, seconds * 1000, attempt, request_id or "-"
     )
     if wanted == "bodies":
         warn_once(

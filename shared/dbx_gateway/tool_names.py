@@ -29,8 +29,8 @@ class ToolNames:
         from_wire: the reverse.
     """
 
-    to_wire: Mapping[str, str] = field(default_factory=dict)
-    from_wire: Mapping[str, str] = field(default_factory=dict)
+    to_wire: Mapping[str, str] = field(default_factory=dict[str, str])
+    from_wire: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def of(cls, request: ChatRequest) -> ToolNames:

@@ -285,6 +285,14 @@ def test_the_command_fails_where_a_target_has_no_route_and_says_why(signed_in, c
     assert printed["problems"][0].startswith("apps/mine on model-serving: 'apps/mine' is a Databricks App")
 
 
+def test_the_command_says_so_where_no_quirk_applies(signed_in, capsys):
+    assert main(["check", "--quirks", "--json", "--surface", "model-serving", "databricks-bge-large-en"]) == 1
+    assert json.loads(capsys.readouterr().out) == {
+        "rows": [],
+        "problems": ["databricks-bge-large-en on model-serving: no quirk applies to embeddings models there"],
+    }
+
+
 def test_the_command_refuses_to_be_given_front_ends(signed_in, capsys):
     assert main(["check", "--quirks", "--front-end", "langchain", CLAUDE]) == 1
     assert "leave --front-end out" in capsys.readouterr().err

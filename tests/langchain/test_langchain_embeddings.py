@@ -173,10 +173,10 @@ def test_after_a_failure_the_batches_that_wait_are_not_sent(make, workspace, way
 
 
 def test_a_passing_failure_is_tried_again(make, workspace):
-    workspace.inject(Fault(status=503), times=1, where="gte")
+    workspace.inject(Fault(status=503, headers={"Retry-After": "0"}), times=1, where="gte")
 
     assert len(make(surface="model-serving").embed_documents(["a"])) == 1
-    assert [entry.status for entry in workspace.ledger.model_calls()] == [503, 200]
+    assert [entry.status for entry in workspace.ledger.entries("gte")] == [503, 200]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ sys.addaudithook(lambda event, _: sys.exit(event) if event in ("socket.connect",
 import llama_index_dbx_gateway
 llama_index_dbx_gateway.DbxGateway(model="m").metadata
 llama_index_dbx_gateway.DbxGatewayEmbedding(model="m")
-print([name for name in ("databricks.sdk", "openai", "anthropic", "starlette", "uvicorn", "rich") if name in sys.modules])
+print([name for name in ("databricks.sdk", "openai", "anthropic", "starlette", "uvicorn") if name in sys.modules])
 """
 
 

@@ -131,10 +131,13 @@ def quirk_rows(asked: Iterable[Target], client: httpx.Client, problems: list[str
             problems.append(f"{target.model} on {target.surface}: {error}")
             continue
         apis: dict[Api, None] = dict.fromkeys(r.api for r in plan.routes if r.surface == target.surface)
-        for api in apis:
+        contexts = [_context(target, plan, api) for api in apis]
+        if not any(quirk.applies_to(context) for quirk in QUIRKS for context in contexts):
+            problems.append(f"{target.model} on {target.surface}: no quirk applies to {plan.family} models there")
+        for context in contexts:
             # Where one api is served, the routing knows more paths to it than the api alone tells.
-            asking = {**settings, "api": api if len(apis) > 1 else settings.get("api", AUTO)}
-            yield from _rows_of(_Desk(plan, _context(target, plan, api), asking, refusals))
+            asking = {**settings, "api": context.api if len(apis) > 1 else settings.get("api", AUTO)}
+            yield from _rows_of(_Desk(plan, context, asking, refusals))
 
 
 def _context(target: Target, plan: Plan, api: Api) -> Context:

@@ -25,6 +25,7 @@ from dbx_gateway.chat import (
     opaque_for,
 )
 from dbx_gateway.dialects.chat_completions_tools import cache_mark
+from dbx_gateway.dialects.generate_content_contents import SKIP_SIGNATURE
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import data_url
@@ -250,7 +251,7 @@ class _Conversation:
         for part in parts:
             match part:
                 case ToolCall():
-                    calls.append(_call(part, message.origin))
+                    calls.append(self._signed(_call(part, message.origin), message.origin, first=not calls))
                 case Refusal() if _is_ours(message.origin):
                     said["refusal"] = part.text
                 case Audio(id=str(sound)) if _is_ours(message.origin):
@@ -261,6 +262,18 @@ class _Conversation:
         if calls:
             said["tool_calls"] = calls
         self._messages.append(_named(said, message))
+
+    def _signed(self, call: JsonObject, origin: Origin | None, *, first: bool) -> JsonObject:
+        """Sign a call that another model made, the first of its turn: newer Gemini models refuse it unsigned.
+
+        A call that this very model left unsigned is complete as it is. Sources: databricks-wire.md section 6, row
+        gemini-signature; dialects.md section 4.6.
+        """
+        asks = self._profile.family == "gemini" and self._profile.reasoning
+        own = origin is not None and origin == Origin(_API, self._profile.model)
+        if not asks or own or not first or "thoughtSignature" in call:
+            return call
+        return {**call, "thoughtSignature": SKIP_SIGNATURE}
 
     def _assistant_part(self, part: Part, origin: Origin | None) -> list[JsonObject]:
         match part:

@@ -34,6 +34,9 @@ __all__ = ["Memory", "answer", "is_own_signature"]
 _MARKER = re.compile(r"\[(filter|refuse|cite|no tools|long)(?: (\d+))?\]")
 _SEVERAL = re.compile(r"\b(both|each|parallel)\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_KEYS = re.compile(r"((?:['\"][\w-]+['\"](?:, and |, | and )?)+) (?:keys?|fields?)\b")
+_KEY = re.compile(r"['\"]([\w-]+)['\"]")
+_JSON_ONLY = re.compile(r"\bone JSON object\b", re.IGNORECASE)
 _TOOL_TOKENS = 10
 _MEDIA_TOKENS = 100
 _IMPLICIT_CACHE = 1024
@@ -69,8 +72,9 @@ def answer(ask: Ask, situation: Situation, memory: Memory) -> Answer:
     With tools on offer and no result given since the last user turn, or with a call forced, it calls: the tools that
     the user's words name, else the first; several when the words say "both", "each" or "parallel" or name several. The
     arguments follow the tools' schemas and take the user's numbers and quoted words in order. After results it quotes
-    them. A schema is obeyed, also one that a system turn only tells of, and so is JSON mode; anything else is echoed. A
-    word is a token. Tools that the prompt offers in words are called in words.
+    them. A schema is obeyed, also one that a system turn only tells of, and so is JSON mode, asked for by an option or by
+    a system turn, with the keys that the user names; anything else is echoed. A word is a token. Tools that the prompt
+    offers in words are called in words.
     """
     made = memory.next_id()
     calls = _calls(ask, situation, memory, made)
@@ -145,8 +149,8 @@ def _text(ask: Ask, user: str, markers: dict[str, str]) -> str:
         hints = hints_of(user)
         hints.strings.extend(results)
         return to_json(value_for(schema, hints)).decode()
-    if ask.json_mode:
-        return to_json({"answer": results[-1] if results else user}).decode()
+    if ask.json_mode or _told_json(ask):
+        return to_json(_object(user, results)).decode()
     if tools := spoken.spoken_tools(ask):
         return _in_words(ask, tools)
     if results:
@@ -155,6 +159,18 @@ def _text(ask: Ask, user: str, markers: dict[str, str]) -> str:
         words = int(markers["long"] or 400)
         return " ".join(f"word{number}" for number in range(1, words + 1))
     return f"You said: {user}"
+
+
+def _told_json(ask: Ask) -> bool:
+    return any(turn.role == "system" and _JSON_ONLY.search(turn.text) for turn in ask.turns)
+
+
+def _object(user: str, results: list[str]) -> dict[str, str]:
+    """An object of the keys that the user names in quotes, else of one."""
+    named = _KEYS.search(user)
+    if named is None:
+        return {"answer": results[-1] if results else user}
+    return {key: f"some {key}" for key in _KEY.findall(named[1])}
 
 
 def _quote(results: list[str]) -> str:
@@ -295,6 +311,7 @@ def _count(ask: Ask, items: tuple[Saying | Call, ...], situation: Situation, mem
         cache_read=read,
         cache_write=write,
         reasoning=reasoning * max(ask.n, 1),
+        audio=_MEDIA_TOKENS * sum(turn.media.count("audio") for turn in ask.turns),
     )
 
 
@@ -305,7 +322,8 @@ def _cached(ask: Ask, tools: int, situation: Situation, memory: Memory) -> tuple
     for turn in ask.turns:
         digest.update(repr(replace(turn, cached=False)).encode())
         so_far += _turn_tokens(turn)
-        implicit = situation.family != "claude" and situation.profile.prompt_caching and so_far >= _IMPLICIT_CACHE
+        sold = situation.profile.cache_read_dbu is not None
+        implicit = situation.family != "claude" and sold and so_far >= _IMPLICIT_CACHE
         if not (turn.cached or implicit):
             continue
         if memory.cache(digest.digest()):

@@ -87,13 +87,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Counts:
-    """Tokens, in one arithmetic: ``input`` includes ``cache_read`` and ``cache_write``, ``output`` includes ``reasoning``."""
+    """Tokens, in one arithmetic.
+
+    ``input`` includes ``cache_read``, ``cache_write`` and ``audio``, ``output`` includes ``reasoning``.
+    """
 
     input: int
     output: int
     cache_read: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    audio: int = 0
 
 
 @dataclass(frozen=True)

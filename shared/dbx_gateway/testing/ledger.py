@@ -82,6 +82,7 @@ class Ledger:
             cache_read=sum(bill.cache_read for bill in bills),
             cache_write=sum(bill.cache_write for bill in bills),
             reasoning=sum(bill.reasoning for bill in bills),
+            audio=sum(bill.audio for bill in bills),
         )
 
     def __len__(self) -> int:

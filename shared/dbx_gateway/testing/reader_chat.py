@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from dbx_gateway.testing.conversation import Ask, AskedTool, Turn
+from dbx_gateway.testing.refusals_generate_content import SKIPPED_SIGNATURE
 from dbx_gateway.testing.shape import entries, is_array, is_object
 from dbx_gateway.testing.wire import Refused, Situation, object_under
 
@@ -293,8 +294,9 @@ def _signatures(parts: list[dict[str, Any]], calls: list[dict[str, Any]]) -> Ite
         segments = filter(is_object, entries(part, "summary"))
         yield from (str(segment["signature"]) for segment in segments if segment.get("signature"))
     for signed in (*parts, *calls):
-        if signed.get("thoughtSignature"):
-            yield str(signed["thoughtSignature"])
+        signature = signed.get("thoughtSignature")
+        if signature and signature != SKIPPED_SIGNATURE:
+            yield str(signature)
 
 
 def _reasons(body: dict[str, Any], situation: Situation) -> bool:

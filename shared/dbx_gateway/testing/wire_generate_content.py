@@ -246,7 +246,11 @@ def _usage(counts: Counts) -> dict[str, Any]:
         "candidatesTokenCount": counts.output - counts.reasoning,
         **({"thoughtsTokenCount": counts.reasoning} if counts.reasoning else {}),
         "totalTokenCount": counts.input + counts.output,
-        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": counts.input}],
+        "promptTokensDetails": [
+            {"modality": modality, "tokenCount": count}
+            for modality, count in (("TEXT", counts.input - counts.audio), ("AUDIO", counts.audio))
+            if count or modality == "TEXT"
+        ],
     }
 
 

@@ -1,0 +1,351 @@
+"""The command line, against workspaces of its own and against one that is served."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from end_to_end.site import CLAUDE, GEMINI, GPT, LLAMA
+
+from dbx_gateway.cli import main
+from dbx_gateway.cli.check import CAPABILITIES
+
+FRONT_ENDS = ("core", "langchain", "llama-index")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; returns its exit status and what it printed."""
+
+    def run(*arguments: str):
+        status = main(arguments)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def signed_in(site, monkeypatch):
+    """A served workspace, which the environment names."""
+    monkeypatch.setenv("DATABRICKS_HOST", site.url)
+    monkeypatch.setenv("DATABRICKS_TOKEN", site.workspace.token)
+    return site
+
+
+@pytest.fixture
+def closed_proxies(monkeypatch):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+# --- demo --------------------------------------------------------------------------------------------------------
+
+
+def test_demo_prints_one_object_of_rows_and_needs_no_network(run, closed_proxies):
+    status, out, err = run("demo", "--json", "--family", "claude", "--front-end", "core")
+    assert (status, err) == (0, "")
+    found = json.loads(out)
+    assert found["ok"] is True
+    places = [(row["model"], row["surface"]) for row in found["rows"]]
+    assert places == [(CLAUDE, "ai-gateway"), (CLAUDE, "model-serving")]
+    for row in found["rows"]:
+        assert row["family"] == "claude"
+        assert row["front_end"] == "core"
+        assert row["ok"] is True
+        for capability in CAPABILITIES:
+            assert row[capability]["state"] == "ok"
+            assert row[capability]["ok"] is True
+
+
+@pytest.mark.parametrize("front_end", FRONT_ENDS)
+def test_demo_runs_through_every_front_end(run, front_end):
+    status, out, _ = run("demo", "--json", "--family", "claude-sonnet", "--family", "team", "--front-end", front_end)
+    rows = json.loads(out)["rows"]
+    reasons = [cell for row in rows for cell in row.values() if isinstance(cell, dict) and not cell["ok"]]
+    assert reasons == []
+    assert status == 0
+    assert [row["model"] for row in rows] == [CLAUDE, CLAUDE, "main.ai.team_chat", "team-chat"]
+
+
+def test_demo_shows_what_a_profile_denies_with_its_reason(run):
+    status, out, _ = run("demo", "--json", "--family", "gemma", "--front-end", "core")
+    assert status == 0
+    for row in json.loads(out)["rows"]:
+        assert row["tools"]["state"] == "denied"
+        assert row["tools"]["reason"]
+
+
+def test_demo_prints_a_table_for_people(run):
+    status, out, _ = run("demo", "--family", "agent", "--front-end", "core")
+    assert status == 0
+    assert "support-agent" in out
+    assert "–" in out
+    assert out.rstrip().endswith("1 of 1 rows ok")
+
+
+@pytest.mark.slow
+def test_the_whole_demo_is_green(run, closed_proxies):
+    status, out, _ = run("demo", "--json")
+    found = json.loads(out)
+    failed = [
+        f"{row['model']} {row['surface']} {row['front_end']} {name}: {row[name]['reason']}"
+        for row in found["rows"]
+        for name in CAPABILITIES
+        if not row[name]["ok"]
+    ]
+    assert failed == []
+    assert status == 0
+    families = {row["family"] for row in found["rows"]}
+    assert families == {"claude", "gpt", "gemini", "llama", "qwen", "gemma", "gpt-oss", "glm", "agent"}
+    assert len(found["rows"]) == (9 * 2 + 3) * 3
+
+
+# --- check -------------------------------------------------------------------------------------------------------
+
+
+def test_check_runs_against_the_workspace_that_the_environment_names(run, signed_in):
+    status, out, _ = run("check", CLAUDE, "team-chat", "--front-end", "core", "--json")
+    assert status == 0
+    rows = json.loads(out)["rows"]
+    assert [(row["model"], row["surface"]) for row in rows] == [
+        (CLAUDE, "ai-gateway"),
+        (CLAUDE, "model-serving"),
+        ("team-chat", "model-serving"),
+    ]
+    assert all(row["ok"] for row in rows)
+    assert len(signed_in.posts()) > 15
+
+
+def test_check_takes_one_model_of_each_family_that_is_listed(run, signed_in):
+    status, out, _ = run("check", "--front-end", "core", "--surface", "model-serving", "--json")
+    families = [row["family"] for row in json.loads(out)["rows"]]
+    assert status == 0
+    assert {"claude", "gpt", "gemini", "llama", "qwen", "gemma", "gpt-oss", "glm"} <= set(families)
+    assert len(families) == len(set(families))
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["table", "json"])
+def test_a_row_that_fails_says_what_was_asked_where_and_what_came_back(run, signed_in, as_json):
+    signed_in.fail(where="/v1/messages", times=None, status=403, error_message="no permission for you")
+    arguments = ["check", CLAUDE, "--surface", "ai-gateway", "--front-end", "core"]
+    status, out, _ = run(*arguments, *(["--json"] if as_json else []))
+    assert status == 1
+    if as_json:
+        (row,) = json.loads(out)["rows"]
+        assert row["ok"] is False
+        out = row["text"]["reason"]
+        assert row["text"]["state"] == "failed"
+    else:
+        assert "FAILED" in out
+    for word in (CLAUDE, "ai-gateway", "core", "asked for text", "403", "no permission for you", "/v1/messages"):
+        assert word in out
+
+
+def test_check_without_a_workspace_says_how_to_sign_in(run):
+    status, _, err = run("check", "--json")
+    assert status == 1
+    assert "host=" in err or "DATABRICKS_HOST" in err
+
+
+def test_a_workspace_that_is_gone_fails_every_cell(run):
+    status, out, _ = run("check", CLAUDE, "--host", "http://127.0.0.1:9", "--front-end", "core", "--json")
+    assert status == 1
+    assert out == "" or all(not row["ok"] for row in json.loads(out)["rows"])
+
+
+def test_recorded_exchanges_hold_no_secret(run, open_site, monkeypatch, tmp_path):
+    site = open_site(token="dapi0123456789abcdef")
+    monkeypatch.setenv("DATABRICKS_HOST", site.url)
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi0123456789abcdef")
+    folder = tmp_path / "exchanges"
+    status, _, _ = run("check", CLAUDE, GPT, "--front-end", "core", "--record", str(folder), "--json")
+    assert status == 0
+    files = sorted(folder.iterdir())
+    assert len(files) >= len(site.posts())
+    for file in files:
+        text = file.read_text()
+        assert "dapi0123456789abcdef" not in text
+        assert "authorization" not in text.lower()
+        record = json.loads(text)
+        assert {"method", "path", "request", "status", "answer"} <= record.keys()
+    paths = {json.loads(file.read_text())["path"] for file in files}
+    assert {entry.path for entry in site.posts()} <= paths
+
+
+# --- models, route, chat -----------------------------------------------------------------------------------------
+
+
+def test_models_are_listed_as_data(run, signed_in):
+    status, out, _ = run("models", "--json")
+    assert status == 0
+    known = {model["name"]: model for model in json.loads(out)["models"]}
+    assert known[CLAUDE]["family"] == "claude"
+    assert known[CLAUDE]["surfaces"] == ["ai-gateway", "model-serving"]
+    assert known["support-agent"]["family"] == "agent"
+
+
+def test_models_are_listed_for_people(run, signed_in):
+    status, out, _ = run("models")
+    assert status == 0
+    assert out.splitlines()[0].split() == ["model", "family", "surfaces", "task", "state"]
+    assert any(line.startswith(CLAUDE) for line in out.splitlines())
+
+
+def test_a_refused_token_is_an_error_and_exit_status_one(run, signed_in, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-wrong")
+    status, out, err = run("models")
+    assert (status, out) == (1, "")
+    assert "401" in err
+    assert "dapi-wrong" not in err
+
+
+EXPLAINED = "databricks-gemini-2-5-pro"
+PATH = f"/gemini/v1beta/models/{EXPLAINED}:generateContent"
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["with a workspace", "without one"])
+def test_route_explains_itself_as_data(run, site, monkeypatch, asked):
+    if asked:
+        monkeypatch.setenv("DATABRICKS_HOST", site.url)
+        monkeypatch.setenv("DATABRICKS_TOKEN", site.workspace.token)
+    status, out, _ = run("route", EXPLAINED, "--json")
+    assert status == 0
+    found = json.loads(out)
+    host = site.url if asked else "https://<workspace>"
+    assert found["url"] == f"{host}/ai-gateway{PATH}"
+    assert found["stream_url"].endswith(":streamGenerateContent?alt=sse")
+    assert (found["surface"], found["family"], found["api"]) == ("ai-gateway", "gemini", "generate-content")
+    assert found["why"]
+    assert [then["api"] for then in found["then"]] == ["chat-completions"]
+    assert found["profile"]["family"] == "gemini"
+    assert found["profile"]["context_window"] > 100_000
+    names = {quirk["name"] for quirk in found["quirks"]}
+    assert any("gemini" in name for name in names)
+    assert all(quirk["reason"] and quirk["evidence"] for quirk in found["quirks"])
+    assert (found["note"] is None) is asked
+    assert site.posts() == []
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["with a workspace", "without one"])
+def test_route_explains_itself_in_words(run, site, monkeypatch, asked):
+    if asked:
+        monkeypatch.setenv("DATABRICKS_HOST", site.url)
+        monkeypatch.setenv("DATABRICKS_TOKEN", site.workspace.token)
+    status, out, _ = run("route", EXPLAINED)
+    assert status == 0
+    for word in ("surface  ai-gateway", "api      generate-content", PATH, "profile", "quirks that apply", "evidence"):
+        assert word in out
+    assert ("no workspace was asked" in out) is not asked
+
+
+def test_route_names_the_surface_a_workspace_without_a_gateway_gives(run, open_site):
+    site = open_site(gateway=False)
+    status, out, _ = run("route", EXPLAINED, "--host", site.url, "--json")
+    # Nobody has signed in: the workspace cannot be asked, and that is an error, for a host was given.
+    assert status == 1 or json.loads(out)["surface"] == "model-serving"
+
+
+def test_route_refuses_a_surface_it_does_not_know(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["route", EXPLAINED, "--surface", "gateway"])
+    assert ended.value.code == 2
+    assert "ai-gateway" in capsys.readouterr().err
+
+
+def test_chat_answers_each_line_and_remembers_the_ones_before(run, signed_in, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Hello\n\nAnd again\n"))
+    status, out, err = run("chat", LLAMA, "--system", "Be brief.")
+    assert status == 0
+    assert out == "You said: Hello\nYou said: And again\n"
+    assert "[stop; " in err
+    assert [message["role"] for message in signed_in.posts()[1].body["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+    ]
+
+
+def test_chat_answers_as_data(run, signed_in, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Hello\n"))
+    status, out, _ = run("chat", GEMINI, "--json")
+    answer = json.loads(out)
+    assert status == 0
+    assert (answer["text"], answer["finish"]) == ("You said: Hello", "stop")
+    assert answer["usage"]["output"] >= 3
+
+
+def test_a_chat_goes_on_after_an_answer_that_failed(run, signed_in, monkeypatch):
+    signed_in.fail(where="/chat/completions", status=403, error_message="not now")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Hello\nAgain\n"))
+    status, out, err = run("chat", LLAMA)
+    assert status == 1
+    assert "not now" in err
+    assert out == "You said: Again\n"
+
+
+# --- as a program ------------------------------------------------------------------------------------------------
+
+
+def program(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a program with nothing in its environment but what is given."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, *command],
+        env=kept | {"PATH": ""} | environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_demo_runs_as_a_program_with_a_closed_proxy():
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    call = "import sys; from dbx_gateway.cli import main; sys.exit(main())"
+    done = program("-c", call, "demo", "--json", "--family", "llama", "--front-end", "core", **proxies)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ok"] is True
+
+
+NO_SOCKET = """
+import sys
+def hook(event, arguments):
+    if event.startswith("socket.") and event != "socket.gethostname":
+        raise AssertionError(f"{event} at import")
+sys.addaudithook(hook)
+import MODULE
+print("databricks.sdk" in sys.modules, "llama_index_dbx_gateway" in sys.modules, "langchain_dbx_gateway" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("module", ["dbx_gateway", "langchain_dbx_gateway", "llama_index_dbx_gateway"])
+def test_importing_loads_no_databricks_sdk_and_opens_no_socket(module):
+    done = program("-c", NO_SOCKET.replace("MODULE", module))
+    assert done.returncode == 0, done.stderr
+    names = ("llama_index_dbx_gateway", "langchain_dbx_gateway")
+    assert done.stdout.split() == ["False", *(str(name == module) for name in names)]
+
+
+@pytest.mark.parametrize("module", ["dbx_gateway", "langchain_dbx_gateway", "llama_index_dbx_gateway"])
+def test_constructing_and_calling_with_a_static_token_loads_no_databricks_sdk(site, module):
+    makers = {
+        "dbx_gateway": "Client",
+        "langchain_dbx_gateway": "ChatDbxGateway",
+        "llama_index_dbx_gateway": "DbxGateway",
+    }
+    calls = {"dbx_gateway": "chat", "langchain_dbx_gateway": "invoke", "llama_index_dbx_gateway": "complete"}
+    text = (
+        f"import sys; from {module} import {makers[module]} as Model\n"
+        f"model = Model(model={CLAUDE!r}, host={site.url!r}, token={site.workspace.token!r})\n"
+        f"said = model.{calls[module]}('Hello')\n"
+        "print('databricks.sdk' in sys.modules, 'You said: Hello' in str(said))\n"
+    )
+    done = program("-c", text)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["False", "True"]

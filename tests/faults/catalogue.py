@@ -1,0 +1,25 @@
+"""All cases of the catalogue, by api and by group."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from types import ModuleType
+
+from faults import cases_connection
+from faults.case import Case
+from faults.wires import WIRES
+
+_MODULES: tuple[ModuleType, ...] = (cases_connection,)
+
+CASES: tuple[Case, ...] = tuple(case for module in _MODULES for wire in WIRES for case in module.cases(wire))
+
+Cell = tuple[str, str]
+
+
+def counts() -> Counter[Cell]:
+    """Return how many cases each group has for each api."""
+    return Counter((case.group, case.wire.api) for case in CASES)
+
+
+Cases = Callable[[], list[Case]]
