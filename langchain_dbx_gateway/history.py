@@ -46,12 +46,15 @@ def _light_block(block: Any) -> Any:
     if not isinstance(block, dict):
         return block
     standard: Mapping[str, Any] = next(iter(HumanMessage([block]).content_blocks), block)
-    return _note(standard) if standard.get("type") in _FILES else block
+    if standard.get("type") not in _FILES:
+        return block
+    # LangChain's reading of its older blocks puts their extras one level down.
+    return _note(standard, _name(standard) or _name(block))
 
 
-def _note(block: Mapping[str, Any]) -> dict[str, Any]:
+def _note(block: Mapping[str, Any], name: str | None) -> dict[str, Any]:
     kind = "file" if block["type"] == "text-plain" else block["type"]
-    told = ", ".join(fact for fact in (_name(block), block.get("mime_type"), _size(block)) if fact)
+    told = ", ".join(fact for fact in (name, block.get("mime_type"), _size(block)) if fact)
     note = {"type": "text", "text": f"[attached {kind}: {told}]" if told else f"[attached {kind}]"}
     return note | ({"index": block["index"]} if "index" in block else {})
 

@@ -63,16 +63,20 @@ def register() -> None:
     """
     if find_spec("langchain") is None:
         raise ImportError("register() adds to the package langchain; install it with: pip install langchain")
-    registries = [(getattr(import_module(place), _REGISTRY, None), name) for place, name in _REGISTRIES]
-    for providers, _ in registries:
-        row = next(iter(providers.values()), None) if isinstance(providers, dict) else None
-        if not isinstance(row, tuple) or len(row) != 3:
-            raise ConfigurationError(
-                "this version of langchain keeps its model providers in another form; use init_dbx_chat_model, or the "
-                "classes themselves"
-            )
+    registries = [(_registry(place), name) for place, name in _REGISTRIES]
     for providers, name in registries:
         providers.setdefault(PROVIDER, ("langchain_dbx_gateway", name, _made))
+
+
+def _registry(place: str) -> dict[str, Any]:
+    providers = getattr(import_module(place), _REGISTRY, None)
+    row = next(iter(providers.values()), None) if isinstance(providers, dict) else None
+    if not isinstance(providers, dict) or not isinstance(row, tuple) or len(row) != 3:
+        raise ConfigurationError(
+            "this version of langchain keeps its model providers in another form; use init_dbx_chat_model, or the classes "
+            "themselves"
+        )
+    return providers
 
 
 def _made(cls: type[Any], **settings: Any) -> Any:

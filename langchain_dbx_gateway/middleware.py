@@ -101,7 +101,9 @@ class DbxPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
         match self.unsupported:
             case "raise":
                 with translated():
-                    raise InvalidRequestError(f"{why}; leave DbxPromptCachingMiddleware out, or set unsupported='ignore'")
+                    raise InvalidRequestError(
+                        f"{why}; leave DbxPromptCachingMiddleware out, or set unsupported='ignore'"
+                    )
             case "warn":
                 warnings.warn(f"{why}: asked without cache marks", stacklevel=4)
             case "ignore":

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 from dbx_gateway.answers import AnswerStream, Reading, read_answer
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
+from dbx_gateway.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.discovery import EndpointFacts, Get, MetadataLookup, probe_request, read_probe
 from dbx_gateway.embeddings import Embeddings, embeddings_body, read_embeddings
@@ -55,7 +56,7 @@ from dbx_gateway.routing import (
 from dbx_gateway.settings import Settings, timeout_of
 from dbx_gateway.surfaces import check_api
 from dbx_gateway.tool_names import ToolNames
-from dbx_gateway.transport import Outgoing, Reply
+from dbx_gateway.transport import Outgoing, Reply, overdue, silent
 from dbx_gateway.user_agent import user_agent
 
 __all__ = [
@@ -132,7 +133,8 @@ class Live:
         source: the client's own handle on the connection.
         first: the events read so far.
         ended: there is nothing more to read.
-        patience_ends: when, by the event loop's clock, to stop waiting for what may follow a complete answer.
+        patience_ends: when, by ``time.monotonic``, to stop waiting for what may follow a complete answer.
+        silent_since: when, by ``time.monotonic``, the wait for the next event began.
     """
 
     status: int
@@ -142,6 +144,42 @@ class Live:
     first: list[Event] = field(default_factory=list)
     ended: bool = False
     patience_ends: float | None = None
+    silent_since: float | None = None
+
+    def wait_begins(self) -> None:
+        """The next bytes are to be read; the time that the caller takes between two events does not count."""
+        if self.silent_since is None:
+            self.silent_since = time.monotonic()
+
+    def patience(self, deadline: Deadline) -> float | None:
+        """Return for how many seconds to wait for the next bytes; None for as long as it takes."""
+        now = time.monotonic()
+        waits = [deadline.left, None if self.patience_ends is None else self.patience_ends - now]
+        if deadline.idle is not None and self.silent_since is not None:
+            waits.append(self.silent_since + deadline.idle - now)
+        return min((max(0.0, wait) for wait in waits if wait is not None), default=None)
+
+    def take(self, chunk: bytes, request: Outgoing) -> list[Event]:
+        """Return the events that ``chunk`` causes; a stream that has taken too long by now ends with them."""
+        events = self.stream.feed(chunk)
+        if events:
+            self.silent_since = None
+        late = self.late(request)
+        if self.stream.done and self.stream.failure is None:
+            events += self.stream.close()
+        elif late is not None:
+            events += self.stream.broke(late)
+        self.ended = self.ended or self.stream.done or self.stream.failure is not None or late is not None
+        return events
+
+    def late(self, request: Outgoing) -> DbxGatewayError | None:
+        """Return the error of a stream that has taken too long, in all or since its last event."""
+        if request.deadline.passed:
+            return overdue(request)
+        waiting = self.silent_since is not None and not self.stream.complete
+        if waiting and request.deadline.silent_too_long(self.silent_since or 0.0):
+            return silent(request)
+        return None
 
 
 Action: TypeAlias = AskPlace | Fetch | Send | Pause | Once[Any]
@@ -194,6 +232,7 @@ class Call:
         self._disabled = check_disabled(settings.disabled_quirks)
         self._attempts: list[str] = []
         self._repaired: list[Repair] = []
+        self._deadline = NO_DEADLINE
 
     # --- where ---------------------------------------------------------------------------------------------------
 
@@ -308,6 +347,7 @@ class Call:
         Raises:
             DbxGatewayError: every candidate failed; of several "not served here" the first is raised.
         """
+        self._deadline = Deadline.from_now(self._settings.total_timeout)
         check_request(request)
         family = self._settings.family or family_of(request.model)
         if family is not None:
@@ -347,7 +387,10 @@ class Call:
             if not is_transient(outcome) or retry >= self._settings.max_retries:
                 return outcome
             retry += 1
-            yield Pause(pause_before(retry, outcome))
+            pause = pause_before(retry, outcome)
+            if not self._deadline.allows(pause):
+                return outcome
+            yield Pause(pause)
 
     def _prepare(
         self, request: ChatRequest, route: Route, profile: Profile, names: ToolNames, fresh: list[Repair]
@@ -379,6 +422,7 @@ class Call:
             headers=self._headers({"content-type": "application/json", **API_HEADERS.get(route.api, {})}),
             content=to_json(body | request.extra_body),
             timeout=timeout_of(self._settings.timeout),
+            deadline=self._deadline.streaming(self._idle()) if request.stream else self._deadline,
             asked=str(asked),
         )
         fix = answer_fixes(encoded, context, quirks)
@@ -451,6 +495,7 @@ class Call:
             headers=self._headers({"content-type": "application/json"}),
             content=to_json(body),
             timeout=timeout_of(self._settings.timeout),
+            deadline=self._deadline,
             asked=str(asked),
         )
         retry = 0
@@ -465,7 +510,10 @@ class Call:
             if not is_transient(error) or retry >= self._settings.max_retries:
                 raise error
             retry += 1
-            yield Pause(pause_before(retry, error))
+            pause = pause_before(retry, error)
+            if not self._deadline.allows(pause):
+                raise error
+            yield Pause(pause)
 
     def _embeddings_route(self) -> Flow[EmbeddingsRoute]:
         place: Place = yield AskPlace()
@@ -486,6 +534,10 @@ class Call:
         # Of these names a user can set only those of API_HEADERS, and then means it.
         return {"user-agent": user_agent(self._product), **more, **self._settings.default_headers}
 
+    def _idle(self) -> float | None:
+        given = self._settings.stream_idle_timeout
+        return given if given is not None else timeout_of(self._settings.timeout).read
+
     def _get(self, get: Get) -> Outgoing:
         wait = min(get.timeout, 10.0)
         return Outgoing(
@@ -493,6 +545,7 @@ class Call:
             url=get.url,
             headers=self._headers({"accept": "application/json"}),
             timeout=httpx.Timeout(get.timeout, connect=wait),
+            deadline=self._deadline,
             asked=f"{self._settings.model!r}: GET {get.url}",
         )
 

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from dbx_gateway.chat import JsonObject, Usage
 from dbx_gateway.error_bodies import Asked, api_error, error_event
 from dbx_gateway.errors import InvalidRequestError, InvalidResponseError
+from dbx_gateway.json_schema import check_schema
 from dbx_gateway.routing import EmbeddingsRoute
 
 __all__ = ["DEFAULT_BATCH", "Embeddings", "batches", "embeddings_body", "joined", "read_embeddings"]
@@ -50,6 +51,7 @@ def batches(texts: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
     for number, text in enumerate(texts):
         if not isinstance(text, str) or not text.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  # callers err
             raise InvalidRequestError(f"text number {number} is empty or no text; embeddings need some")
+        check_schema({str(number): text}, "the texts")
         group.append(text)
         if len(group) == size:
             yield tuple(group)
@@ -83,11 +85,10 @@ def read_embeddings(body: bytes, count: int, asked: Asked) -> Embeddings:
     rows = value.get("data") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(rows, list) or len(rows) != count:
         found = len(rows) if isinstance(rows, list) else "no"
-        raise InvalidResponseError(f"{asked} answered with {found} vectors for {count} texts.", status=200)
-    ordered = sorted((row for row in rows if isinstance(row, dict)), key=lambda row: _index(row.get("index")))
+        raise _invalid(asked, f"{found} vectors for {count} texts")
     model = value.get("model")
     return Embeddings(
-        tuple(_vector(row.get("embedding"), asked) for row in ordered),
+        tuple(_vector(row.get("embedding"), asked) for row in _ordered(rows, asked)),
         model if isinstance(model, str) else None,
         _usage(value.get("usage")),
     )
@@ -103,21 +104,52 @@ def joined(parts: Iterable[Embeddings]) -> Embeddings:
         model = part.model or model
         used.append(part.usage)
     counts = [usage for usage in used if usage is not None]
-    total = Usage(input=sum(u.input for u in counts), total=sum(u.total for u in counts)) if counts else None
+    told = counts and len(counts) == len(used)  # the tokens of some batches are not the tokens of all
+    total = Usage(input=sum(u.input for u in counts), total=sum(u.total for u in counts)) if told else None
     return Embeddings(tuple(vectors), model, total)
 
 
-def _index(value: JsonValue) -> int:
-    return value if isinstance(value, int) else 0
+def _ordered(rows: list[JsonValue], asked: Asked) -> list[JsonObject]:
+    """Return the rows in the order of their texts: by their index, or as they came where none has one."""
+    objects = [row for row in rows if isinstance(row, dict)]
+    if len(objects) == len(rows) and not any("index" in row for row in objects):
+        return objects
+    by_index = {row.get("index"): row for row in objects if isinstance(row.get("index"), int)}
+    if by_index.keys() != set(range(len(rows))):
+        raise _invalid(asked, "vectors that do not say which text each is of")
+    return [by_index[index] for index in range(len(rows))]
 
 
 def _vector(value: JsonValue, asked: Asked) -> tuple[float, ...]:
     if isinstance(value, str):
-        raw = base64.b64decode(value)
-        return struct.unpack(f"<{len(raw) // 4}f", raw)
-    if not isinstance(value, list) or not all(isinstance(number, int | float) for number in value):
-        raise InvalidResponseError(f"{asked} answered with a vector that is no list of numbers.", status=200)
-    return tuple(float(number) for number in value if isinstance(number, int | float))
+        return _unpacked(value, asked)
+    if not isinstance(value, list) or not value:
+        raise _invalid(asked, "a vector that is no list of numbers")
+    numbers = [number for number in value if isinstance(number, int | float) and not isinstance(number, bool)]
+    if len(numbers) != len(value):
+        raise _invalid(asked, "a vector that is no list of numbers")
+    return tuple(map(float, numbers))
+
+
+def _unpacked(text: str, asked: Asked) -> tuple[float, ...]:
+    """Return a vector that was asked for in base64: 32-bit numbers, the lowest byte first."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+        numbers: tuple[float, ...] = struct.unpack(f"<{len(raw) // 4}f", raw)
+    except (ValueError, struct.error):
+        raise _invalid(asked, "a vector that is neither numbers nor base64 of them") from None
+    if not numbers:
+        raise _invalid(asked, "an empty vector")
+    return numbers
+
+
+def _invalid(asked: Asked, what: str) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"{asked} answered with {what}. Check that the endpoint serves an embedding model.",
+        status=200,
+        model=asked.model,
+        route=asked.route,
+    )
 
 
 def _usage(value: JsonValue) -> Usage | None:

@@ -157,6 +157,11 @@ class SettingsFields(BaseModel):
     service_tier: str | None = None
     timeout: float | httpx.Timeout | None = SILENCE_TIMEOUT
     """Seconds of silence between two bytes at most; an ``httpx.Timeout``; or None to wait for ever."""
+    stream_idle_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds to the first event of a stream, and between two of its events, at most: keep-alives do not count. None
+    takes the silence of ``timeout``."""
+    total_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds from the start of a call to the end of its answer at most, retries included; None sets no limit."""
     max_retries: int = Field(default=2, ge=0)
     """How many times a request is sent again after a passing failure."""
     coalesce_deltas: bool = True

@@ -14,11 +14,13 @@ import threading
 import urllib.request
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Final
-from urllib.parse import urljoin, urlsplit
+from typing import Any, Final
+from urllib.parse import urljoin
 
 import httpx
 
@@ -29,6 +31,7 @@ from dbx_gateway.errors import (
     DbxGatewayError,
     InvalidResponseError,
 )
+from dbx_gateway.hosts import origin_of
 
 __all__ = [
     "AsyncTransport",
@@ -100,6 +103,7 @@ class SyncTransport:
             DbxGatewayError: there was no answer; the message says what was asked and what happened.
         """
         client = self._client if self._client is not None else _shared_client(self._verify)
+        _check_open(client)
         try:
             return self._follow(client, request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -151,6 +155,7 @@ class AsyncTransport:
             DbxGatewayError: there was no answer; the message says what was asked and what happened.
         """
         client = self._client if self._client is not None else await _loop_client(self._verify)
+        _check_open(client)
         try:
             return await self._follow(client, request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -182,11 +187,19 @@ class AsyncTransport:
         raise _too_many_redirects(request)
 
 
+def _check_open(client: httpx.Client | httpx.AsyncClient) -> None:
+    if client.is_closed:
+        raise ConfigurationError("the given http_client= or http_async_client= is closed; give an open one")
+
+
 def failure(error: Exception, request: Outgoing) -> DbxGatewayError:
     """Return the typed error for a request that got no answer.
 
-    ``error_code`` says at which step: ``connect``, ``pool``, ``read``, ``write`` or ``protocol``.
+    ``error_code`` says at which step: ``connect``, ``pool``, ``read``, ``write`` or ``protocol``. The request that
+    ``error`` holds loses its headers, for it becomes the cause of the typed error and must hold no credential.
     """
+    if isinstance(error, httpx.HTTPError):
+        error.request = httpx.Request(request.method, request.url)
     said = str(error) or type(error).__name__
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
@@ -195,6 +208,12 @@ def failure(error: Exception, request: Outgoing) -> DbxGatewayError:
             return APITimeoutError(
                 f"{request.asked}: no connection within {wait} s. Check the host, the network and the proxy.",
                 error_code=step,
+            )
+        case httpx.WriteTimeout():
+            return APITimeoutError(
+                f"{request.asked}: the server took no byte of the request for {request.timeout.write} s. Check the network "
+                "and the proxy, or send less.",
+                error_code="write",
             )
         case httpx.TimeoutException():
             return APITimeoutError(
@@ -205,6 +224,11 @@ def failure(error: Exception, request: Outgoing) -> DbxGatewayError:
             return APIConnectionError(
                 f"{request.asked}: could not connect: {said}. Check the host, the network and the proxy.",
                 error_code="connect",
+            )
+        case httpx.LocalProtocolError():  # its words hold the header
+            return ConfigurationError(
+                f"{request.asked}: the request has a header that HTTP cannot carry. Check the credentials and "
+                "default_headers=."
             )
         case httpx.DecodingError():
             return InvalidResponseError(f"{request.asked}: the answer's compression is broken: {said}.")
@@ -250,16 +274,39 @@ class Watchdog:
 
 def new_client(verify: Verify = None, limits: httpx.Limits = LIMITS) -> httpx.Client:
     """Return a client of the caller's own with the TLS and proxy settings that the shared one has; the caller closes it."""
-    return httpx.Client(
-        verify=_context(verify), limits=limits, mounts=dict.fromkeys(_LOOPBACK), timeout=CONTROL_TIMEOUT
-    )
+    with _told_settings():
+        return httpx.Client(**_options(verify, limits))
 
 
 def new_async_client(verify: Verify = None, limits: httpx.Limits = LIMITS) -> httpx.AsyncClient:
     """Return an async client of the caller's own; see :func:`new_client`."""
-    return httpx.AsyncClient(
-        verify=_context(verify), limits=limits, mounts=dict.fromkeys(_LOOPBACK), timeout=CONTROL_TIMEOUT
-    )
+    with _told_settings():
+        return httpx.AsyncClient(**_options(verify, limits))
+
+
+def _options(verify: Verify, limits: httpx.Limits) -> dict[str, Any]:
+    return {
+        "verify": _context(verify),
+        "limits": limits,
+        "mounts": dict.fromkeys(_LOOPBACK),
+        "timeout": CONTROL_TIMEOUT,
+        # No cookie is kept: users with different credentials share the client.
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
+    }
+
+
+@contextmanager
+def _told_settings() -> Iterator[None]:
+    """Say as one of ours what is wrong with the environment's proxies; their URLs may hold a password."""
+    try:
+        yield
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        if isinstance(error, DbxGatewayError):
+            raise
+        raise ConfigurationError(
+            "the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY cannot be used; give http://host:port (a SOCKS proxy needs "
+            "the package socksio)"
+        ) from None
 
 
 def close_connections() -> None:
@@ -334,7 +381,7 @@ async def _keep(
 
 
 def _key(verify: Verify) -> tuple[object, ...]:
-    tls = id(verify) if isinstance(verify, ssl.SSLContext) else verify
+    tls = id(verify) if isinstance(verify, ssl.SSLContext) else verify is not False and _certificates(verify)
     return (tls, *sorted(urllib.request.getproxies().items()))
 
 
@@ -346,9 +393,18 @@ def _context_of(path: str | None, checked: bool) -> ssl.SSLContext:  # noqa: FBT
         return httpx.create_ssl_context()
     if not Path(path).exists():
         raise ConfigurationError(f"the certificates at {path!r} do not exist; set verify= or SSL_CERT_FILE to a file")
-    if Path(path).is_dir():
-        return ssl.create_default_context(capath=path)
-    return ssl.create_default_context(cafile=path)
+    try:
+        if Path(path).is_dir():
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:  # an SSLError is one
+        raise ConfigurationError(f"the certificates at {path!r} cannot be read: {error}; give a PEM file") from None
+
+
+def _certificates(verify: Verify) -> str | None:
+    """Return the path of the certificates to trust; None for httpx's own."""
+    path = verify if isinstance(verify, str) else None
+    return path or os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
 
 
 def _context(verify: Verify) -> ssl.SSLContext:
@@ -356,8 +412,7 @@ def _context(verify: Verify) -> ssl.SSLContext:
         return verify
     if verify is False:
         return _context_of(None, False)  # noqa: FBT003
-    path = verify if isinstance(verify, str) else None
-    return _context_of(path or os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE") or None, True)  # noqa: FBT003
+    return _context_of(_certificates(verify), True)  # noqa: FBT003
 
 
 def _built(client: httpx.Client | httpx.AsyncClient, request: Outgoing, url: str) -> httpx.Request:
@@ -371,11 +426,18 @@ def _headers(response: httpx.Response) -> dict[str, str]:
 
 
 def _redirected(response: httpx.Response, request: Outgoing, url: str) -> str:
-    target = urljoin(url, response.headers["location"])
-    here, there = urlsplit(url), urlsplit(target)
-    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+    try:
+        target = urljoin(url, response.headers["location"])
+        there = origin_of(target)
+    except ValueError:
         raise APIConnectionError(
-            f"{request.asked}: the server redirects to {there.scheme}://{there.netloc}, another origin; nothing was sent "
+            f"{request.asked}: the server redirects to something that is no URL. Check host=.",
+            status=response.status_code,
+            error_code="redirect",
+        ) from None
+    if there != origin_of(url):
+        raise APIConnectionError(
+            f"{request.asked}: the server redirects to {there[0]}://{there[1]}:{there[2]}, another origin; nothing was sent "
             "there. Set host= to the right workspace (a login page here means a wrong host or a missing VPN).",
             status=response.status_code,
             error_code="redirect",

@@ -11,6 +11,14 @@ from dbx_gateway.families import OPEN_FAMILIES
 from dbx_gateway.profiles import profile_of
 from dbx_gateway.testing import Served, Workspace, workspace_transport
 
+GLM = Served(
+    name="databricks-glm-5-2",
+    gateway_names=("databricks-glm-5-2",),
+    profile=profile_of("databricks-glm-5-2"),
+    origin="foundation",
+)
+GROK = Served(name="databricks-grok-4-6", profile=profile_of("databricks-grok-4-6"))
+
 
 def chosen(workspace, *models, surface=None):
     """The models and surfaces that are chosen at a workspace, by what is named on the command line."""
@@ -28,8 +36,11 @@ def test_without_names_there_is_one_chat_model_of_each_family_and_one_of_those_w
 
 
 def test_without_names_a_model_is_checked_where_it_is_listed():
-    assert {surface for _, surface in chosen(Workspace())} == {"ai-gateway", "model-serving"}
-    assert {surface for _, surface in chosen(Workspace(gateway=False))} == {"model-serving"}
+    assert chosen(Workspace(models=[GLM, GROK])) == [
+        (GLM.name, "ai-gateway"),
+        (GLM.name, "model-serving"),
+        (GROK.name, "model-serving"),
+    ]
 
 
 def test_without_names_a_surface_can_be_asked_for():
@@ -38,13 +49,13 @@ def test_without_names_a_surface_can_be_asked_for():
 
 def test_a_workspace_that_lists_nothing_to_check_is_an_error_that_says_what_to_do():
     own = Served(name="team-chat", profile=profile_of("databricks-claude-sonnet-4-5"))
-    with pytest.raises(DbxGatewayError, match="lists no databricks-… chat models; name the models to check$"):
+    with pytest.raises(DbxGatewayError, match=r"lists no databricks-… chat models; name the models to check$"):
         chosen(Workspace(models=[own]))
 
 
 def test_a_surface_that_lists_nothing_is_named_in_the_error():
     with pytest.raises(DbxGatewayError, match="lists no databricks-… chat models on ai-gateway"):
-        chosen(Workspace(gateway=False), surface="ai-gateway")
+        chosen(Workspace(models=[GROK]), surface="ai-gateway")
 
 
 @pytest.mark.parametrize(

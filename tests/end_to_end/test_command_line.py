@@ -123,10 +123,11 @@ def test_check_runs_against_the_workspace_that_the_environment_names(run, signed
 
 def test_check_takes_one_model_of_each_family_that_is_listed(run, signed_in):
     status, out, _ = run("check", "--front-end", "core", "--surface", "model-serving", "--json")
-    families = [row["family"] for row in json.loads(out)["rows"]]
+    rows = json.loads(out)["rows"]
     assert status == 0
-    assert {"claude", "gpt", "gemini", "llama", "qwen", "gemma", "gpt-oss", "glm"} <= set(families)
-    assert len(families) == len(set(families))
+    assert {"claude", "gpt", "gemini", "llama", "qwen", "gemma", "gpt-oss", "glm"} <= {row["family"] for row in rows}
+    kinds = [(row["family"], "codex" in row["model"]) for row in rows]
+    assert len(kinds) == len(set(kinds))
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["table", "json"])
@@ -152,10 +153,13 @@ def test_check_without_a_workspace_says_how_to_sign_in(run):
     assert "host=" in err or "DATABRICKS_HOST" in err
 
 
-def test_a_workspace_that_is_gone_fails_every_cell(run):
-    status, out, _ = run("check", CLAUDE, "--host", "http://127.0.0.1:9", "--front-end", "core", "--json")
+def test_a_workspace_that_is_gone_fails_every_cell(run, monkeypatch, quick_retries):
+    monkeypatch.setenv("DATABRICKS_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-x")
+    status, out, _ = run("check", CLAUDE, "--front-end", "core", "--json")
     assert status == 1
-    assert out == "" or all(not row["ok"] for row in json.loads(out)["rows"])
+    for row in json.loads(out)["rows"]:
+        assert ["could not connect" in row[name]["reason"] for name in CAPABILITIES] == [True] * len(CAPABILITIES)
 
 
 def test_recorded_exchanges_hold_no_secret(run, open_site, monkeypatch, tmp_path):
@@ -243,11 +247,15 @@ def test_route_explains_itself_in_words(run, site, monkeypatch, asked):
     assert ("no workspace was asked" in out) is not asked
 
 
-def test_route_names_the_surface_a_workspace_without_a_gateway_gives(run, open_site):
+def test_route_names_the_surface_that_a_workspace_without_a_gateway_gives(run, open_site, monkeypatch):
     site = open_site(gateway=False)
-    status, out, _ = run("route", EXPLAINED, "--host", site.url, "--json")
-    # Nobody has signed in: the workspace cannot be asked, and that is an error, for a host was given.
-    assert status == 1 or json.loads(out)["surface"] == "model-serving"
+    monkeypatch.setenv("DATABRICKS_HOST", site.url)
+    monkeypatch.setenv("DATABRICKS_TOKEN", site.workspace.token)
+    status, out, _ = run("route", EXPLAINED, "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert found["url"] == f"{site.url}/serving-endpoints{PATH}"
+    assert found["why"] == f"{site.url} has no AI Gateway"
 
 
 def test_route_refuses_a_surface_it_does_not_know(capsys):

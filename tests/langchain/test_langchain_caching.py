@@ -12,11 +12,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.testing import Workspace, serve
-from langchain_dbx_gateway import ChatDbxGateway
 from langchain_dbx_gateway.middleware import DbxPromptCachingMiddleware
-
-CLAUDE = "databricks-claude-sonnet-4-5"
 
 
 @tool
@@ -29,25 +25,6 @@ def weather(city: str) -> str:
 def add(a: int, b: int) -> int:
     """Adds two numbers."""
     return a + b
-
-
-@pytest.fixture
-def workspace():
-    return Workspace()
-
-
-@pytest.fixture
-def url(workspace):
-    with serve(workspace) as server:
-        yield server.url
-
-
-@pytest.fixture
-def make(workspace, url):
-    def made(model=CLAUDE, **settings):
-        return ChatDbxGateway(**{"model": model, "host": url, "token": workspace.token} | settings)
-
-    return made
 
 
 def marks_in(value):
@@ -67,10 +44,10 @@ def two_turns(agent, thread="1"):
 
 @pytest.mark.parametrize("surface", ["ai-gateway", "model-serving"])
 @pytest.mark.parametrize("api", ["messages", "chat-completions"])
-def test_the_second_turn_reads_from_the_cache_what_the_first_one_sent(make, workspace, surface, api):
+def test_the_second_turn_reads_from_the_cache_what_the_first_one_sent(make_llm, workspace, surface, api):
     middleware = [DbxPromptCachingMiddleware()]
     agent = create_agent(
-        make(surface=surface, api=api),
+        make_llm(surface=surface, api=api),
         [weather, add],
         system_prompt="You tell the weather.",
         middleware=middleware,
@@ -87,9 +64,9 @@ def test_the_second_turn_reads_from_the_cache_what_the_first_one_sent(make, work
     assert sum(told["input_tokens"] for told in usage) == workspace.billed().input
 
 
-def test_system_tools_and_the_ends_of_two_requests_are_marked(make, workspace):
+def test_system_tools_and_the_ends_of_two_requests_are_marked(make_llm, workspace):
     agent = create_agent(
-        make(api="messages"),
+        make_llm(api="messages"),
         [weather, add],
         system_prompt="You tell the weather.",
         middleware=[DbxPromptCachingMiddleware(ttl="1h")],
@@ -105,9 +82,13 @@ def test_system_tools_and_the_ends_of_two_requests_are_marked(make, workspace):
     assert marks_in(body) == [mark] * 4
 
 
-def test_no_request_of_a_long_conversation_has_more_marks_than_are_taken(make, workspace):
+def test_no_request_of_a_long_conversation_has_more_marks_than_are_taken(make_llm, workspace):
     agent = create_agent(
-        make(), [weather], system_prompt="Hi.", middleware=[DbxPromptCachingMiddleware()], checkpointer=InMemorySaver()
+        make_llm(),
+        [weather],
+        system_prompt="Hi.",
+        middleware=[DbxPromptCachingMiddleware()],
+        checkpointer=InMemorySaver(),
     )
     for city in ("Rome", "Oslo", "Lima", "Bern"):
         agent.invoke({"messages": [("user", f"the weather in '{city}'")]}, {"configurable": {"thread_id": "1"}})
@@ -117,17 +98,21 @@ def test_no_request_of_a_long_conversation_has_more_marks_than_are_taken(make, w
     assert max(len(marks_in(call.body)) for call in calls) == 4
 
 
-async def test_async_calls_are_marked_too(make, workspace):
-    agent = create_agent(make(), [weather], system_prompt="Hi.", middleware=[DbxPromptCachingMiddleware()])
+async def test_async_calls_are_marked_too(make_llm, workspace):
+    agent = create_agent(make_llm(), [weather], system_prompt="Hi.", middleware=[DbxPromptCachingMiddleware()])
 
     await agent.ainvoke({"messages": [("user", "the weather in 'Rome'")]})
 
     assert [len(marks_in(call.body)) for call in workspace.ledger.model_calls()] == [3, 4]
 
 
-def test_what_the_caller_gave_and_what_the_agent_keeps_bear_no_mark(make):
+def test_what_the_caller_gave_and_what_the_agent_keeps_bear_no_mark(make_llm):
     agent = create_agent(
-        make(), [weather], system_prompt="Hi.", middleware=[DbxPromptCachingMiddleware()], checkpointer=InMemorySaver()
+        make_llm(),
+        [weather],
+        system_prompt="Hi.",
+        middleware=[DbxPromptCachingMiddleware()],
+        checkpointer=InMemorySaver(),
     )
 
     _, first, second = two_turns(agent)
@@ -137,12 +122,12 @@ def test_what_the_caller_gave_and_what_the_agent_keeps_bear_no_mark(make):
 
 
 @pytest.mark.parametrize("given", [{}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}])
-def test_a_mark_of_the_callers_own_is_kept(make, workspace, given):
+def test_a_mark_of_the_callers_own_is_kept(make_llm, workspace, given):
     own = {"type": "ephemeral", "ttl": "1h"}
     system = SystemMessage([{"type": "text", "text": "Hi.", "cache_control": own}])
     offered = {"name": "weather", "description": "w", "input_schema": {"type": "object", "properties": {}}} | given
     agent = create_agent(
-        make(api="messages"), [offered], system_prompt=system, middleware=[DbxPromptCachingMiddleware()]
+        make_llm(api="messages"), [offered], system_prompt=system, middleware=[DbxPromptCachingMiddleware()]
     )
 
     agent.invoke({"messages": [HumanMessage("[no tools] hello")]})
@@ -152,8 +137,8 @@ def test_a_mark_of_the_callers_own_is_kept(make, workspace, given):
     assert marks_in(body["tools"]) == [given.get("cache_control", {"type": "ephemeral", "ttl": "5m"})]
 
 
-def test_a_short_conversation_can_be_left_alone(make, workspace):
-    agent = create_agent(make(), [weather], middleware=[DbxPromptCachingMiddleware(min_messages=3)])
+def test_a_short_conversation_can_be_left_alone(make_llm, workspace):
+    agent = create_agent(make_llm(), [weather], middleware=[DbxPromptCachingMiddleware(min_messages=3)])
 
     agent.invoke({"messages": [("user", "the weather in 'Rome'")]})
 
@@ -161,8 +146,8 @@ def test_a_short_conversation_can_be_left_alone(make, workspace):
 
 
 @pytest.mark.parametrize("model", ["databricks-gpt-5-2", "databricks-gemini-3-pro", "databricks-gpt-oss-120b"])
-def test_a_model_that_takes_no_marks_is_asked_without_any(make, workspace, model):
-    agent = create_agent(make(model), [weather], middleware=[DbxPromptCachingMiddleware(unsupported="ignore")])
+def test_a_model_that_takes_no_marks_is_asked_without_any(make_llm, workspace, model):
+    agent = create_agent(make_llm(model), [weather], middleware=[DbxPromptCachingMiddleware(unsupported="ignore")])
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -171,8 +156,8 @@ def test_a_model_that_takes_no_marks_is_asked_without_any(make, workspace, model
     assert [marks_in(call.body) for call in workspace.ledger.model_calls()] == [[], []]
 
 
-def test_such_a_model_can_be_warned_about_or_refused(make, workspace):
-    llm = make("databricks-gpt-5-2")
+def test_such_a_model_can_be_warned_about_or_refused(make_llm, workspace):
+    llm = make_llm("databricks-gpt-5-2")
     warned = create_agent(llm, [], middleware=[DbxPromptCachingMiddleware()])
     refused = create_agent(llm, [], middleware=[DbxPromptCachingMiddleware(unsupported="raise")])
 
@@ -191,9 +176,9 @@ def test_another_vendors_model_is_asked_without_marks():
         agent.invoke({"messages": [("user", "hello")]})
 
 
-def test_a_family_that_is_given_says_whether_marks_are_taken(make, workspace):
+def test_a_family_that_is_given_says_whether_marks_are_taken(make_llm, workspace):
     agent = create_agent(
-        make("team-chat", family="claude", surface="model-serving"), [], middleware=[DbxPromptCachingMiddleware()]
+        make_llm("team-chat", family="claude", surface="model-serving"), [], middleware=[DbxPromptCachingMiddleware()]
     )
 
     agent.invoke({"messages": [("user", "hello")]})

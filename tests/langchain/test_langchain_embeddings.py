@@ -14,21 +14,10 @@ from langchain_core.exceptions import ModelError
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from dbx_gateway.errors import ConfigurationError, InvalidRequestError
-from dbx_gateway.testing import Fault, Workspace, serve, workspace_transport
+from dbx_gateway.testing import Fault, workspace_transport
 from langchain_dbx_gateway import DbxGatewayEmbeddings
 
 TEXTS = [f"text number {number}" for number in range(45)]
-
-
-@pytest.fixture
-def workspace():
-    return Workspace()
-
-
-@pytest.fixture
-def url(workspace):
-    with serve(workspace) as server:
-        yield server.url
 
 
 @pytest.fixture
@@ -37,6 +26,12 @@ def make(workspace, url):
         return DbxGatewayEmbeddings(**{"model": model, "host": url, "token": workspace.token} | settings)
 
     return made
+
+
+def embedded(embeddings, texts, way):
+    if way == "sync":
+        return embeddings.embed_documents(texts)
+    return asyncio.run(embeddings.aembed_documents(texts))
 
 
 def batches_of(workspace):
@@ -79,11 +74,7 @@ def test_no_more_requests_run_at_once_than_allowed(workspace, way):
         **settings,
     )
 
-    vectors = (
-        embeddings.embed_documents(TEXTS[:12])
-        if way == "sync"
-        else asyncio.run(embeddings.aembed_documents(TEXTS[:12]))
-    )
+    vectors = embedded(embeddings, TEXTS[:12], way)
 
     assert len(vectors) == 12
     assert crowd.most == 3
@@ -163,10 +154,7 @@ def test_after_a_failure_the_batches_that_wait_are_not_sent(make, workspace, way
     embeddings = make(batch_size=1, max_concurrency=2, surface="model-serving")
 
     with pytest.raises(ModelError) as raised:
-        if way == "sync":
-            embeddings.embed_documents(TEXTS)
-        else:
-            asyncio.run(embeddings.aembed_documents(TEXTS))
+        embedded(embeddings, TEXTS, way)
 
     assert raised.value.is_retryable is False
     assert len(workspace.ledger.entries()) < 45

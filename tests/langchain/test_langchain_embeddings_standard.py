@@ -37,7 +37,9 @@ class TestDbxGatewayEmbeddingsIntegration(EmbeddingsIntegrationTests):
     def embeddings_class(self):
         return DbxGatewayEmbeddings
 
-    @pytest.fixture(params=[(model, surface) for model in MODELS for surface in ("model-serving", "ai-gateway")], ids=str)
+    @pytest.fixture(
+        params=[(model, surface) for model in MODELS for surface in ("model-serving", "ai-gateway")], ids=str
+    )
     def model(self, request):
         name, surface = request.param
         workspace = Workspace()

@@ -12,8 +12,6 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.checkpoint.memory import InMemorySaver
 
-from dbx_gateway.testing import Workspace, serve
-from langchain_dbx_gateway import ChatDbxGateway
 from langchain_dbx_gateway.history import LightChatMessageHistory, without_attachments
 from langchain_dbx_gateway.middleware import DbxLightHistoryMiddleware
 
@@ -22,14 +20,8 @@ PDF = {"type": "file", "base64": DATA, "mime_type": "application/pdf", "extras":
 
 
 @pytest.fixture
-def workspace():
-    return Workspace()
-
-
-@pytest.fixture
-def llm(workspace):
-    with serve(workspace) as server:
-        yield ChatDbxGateway(model="databricks-claude-sonnet-4-5", host=server.url, token=workspace.token)
+def llm(make_llm):
+    return make_llm()
 
 
 class Kept(BaseChatMessageHistory):
@@ -84,7 +76,13 @@ def sent(workspace):
             "[attached file: Report, application/pdf, 5 bytes]",
         ),
         (
-            {"type": "file", "source_type": "base64", "data": DATA, "mime_type": "application/pdf", "filename": "f.pdf"},
+            {
+                "type": "file",
+                "source_type": "base64",
+                "data": DATA,
+                "mime_type": "application/pdf",
+                "filename": "f.pdf",
+            },
             "[attached file: f.pdf, application/pdf, 5 bytes]",
         ),
     ],
@@ -97,7 +95,7 @@ def test_a_file_in_any_spelling_becomes_a_note(block, note):
 
     assert light.content == [{"type": "text", "text": "look"}, {"type": "text", "text": note}]
     assert light.id == "m-1"
-    assert message.content[1] is block
+    assert message.content == [{"type": "text", "text": "look"}, block]
 
 
 def test_files_in_tool_results_and_answers_become_notes_too():
@@ -121,7 +119,8 @@ def test_a_message_without_files_is_the_same_object():
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_with_message_history_a_file_is_sent_once_and_never_stored(llm, workspace, way):
     kept = Kept()
-    with warnings.catch_warnings(record=True):  # LangChain prefers checkpointers by now, and says so
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # LangChain prefers checkpointers by now, and says so
         chat = RunnableWithMessageHistory(llm, lambda: LightChatMessageHistory(kept), history_factory_config=[])
     turns = [[HumanMessage([{"type": "text", "text": "Read this"}, PDF])], [HumanMessage("What was its name?")]]
 

@@ -52,7 +52,7 @@ def test_no_name_takes_the_environments(monkeypatch):
 
 @pytest.mark.parametrize("asked", [{"model": "openai:gpt-5"}, {"model": "m", "model_provider": "openai"}])
 def test_another_provider_is_refused(asked):
-    with pytest.raises(ConfigurationError, match="'openai'.*init_chat_model"):
+    with pytest.raises(ConfigurationError, match=r"'openai'.*init_chat_model"):
         init_dbx_chat_model(**asked)
 
 

@@ -166,11 +166,13 @@ def _told_json(ask: Ask) -> bool:
 
 
 def _object(user: str, results: list[str]) -> dict[str, str]:
-    """An object of the keys that the user names in quotes, else of one."""
+    return _named_keys(user) or {"answer": results[-1] if results else user}
+
+
+def _named_keys(user: str) -> dict[str, str]:
+    """An object of the keys that the user names in quotes."""
     named = _KEYS.search(user)
-    if named is None:
-        return {"answer": results[-1] if results else user}
-    return {key: f"some {key}" for key in _KEY.findall(named[1])}
+    return {key: f"some {key}" for key in _KEY.findall(named[1])} if named is not None else {}
 
 
 def _quote(results: list[str]) -> str:
@@ -183,7 +185,7 @@ def _in_words(ask: Ask, tools: tuple[AskedTool, ...]) -> str:
         return spoken.closing(_quote(told))
     user = spoken.question(ask)
     tool = _picked(tools, user)[0]
-    return spoken.action(tool.name, _arguments(tool, hints_of(user)))
+    return spoken.action(tool.name, _arguments(tool, hints_of(user), user))
 
 
 def _prompted_schema(ask: Ask) -> dict[str, Any] | None:
@@ -227,7 +229,7 @@ def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[C
     hints = hints_of(user)
     calls: list[Call] = []
     for number, tool in enumerate(tools):
-        arguments = _arguments(tool, hints)
+        arguments = _arguments(tool, hints, user)
         call = Call(f"call_{made[:20]}{number:04x}", tool.name, arguments)
         if number == 0 and situation.family == "gemini":
             call = replace(call, signature=seal(memory.secret, _scope(situation), tool.name + call.id))
@@ -235,9 +237,10 @@ def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[C
     return tuple(calls)
 
 
-def _arguments(tool: AskedTool, hints: Hints) -> dict[str, Any]:
+def _arguments(tool: AskedTool, hints: Hints, user: str) -> dict[str, Any]:
     value: dict[str, Any] = value_for({**tool.schema, "type": "object"}, hints)
-    return value
+    is_open = not tool.schema.get("properties") and tool.schema.get("additionalProperties") is not False
+    return value or (_named_keys(user) if is_open else {})
 
 
 def _wanted(ask: Ask, user: str) -> list[AskedTool]:
