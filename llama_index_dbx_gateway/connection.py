@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from llama_index.core import __version__ as core_version
 from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
 
-from dbx_gateway.client import AsyncClient, Client
 from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values
+
+if TYPE_CHECKING:
+    from dbx_gateway.client import AsyncClient, Client
 
 __all__ = ["Connection"]
 
@@ -113,6 +115,8 @@ class Connection(SettingsFields):
                     f"this object was pickled, and {lost[0]} is never part of a pickle; set {lost[0]} again after "
                     "loading, or build it from the environment"
                 )
+            from dbx_gateway.client import AsyncClient, Client  # noqa: PLC0415  # so that the import stays quick
+
             product = f"llama-index-core/{core_version}"
             settings = self._settings()
             self._clients.pair = (Client(settings, product=product), AsyncClient(settings, product=product))

@@ -31,13 +31,14 @@ from pydantic_core import from_json
 
 from dbx_gateway.families import check_family
 from dbx_gateway.profiles import Profile, profile_of
+from dbx_gateway.vendor_forms import choice_of, format_of
 from llama_index_dbx_gateway.answers import chat_response, completion, first_call_only
 from llama_index_dbx_gateway.connection import Connection
 from llama_index_dbx_gateway.messages import listed_calls, to_core
 from llama_index_dbx_gateway.provenance import Provenance
 from llama_index_dbx_gateway.streaming import Snapshots, aopened, closed_when_left, closed_when_left_async, opened
 from llama_index_dbx_gateway.structured import Structure
-from llama_index_dbx_gateway.tools import choice_of, described, format_of, specs_of
+from llama_index_dbx_gateway.tools import described, specs_of
 
 __all__ = ["DbxGateway"]
 

@@ -13,8 +13,8 @@ from pydantic_core import from_json
 
 from dbx_gateway.chat import ChatResponse, Reasoning, Refusal, Text, ToolCall
 from dbx_gateway.dialects.dialect import Dialect
-from dbx_gateway.error_bodies import Asked, api_error, error_event
-from dbx_gateway.errors import APITimeoutError, DbxGatewayError, IncompleteStreamError, InvalidResponseError
+from dbx_gateway.error_bodies import Asked, api_error, error_event, read_error_body
+from dbx_gateway.errors import APIError, APITimeoutError, DbxGatewayError, IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import (
     End,
     Event,
@@ -37,8 +37,14 @@ from dbx_gateway.tool_names import ToolNames
 __all__ = ["AnswerStream", "Reading", "read_answer", "replay"]
 
 _DONE = b"[DONE]"
-_EVENT_STARTS = (b"d", b"e", b"i", b"r", b":", b"\xef")
-"""How a stream of events begins where no content type says that it is one: a field, a comment, a byte order mark."""
+_BOM = b"\xef\xbb\xbf"
+_EVENT_STARTS = (b"d", b"e", b"i", b"r", b":")
+"""How a stream of events begins whatever its content type says: with a field or a comment."""
+
+_BODY_STARTS = (b"{", b"[", b"<")
+"""How a body begins that is no stream of events though its content type says so."""
+
+_LONGEST_QUOTE = 500
 
 
 class Reading:
@@ -93,13 +99,13 @@ def read_answer(body: bytes, content_type: str, reading: Reading) -> ChatRespons
     Raises:
         DbxGatewayError: it reports an error, or is no answer.
     """
-    if _form(content_type) == "events":
+    if _is_events(content_type, body):
         return _read_streamed(body, content_type, reading)
     value = _json(body, reading)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, dict):
-        raise reading.invalid(f"JSON of type {type(value).__name__}")
+        raise reading.invalid(_described(value))
     if error_event(value):
         raise reading.error(value)
     try:
@@ -125,8 +131,9 @@ def replay(response: ChatResponse) -> Iterator[Event]:
             case Refusal() if part.text:
                 yield RefusalDelta(index, part.text)
             case Reasoning():
-                for segment in filter(lambda segment: segment.text, part.segments):
-                    yield ReasoningDelta(index, segment.kind, segment.text)
+                for number, segment in enumerate(part.segments):
+                    if segment.text:
+                        yield ReasoningDelta(index, segment.kind, segment.text, number)
             case _:
                 pass
         yield PartEnd(index, part)
@@ -152,9 +159,12 @@ class AnswerStream:
         self.done = False
         self._reading = reading
         self._form: Literal["events", "json", "unknown"] = "unknown"
+        self._content_type = ""
+        self._begun = False
         self._decoder = reading.dialect.decoder(reading.asked.model)
         self._reader = SSEReader()
         self._body: list[bytes] = []
+        self._body_size = 0
         self._request_id: str | None = None
 
     @property
@@ -167,7 +177,7 @@ class AnswerStream:
 
         A host may answer with one JSON body where a stream was asked for: it is read whole and replayed.
         """
-        self._form = _form(content_type)
+        self._content_type = content_type
         self._request_id = request_id
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -176,8 +186,11 @@ class AnswerStream:
             return []
         if self._form != "events":
             self._body.append(chunk)
+            self._body_size += len(chunk)
             if self._form == "unknown" and chunk.strip():
-                self._form = "events" if chunk.lstrip().startswith(_EVENT_STARTS) else "json"
+                self._form = self._form_of(b"".join(self._body))
+            if self._body_size > MAX_EVENT_BYTES:
+                return self._fail(self._reading.invalid(f"a body of more than {MAX_EVENT_BYTES} bytes"), [])
             if self._form != "events":
                 return []
             chunk, self._body = b"".join(self._body), []
@@ -191,13 +204,17 @@ class AnswerStream:
         """The bytes have ended: return the last events."""
         if self.failure is not None:
             return []
-        if self._form == "json":
+        if self._form == "json" or (self._form == "unknown" and not _says_events(self._content_type)):
             return self._whole()
         events = self._rest()
         try:
             if self.failure is None:
                 self._check_stray()
                 events += self._mapped(self._decoder.close())
+        except IncompleteStreamError as error:
+            error.message += self._said_outside()
+            error.args = (error.message,)
+            return self._fail(error, events)
         except DbxGatewayError as error:
             return self._fail(error, events)
         return events
@@ -209,6 +226,8 @@ class AnswerStream:
             return events
         if self.complete:
             return events + self.close()
+        if not self._begun:
+            return self._fail(error, events)
         kind = APITimeoutError if isinstance(error, APITimeoutError) else IncompleteStreamError
         failure = kind(
             f"{error.message} The answer was not complete; what had arrived is in `partial`.",
@@ -216,6 +235,11 @@ class AnswerStream:
             partial=self._partial(),
         )
         return self._fail(failure, events)
+
+    def _form_of(self, start: bytes) -> Literal["events", "json", "unknown"]:
+        if start in (_BOM[:1], _BOM[:2], _BOM):
+            return "unknown"
+        return "events" if _is_events(self._content_type, start) else "json"
 
     def _rest(self) -> list[Event]:
         """Return the events of what no blank line closed. What is no whole JSON was cut, and counts as not arrived."""
@@ -245,7 +269,7 @@ class AnswerStream:
         if not isinstance(value, dict):
             if frame.event == "error":
                 raise self._reading.error(value, self._partial())
-            raise self._reading.invalid(f"a stream event of type {type(value).__name__}", self._partial())
+            raise self._reading.invalid(f"a stream event that is {_described(value)}", self._partial())
         if error_event(value, frame.event):
             raise self._reading.error(value, self._partial())
         return self._decoder.feed(self._reading.fix(value))
@@ -271,23 +295,28 @@ class AnswerStream:
         try:
             value: JsonValue = from_json(stray)
         except ValueError:
-            if stray.startswith(b"<") and not self.complete:
-                raise self._reading.invalid("an HTML page", self._partial()) from None
+            if stray and not self.complete and (stray.startswith(b"<") or not self._begun):
+                raise self._reading.invalid(_described_text(stray), self._partial()) from None
             return  # not an error body; the decoder reports a missing end
         if isinstance(value, list) and value:
             value = value[0]
         if isinstance(value, dict) and error_event(value):
             raise self._reading.error(value, self._partial())
 
+    def _said_outside(self) -> str:
+        stray = bytes(self._reader.stray).strip()
+        return f" Outside of its events stood {_described_text(stray)}." if stray else ""
+
     def _whole(self) -> list[Event]:
         try:
-            response = read_answer(b"".join(self._body), "application/json", self._reading)
+            response = read_answer(b"".join(self._body), "", self._reading)
         except DbxGatewayError as error:
             return self._fail(error, [])
         self.done = True
         return list(replay(response))
 
     def _mapped(self, events: list[Event]) -> list[Event]:
+        self._begun = self._begun or bool(events)
         if self._reading.names.from_wire:
             events = [self._reading.names.inward(event) for event in events]
         return coalesce(events) if self._reading.joined else events
@@ -299,15 +328,22 @@ class AnswerStream:
         if error.partial is None and self._form == "events":
             error.partial = self._decoder.partial()
         error.request_id = error.request_id or self._request_id
+        if error.status is None and not isinstance(error, APIError):
+            error.status = 200
         self.failure = self._reading.placed(error)
         return self._mapped(events)
 
 
-def _form(content_type: str) -> Literal["events", "json", "unknown"]:
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "text/event-stream":
-        return "events"
-    return "json" if kind in ("application/json", "text/html") else "unknown"
+def _says_events(content_type: str) -> bool:
+    return content_type.partition(";")[0].strip().lower() == "text/event-stream"
+
+
+def _is_events(content_type: str, body: bytes) -> bool:
+    """Whether an answer is a stream of events: as it begins, for hosts and proxies give wrong content types."""
+    start = body.removeprefix(_BOM).lstrip()
+    if _says_events(content_type):
+        return not start.startswith(_BODY_STARTS)
+    return start.startswith(_EVENT_STARTS)
 
 
 def _is_whole(data: bytes) -> bool:
@@ -331,8 +367,26 @@ def _read_streamed(body: bytes, content_type: str, reading: Reading) -> ChatResp
 
 def _json(body: bytes, reading: Reading) -> JsonValue:
     try:
-        value: JsonValue = from_json(body)
+        value: JsonValue = from_json(body.removeprefix(_BOM))
     except ValueError:
-        what = "an empty body" if not body.strip() else "an HTML page" if body.lstrip()[:1] == b"<" else "broken JSON"
-        raise reading.invalid(what) from None
+        raise reading.invalid(_described_text(body)) from None
     return value
+
+
+def _described(value: JsonValue) -> str:
+    return _described_text(value.encode()) if isinstance(value, str) else f"JSON of type {type(value).__name__}"
+
+
+def _described_text(body: bytes) -> str:
+    """Say what a body is that is no JSON object. Broken JSON may be part of an answer, and is not repeated."""
+    start = body.lstrip()[:1]
+    if not start:
+        return "an empty body"
+    if start in (b"{", b"["):
+        return "broken JSON"
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return "bytes that are no text"
+    said = read_error_body(body).message[:_LONGEST_QUOTE]
+    return said if said.startswith("an HTML page") else f"the text {said!r}"

@@ -135,6 +135,7 @@ class Live:
         ended: there is nothing more to read.
         patience_ends: when, by ``time.monotonic``, to stop waiting for what may follow a complete answer.
         silent_since: when, by ``time.monotonic``, the wait for the next event began.
+        kept_alive: bytes have come since then, but no event.
     """
 
     status: int
@@ -145,6 +146,7 @@ class Live:
     ended: bool = False
     patience_ends: float | None = None
     silent_since: float | None = None
+    kept_alive: bool = False
 
     def wait_begins(self) -> None:
         """The next bytes are to be read; the time that the caller takes between two events does not count."""
@@ -152,16 +154,20 @@ class Live:
             self.silent_since = time.monotonic()
 
     def patience(self, deadline: Deadline) -> float | None:
-        """Return for how many seconds to wait for the next bytes; None for as long as it takes."""
+        """Return for how many seconds to wait for the next bytes; None for as long as it takes.
+
+        Silence is counted here once keep-alives have broken it; until then the read's own timeout does.
+        """
         now = time.monotonic()
         waits = [deadline.left, None if self.patience_ends is None else self.patience_ends - now]
-        if deadline.idle is not None and self.silent_since is not None:
+        if deadline.idle is not None and self.silent_since is not None and self.kept_alive:
             waits.append(self.silent_since + deadline.idle - now)
         return min((max(0.0, wait) for wait in waits if wait is not None), default=None)
 
     def take(self, chunk: bytes, request: Outgoing) -> list[Event]:
         """Return the events that ``chunk`` causes; a stream that has taken too long by now ends with them."""
         events = self.stream.feed(chunk)
+        self.kept_alive = not events
         if events:
             self.silent_since = None
         late = self.late(request)
@@ -176,10 +182,9 @@ class Live:
         """Return the error of a stream that has taken too long, in all or since its last event."""
         if request.deadline.passed:
             return overdue(request)
-        waiting = self.silent_since is not None and not self.stream.complete
-        if waiting and request.deadline.silent_too_long(self.silent_since or 0.0):
-            return silent(request)
-        return None
+        if self.stream.complete or self.silent_since is None or not self.kept_alive:
+            return None
+        return silent(request) if request.deadline.silent_too_long(self.silent_since) else None
 
 
 Action: TypeAlias = AskPlace | Fetch | Send | Pause | Once[Any]
@@ -448,6 +453,9 @@ class Call:
         try:
             response = read_answer(outcome.body, outcome.headers.get("content-type", ""), prepared.reading)
         except DbxGatewayError as unreadable:
+            if unreadable.status is None and not isinstance(unreadable, APIError):
+                unreadable.status = outcome.status
+            unreadable.request_id = unreadable.request_id or request_id_of(outcome.headers)
             return unreadable
         return Answered(
             response=replace(response, exchange=exchange), exchange=exchange, default_max_tokens=default_max_tokens
@@ -486,6 +494,7 @@ class Call:
         Raises:
             DbxGatewayError: the batch failed.
         """
+        self._deadline = Deadline.from_now(self._settings.total_timeout)
         route = yield from self._embeddings_route()
         asked = Asked(route.model, str(route))
         body = embeddings_body(route, texts, dimensions) | self._settings.extra_body

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import Any, Final, Self, TypeVar
 
 import httpx
@@ -27,7 +28,18 @@ from dbx_gateway.notices import warn_once
 from dbx_gateway.observations import Observations, shared_observations
 from dbx_gateway.profiles import profile_of
 from dbx_gateway.settings import Settings
-from dbx_gateway.transport import GRACE, AsyncTransport, Outgoing, Reply, SyncTransport, Watchdog, failure
+from dbx_gateway.transport import (
+    GRACE,
+    AsyncTransport,
+    Outgoing,
+    Reply,
+    SyncTransport,
+    Watchdog,
+    body_of,
+    body_of_async,
+    failure,
+    overdue,
+)
 
 __all__ = ["AsyncClient", "Client", "Conversation"]
 
@@ -277,41 +289,40 @@ class Client(_Base):
     def _begin(
         self, response: httpx.Response, request: Outgoing, stream: AnswerStream
     ) -> Reply | Live | DbxGatewayError:
+        watchdog = Watchdog.until(request.deadline, response)
         try:
             headers = {name.lower(): value for name, value in response.headers.items()}
             if response.status_code >= 300:
-                return Reply(response.status_code, headers, response.read())
+                reply = Reply(response.status_code, headers, body_of(response, request))
+                _release(response, watchdog)
+                return reply
             stream.expect(headers.get("content-type", ""), request_id_of(headers))
-            live = Live(response.status_code, headers, stream, (response, response.iter_bytes(), request))
+            live = Live(response.status_code, headers, stream, (response, response.iter_bytes(), request, watchdog))
             while not live.first and not live.ended:
                 live.first = self._read(live)
-        except httpx.HTTPError as error:
-            response.close()
-            return failure(error, request)
+        except DbxGatewayError as error:
+            _release(response, watchdog)
+            return error
         except BaseException:
-            response.close()
+            _release(response, watchdog)
             raise
         if live.stream.failure is not None:
-            response.close()
+            _release(response, watchdog)
         return live
 
     def _read(self, live: Live) -> list[Event]:
-        _, chunks, request = live.source
-        stream = live.stream
+        response, chunks, request, _ = live.source
+        live.wait_begins()
         try:
             chunk = next(chunks)
         except StopIteration:
             live.ended = True
-            return stream.close()
+            late = request.deadline.passed  # and then this end may be the watchdog's work
+            return live.stream.broke(overdue(request, response)) if late else live.stream.close()
         except httpx.HTTPError as error:
             live.ended = True
-            return stream.broke(failure(error, request))
-        events = stream.feed(chunk)
-        if stream.done and stream.failure is None:
-            live.ended = True
-            events += stream.close()
-        live.ended = live.ended or stream.failure is not None
-        return events
+            return live.stream.broke(live.late(request) or failure(error, request, response))
+        return live.take(chunk, request)
 
     def _events(self, call: Call, request: ChatRequest) -> Generator[Event]:
         answered = self._drive(call.chat(request))
@@ -329,7 +340,7 @@ class Client(_Base):
             _let_end(live)
         finally:
             watchdog.stop()
-            live.source[0].close()
+            _release(live.source[0], live.source[3])
         if live.stream.failure is not None:
             raise live.stream.failure
 
@@ -472,14 +483,16 @@ class AsyncClient(_Base):
         try:
             headers = {name.lower(): value for name, value in response.headers.items()}
             if response.status_code >= 300:
-                return Reply(response.status_code, headers, await response.aread())
+                reply = Reply(response.status_code, headers, await body_of_async(response, request))
+                await response.aclose()
+                return reply
             stream.expect(headers.get("content-type", ""), request_id_of(headers))
             live = Live(response.status_code, headers, stream, (response, response.aiter_bytes(), request))
             while not live.first and not live.ended:
                 live.first = await self._read(live)
-        except httpx.HTTPError as error:
+        except DbxGatewayError as error:
             await response.aclose()
-            return failure(error, request)
+            return error
         except BaseException:
             await response.aclose()
             raise
@@ -488,25 +501,22 @@ class AsyncClient(_Base):
         return live
 
     async def _read(self, live: Live) -> list[Event]:
-        _, chunks, request = live.source
-        stream = live.stream
-        if stream.complete and live.patience_ends is None:
-            live.patience_ends = asyncio.get_running_loop().time() + GRACE
+        response, chunks, request = live.source
+        if live.stream.complete and live.patience_ends is None:
+            live.patience_ends = monotonic() + GRACE
+        patience = live.patience(request.deadline)
+        live.wait_begins()
         try:
-            async with asyncio.timeout_at(live.patience_ends):
+            async with asyncio.timeout(patience):
                 chunk = await anext(chunks)
         except (StopAsyncIteration, TimeoutError):
             live.ended = True
-            return stream.close()
+            late = live.late(request)
+            return live.stream.close() if late is None else live.stream.broke(late)
         except httpx.HTTPError as error:
             live.ended = True
-            return stream.broke(failure(error, request))
-        events = stream.feed(chunk)
-        if stream.done and stream.failure is None:
-            live.ended = True
-            events += stream.close()
-        live.ended = live.ended or stream.failure is not None
-        return events
+            return live.stream.broke(live.late(request) or failure(error, request, response))
+        return live.take(chunk, request)
 
     async def _events(self, call: Call, request: ChatRequest) -> AsyncGenerator[Event]:
         answered = await self._drive(call.chat(request))
@@ -551,8 +561,13 @@ class _Abandoned(Exception):  # noqa: N818  # not an error: the one who was to d
     """The caller that was to do a shared piece of work was cancelled."""
 
 
+def _release(response: httpx.Response, watchdog: Watchdog) -> None:
+    watchdog.stop()
+    response.close()
+
+
 def _let_end(live: Live) -> None:
-    response, chunks, _ = live.source
+    response, chunks, *_ = live.source
     if not live.stream.done or live.stream.failure is not None:
         return
     watchdog = Watchdog(response, LAST_BYTES)

@@ -19,6 +19,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from pydantic import JsonValue
+
 from dbx_gateway.chat import (
     Alternative,
     ChatResponse,
@@ -78,11 +80,12 @@ class TextDelta:
 
 @dataclass(slots=True)
 class ReasoningDelta:
-    """More readable reasoning."""
+    """More readable reasoning. ``segment`` counts the runs of the part, from 0."""
 
     index: int
     kind: Literal["summary", "raw"]
     text: str
+    segment: int = 0
 
 
 @dataclass(slots=True)
@@ -140,7 +143,7 @@ class End:
     finish: Finish
     usage: Usage | None = None
     alternatives: tuple[Alternative, ...] = ()
-    extras: JsonObject = field(default_factory=dict)
+    extras: JsonObject = field(default_factory=dict[str, JsonValue])
 
 
 Event: TypeAlias = (
@@ -231,7 +234,7 @@ def _continues(head: TextDelta | ReasoningDelta | ToolCallDelta, event: Event) -
         case ToolCallDelta():
             return isinstance(head, ToolCallDelta) and head.index == event.index
         case ReasoningDelta():
-            return isinstance(head, ReasoningDelta) and (head.index, head.kind) == (event.index, event.kind)
+            return isinstance(head, ReasoningDelta) and (head.index, head.segment) == (event.index, event.segment)
         case _:
             return False
 
@@ -254,9 +257,12 @@ def _joined(head: TextDelta | ReasoningDelta | ToolCallDelta, run: list[str]) ->
         case TextDelta():
             return TextDelta(head.index, text)
         case ReasoningDelta():
-            return ReasoningDelta(head.index, head.kind, text)
+            return ReasoningDelta(head.index, head.kind, text, head.segment)
         case ToolCallDelta():
             return ToolCallDelta(head.index, text)
+
+
+_Kind: TypeAlias = Literal["text", "refusal", "reasoning", "call"]
 
 
 class _Open:
@@ -264,9 +270,9 @@ class _Open:
 
     __slots__ = ("call_id", "fields", "fragments", "index", "kind", "name", "segment", "segments")
 
-    def __init__(self, index: int, kind: Literal["text", "refusal", "reasoning", "call"]) -> None:
+    def __init__(self, index: int, kind: _Kind) -> None:
         self.index = index
-        self.kind = kind
+        self.kind: _Kind = kind
         self.fragments: list[str] = []
         self.fields: dict[str, Any] = {}
         self.segments: list[tuple[Literal["summary", "raw"], list[str]]] = []
@@ -354,7 +360,7 @@ class Assembly:
                 part.segments.append((kind, []))
                 part.segment = segment
             part.segments[-1][1].append(fragment)
-            self._out.append(ReasoningDelta(part.index, kind, fragment))
+            self._out.append(ReasoningDelta(part.index, kind, fragment, len(part.segments) - 1))
 
     def call(self, key: Hashable, call_id: str | None, name: str, **fields: Any) -> None:
         """Open a tool call at ``key``; a missing id is minted and marked so."""
@@ -447,7 +453,7 @@ class Assembly:
         self._count += 1
         return index
 
-    def _begin(self, key: Hashable, kind: Literal["text", "refusal", "reasoning", "call"]) -> _Open:
+    def _begin(self, key: Hashable, kind: _Kind) -> _Open:
         opened = self._open[key] = _Open(self._next(key), kind)
         return opened
 

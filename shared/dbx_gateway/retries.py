@@ -22,12 +22,13 @@ _LONGEST_PAUSE: Final = 8.0
 def is_transient(error: DbxGatewayError) -> bool:
     """Whether the request that failed with ``error`` is worth sending again.
 
-    A read timeout is not: the server may still be working, and billing. Nor is a redirect: it would come again.
+    A read timeout is not: the server may still be working, and billing. Nor is an answer that broke off: it has been
+    billed. Nor is a redirect: it would come again.
     """
     if isinstance(error, APITimeoutError):
         return error.error_code in ("connect", "pool")
     if isinstance(error, APIConnectionError):
-        return error.error_code != "redirect"
+        return error.error_code != "redirect" and (error.status is None or error.status in TRANSIENT_STATUSES)
     return error.status in TRANSIENT_STATUSES and (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
 
 

@@ -13,17 +13,19 @@ import ssl
 import threading
 import urllib.request
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
 
 import httpx
 
+from dbx_gateway.deadlines import NO_DEADLINE, Deadline
+from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -42,6 +44,8 @@ __all__ = [
     "close_connections",
     "new_async_client",
     "new_client",
+    "overdue",
+    "silent",
 ]
 
 Verify = str | ssl.SSLContext | bool | None
@@ -57,6 +61,9 @@ CONTROL_TIMEOUT: Final = httpx.Timeout(10.0)
 
 _MAX_REDIRECTS: Final = 3
 _MAX_BODY: Final = 256 * 1024 * 1024
+_MAX_ERROR_BODY: Final = 1024 * 1024
+"""What a server says when it fails stands at the beginning; no more is read."""
+
 _LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
@@ -69,6 +76,7 @@ class Outgoing:
     headers: Mapping[str, str]
     content: bytes | None = None
     timeout: httpx.Timeout = field(default_factory=lambda: CONTROL_TIMEOUT)
+    deadline: Deadline = NO_DEADLINE
     asked: str = ""
     """What this is, for errors: ``'model' on surface api url``."""
 
@@ -116,11 +124,11 @@ class SyncTransport:
             DbxGatewayError: there was no whole answer.
         """
         response = self.open(request)
+        watchdog = Watchdog.until(request.deadline, response)
         try:
-            return Reply(response.status_code, _headers(response), _joined(response.iter_bytes()))
-        except httpx.HTTPError as error:
-            raise failure(error, request) from error
+            return Reply(response.status_code, _headers(response), body_of(response, request))
         finally:
+            watchdog.stop()
             response.close()
 
     def _follow(self, client: httpx.Client, request: Outgoing) -> httpx.Response:
@@ -157,7 +165,10 @@ class AsyncTransport:
         client = self._client if self._client is not None else await _loop_client(self._verify)
         _check_open(client)
         try:
-            return await self._follow(client, request)
+            async with asyncio.timeout(request.deadline.left):
+                return await self._follow(client, request)
+        except TimeoutError:
+            raise overdue(request) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise failure(error, request) from error
 
@@ -169,9 +180,7 @@ class AsyncTransport:
         """
         response = await self.open(request)
         try:
-            return Reply(response.status_code, _headers(response), await _joined_async(response.aiter_bytes()))
-        except httpx.HTTPError as error:
-            raise failure(error, request) from error
+            return Reply(response.status_code, _headers(response), await body_of_async(response, request))
         finally:
             await response.aclose()
 
@@ -192,14 +201,93 @@ def _check_open(client: httpx.Client | httpx.AsyncClient) -> None:
         raise ConfigurationError("the given http_client= or http_async_client= is closed; give an open one")
 
 
-def failure(error: Exception, request: Outgoing) -> DbxGatewayError:
-    """Return the typed error for a request that got no answer.
+def body_of(response: httpx.Response, request: Outgoing) -> bytes:
+    """Read the body of ``response`` and return it; of a failure's, the beginning.
 
-    ``error_code`` says at which step: ``connect``, ``pool``, ``read``, ``write`` or ``protocol``. The request that
-    ``error`` holds loses its headers, for it becomes the cause of the typed error and must hold no credential.
+    Raises:
+        DbxGatewayError: there is no whole body, or it takes too long or too much memory.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for chunk in response.iter_bytes():
+            parts.append(chunk)
+            size += len(chunk)
+            if _is_enough(size, response, request):
+                break
+    except httpx.HTTPError as error:
+        raise failure(error, request, response) from error
+    if request.deadline.passed:
+        raise overdue(request, response)  # what was read may have ended because time was over
+    return b"".join(parts)
+
+
+async def body_of_async(response: httpx.Response, request: Outgoing) -> bytes:
+    """Do as :func:`body_of` does, from an event loop."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(request.deadline.left):
+            async for chunk in response.aiter_bytes():
+                parts.append(chunk)
+                size += len(chunk)
+                if _is_enough(size, response, request):
+                    break
+    except TimeoutError:
+        raise overdue(request, response) from None
+    except httpx.HTTPError as error:
+        raise failure(error, request, response) from error
+    return b"".join(parts)
+
+
+def overdue(request: Outgoing, response: httpx.Response | None = None) -> APITimeoutError:
+    """Return the error of a call that has taken all the time it has; ``error_code`` is ``total``."""
+    error = APITimeoutError(
+        f"{request.asked}: not answered within the {request.deadline.total} s that total_timeout= allows.",
+        error_code="total",
+    )
+    return _answered(error, response)
+
+
+def silent(request: Outgoing, response: httpx.Response | None = None) -> APITimeoutError:
+    """Return the error of a stream that says nothing, whatever keeps it alive; ``error_code`` is ``idle``."""
+    error = APITimeoutError(
+        f"{request.asked}: no event of the answer for {request.deadline.idle} s. Raise stream_idle_timeout= if the model "
+        "thinks longer.",
+        error_code="idle",
+    )
+    return _answered(error, response)
+
+
+E = TypeVar("E", bound=DbxGatewayError)
+
+
+def _answered(error: E, response: httpx.Response | None) -> E:
+    """Return ``error`` with what the server had said before its answer broke off."""
+    if response is not None:
+        error.status = error.status or response.status_code
+        error.request_id = request_id_of(_headers(response))
+    return error
+
+
+def failure(error: Exception, request: Outgoing, response: httpx.Response | None = None) -> DbxGatewayError:
+    """Return the typed error for a request that got no answer, or whose answer broke off.
+
+    ``error_code`` says at which step: ``connect``, ``pool``, ``read``, ``write`` or ``protocol``; or which limit of the
+    call was reached: ``total`` or ``idle``. The request that ``error`` holds loses its headers, for it becomes the cause
+    of the typed error and must hold no credential.
     """
     if isinstance(error, httpx.HTTPError):
         error.request = httpx.Request(request.method, request.url)
+    idle, silence = request.deadline.idle, request.timeout.read
+    if request.deadline.passed:
+        return overdue(request, response)
+    if isinstance(error, httpx.ReadTimeout) and idle is not None and (silence is None or idle < silence):
+        return silent(request, response)
+    return _answered(_failure(error, request), response)
+
+
+def _failure(error: Exception, request: Outgoing) -> DbxGatewayError:
     said = str(error) or type(error).__name__
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
@@ -239,7 +327,7 @@ def failure(error: Exception, request: Outgoing) -> DbxGatewayError:
 
 
 class Watchdog:
-    """Ends a sync stream that is complete but does not end: shuts its socket down after a while.
+    """Ends a sync answer that does not end by itself in time: shuts its socket down after a while.
 
     Args:
         response: whose connection to shut down.
@@ -251,6 +339,15 @@ class Watchdog:
         self._socket: socket.socket | None = stream.get_extra_info("socket") if stream is not None else None
         self._timer: threading.Timer | None = None
         self._seconds = seconds
+
+    @classmethod
+    def until(cls, deadline: Deadline, response: httpx.Response) -> Watchdog:
+        """Return one that ends the answer at a deadline, if there is one; it has started."""
+        left = deadline.left
+        watchdog = cls(response, left or 0.0)
+        if left is not None:
+            watchdog.start()
+        return watchdog
 
     def start(self) -> None:
         """Start the wait; later calls do nothing."""
@@ -296,7 +393,7 @@ def _options(verify: Verify, limits: httpx.Limits) -> dict[str, Any]:
 
 
 @contextmanager
-def _told_settings() -> Iterator[None]:
+def _told_settings() -> Generator[None]:
     """Say as one of ours what is wrong with the environment's proxies; their URLs may hold a password."""
     try:
         yield
@@ -417,7 +514,11 @@ def _context(verify: Verify) -> ssl.SSLContext:
 
 def _built(client: httpx.Client | httpx.AsyncClient, request: Outgoing, url: str) -> httpx.Request:
     return client.build_request(
-        request.method, url, headers=dict(request.headers), content=request.content, timeout=request.timeout
+        request.method,
+        url,
+        headers=dict(request.headers),
+        content=request.content,
+        timeout=request.deadline.within(request.timeout),
     )
 
 
@@ -455,25 +556,15 @@ def _too_many_redirects(request: Outgoing) -> APIConnectionError:
     )
 
 
-def _joined(chunks: Iterator[bytes]) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        size = _checked_size(size + len(chunk))
-        parts.append(chunk)
-    return b"".join(parts)
-
-
-async def _joined_async(chunks: AsyncIterator[bytes]) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        size = _checked_size(size + len(chunk))
-        parts.append(chunk)
-    return b"".join(parts)
-
-
-def _checked_size(size: int) -> int:
+def _is_enough(size: int, response: httpx.Response, request: Outgoing) -> bool:
+    """Whether no more of a body of which ``size`` bytes are there is to be read."""
+    if request.deadline.passed:
+        raise overdue(request, response)
+    if response.status_code >= 300:
+        return size > _MAX_ERROR_BODY
     if size > _MAX_BODY:
-        raise InvalidResponseError(f"the answer is larger than {_MAX_BODY} bytes; the server may be broken or hostile")
-    return size
+        error = InvalidResponseError(
+            f"{request.asked}: the answer is larger than {_MAX_BODY} bytes; the server may be broken or hostile."
+        )
+        raise _answered(error, response)
+    return False

@@ -288,7 +288,7 @@ def test_reasoning_streams_by_kind():
     summary = {"type": "response.reasoning_summary_text.delta", "output_index": 0, "summary_index": 0, "delta": "a"}
     raw = {"type": "response.reasoning_text.delta", "output_index": 0, "content_index": 0, "delta": "b"}
     _, events = feed(CREATED, summary, raw)
-    assert events[1:] == [ReasoningDelta(0, "summary", "a"), ReasoningDelta(0, "raw", "b")]
+    assert events[1:] == [ReasoningDelta(0, "summary", "a"), ReasoningDelta(0, "raw", "b", 1)]
 
 
 def test_the_proof_of_reasoning_is_taken_from_the_end_of_its_item():

@@ -27,6 +27,8 @@ class RawHost:
         self.script = script
         self.url = ""
         self.requests: list[bytes] = []
+        self.asked = threading.Event()
+        """Set when a request has come."""
         self.left = threading.Event()
         """Set when the client has closed its side of the connection."""
         self.open: list[socket.socket] = []
@@ -44,6 +46,7 @@ class RawHost:
     def _answer(self, connection: socket.socket) -> None:
         connection.settimeout(20)
         self.requests.append(_request(connection))
+        self.asked.set()
         watcher = threading.Thread(target=self._watch, args=(connection,))
         watcher.start()
         try:

@@ -88,7 +88,6 @@ def test_demo_prints_a_table_for_people(run):
     assert out.rstrip().endswith("1 of 1 rows ok")
 
 
-@pytest.mark.slow
 def test_the_whole_demo_is_green(run, closed_proxies):
     status, out, _ = run("demo", "--json")
     found = json.loads(out)
@@ -338,6 +337,35 @@ def test_importing_loads_no_databricks_sdk_and_opens_no_socket(module):
     assert done.returncode == 0, done.stderr
     names = ("llama_index_dbx_gateway", "langchain_dbx_gateway")
     assert done.stdout.split() == ["False", *(str(name == module) for name in names)]
+
+
+FILES = """
+import importlib, os, sys
+BEFORE = "PACKAGES"
+for name in BEFORE.split():
+    importlib.import_module(name)
+opened = []
+def hook(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, bytes)):
+        opened.append(os.fsdecode(arguments[0]))
+sys.addaudithook(hook)
+import MODULE
+print(*(name for name in opened if not name.endswith((".py", ".pyc", ".so"))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "before"),
+    [
+        ("dbx_gateway", "httpx pydantic"),
+        ("langchain_dbx_gateway", "langchain_core.language_models.chat_models langchain_core.utils.function_calling"),
+        ("llama_index_dbx_gateway", "llama_index.core.llms llama_index.core.embeddings"),
+    ],
+)
+def test_importing_reads_no_file_beyond_the_code(module, before):
+    done = program("-B", "-c", FILES.replace("MODULE", module).replace("PACKAGES", before))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize("module", ["dbx_gateway", "langchain_dbx_gateway", "llama_index_dbx_gateway"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
-import threading
 
 import pytest
 from end_to_end.site import ADD, CLAUDE, NATIVE, PROBE
+from end_to_end.threads import in_threads
 
 from dbx_gateway import Client, fold
 
@@ -161,20 +161,3 @@ def test_the_list_of_models_names_both_surfaces(site):
     assert known[CLAUDE].surfaces == ("ai-gateway", "model-serving")
     assert known["team-chat"].surfaces == ("model-serving",)
     assert known["team-chat"].family == "claude"
-
-
-def in_threads(count: int, work) -> None:
-    failures: list[BaseException] = []
-
-    def guarded(number: int) -> None:
-        try:
-            work(number)
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []

@@ -118,9 +118,7 @@ def test_gpt_on_chat_with_tools_and_max_tokens_is_repaired_and_from_then_on_sent
 
 
 def test_an_extra_body_keeps_a_repair_from_its_field(site):
-    client = site.client(
-        NEW_GPT, surface="ai-gateway", api="chat-completions", extra_body={"reasoning_effort": "high"}
-    )
+    client = site.client(NEW_GPT, surface="ai-gateway", api="chat-completions", extra_body={"reasoning_effort": "high"})
     with pytest.raises(BadRequestError, match="Function tools with reasoning_effort are not supported"):
         client.chat("Add 2 and 3", tools=[ADD])
     assert site.statuses() == [400]

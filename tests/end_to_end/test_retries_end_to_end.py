@@ -192,6 +192,15 @@ async def test_a_connection_that_breaks_before_the_answer_is_made_anew(way):
 
 
 @WAYS
+async def test_an_answer_that_breaks_off_in_its_middle_is_not_asked_for_again(site, way):
+    site.fail(where="/ai-gateway/", cut_after=100)
+    with pytest.raises(APIConnectionError, match="connection broke") as caught:
+        await ask(way, site.fields(surface="ai-gateway"))
+    assert not isinstance(caught.value, APITimeoutError)
+    assert site.statuses() == [200]
+
+
+@WAYS
 async def test_a_connection_that_is_refused_is_tried_as_often_as_allowed(way, monkeypatch):
     import socket
 
@@ -200,7 +209,8 @@ async def test_a_connection_that_is_refused_is_tried_as_often_as_allowed(way, mo
     monkeypatch.setattr(socket.socket, "connect", lambda self, address: (tries.append(address), real(self, address))[1])
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        host = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        port = closed.getsockname()[1]
+        host = f"http://127.0.0.1:{port}"
         with pytest.raises(APIConnectionError):
-            await ask("sync", {"model": CLAUDE, "host": host, "token": "t", "surface": "ai-gateway", "max_retries": 3})
-    assert len(tries) == 4
+            await ask(way, {"model": CLAUDE, "host": host, "token": "t", "surface": "ai-gateway", "max_retries": 3})
+    assert [address for address in tries if address[1] == port] == [("127.0.0.1", port)] * 4

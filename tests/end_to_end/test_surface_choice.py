@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 
 import pytest
 from end_to_end.site import CLAUDE, LLAMA, METADATA, PROBE
+from end_to_end.threads import in_threads
 
 from dbx_gateway import APIConnectionError, AuthenticationError, Client, InvalidRequestError
 
@@ -133,14 +133,7 @@ async def test_a_hundred_concurrent_first_calls_read_an_endpoints_metadata_once(
 @pytest.mark.parametrize(("model", "question"), [(CLAUDE, PROBE), ("team-chat", METADATA)])
 def test_first_calls_from_thirty_two_threads_ask_the_workspace_once(site, model, question):
     client = site.client(model)
-    together = threading.Barrier(32)
-    said = []
-
-    def call():
-        together.wait()
-        said.append(client.chat("Hello").text)
-
-    run_in_threads(32, call)
+    said = in_threads(32, lambda _: client.chat("Hello").text)
     assert said == ["You said: Hello"] * 32
     assert len(site.asked(question)) == 1
 
@@ -198,20 +191,3 @@ def test_a_databricks_app_is_refused_with_the_remedy(site):
     with pytest.raises(InvalidRequestError, match="endpoint_url="):
         site.client("apps/my-agent").chat("Hello")
     assert site.asked() == []
-
-
-def run_in_threads(count, work):
-    failures = []
-
-    def guarded():
-        try:
-            work()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert failures == []

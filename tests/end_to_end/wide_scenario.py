@@ -227,7 +227,9 @@ def an_answer_in_json(client: Client, profile: Profile) -> None:
 
 @talk
 def tools_and_an_answer_in_a_schema(client: Client, profile: Profile) -> None:
-    if profile.tools and profile.structured_output and "gemini-2-5" not in profile.model:  # which takes one or the other
+    if (
+        profile.tools and profile.structured_output and "gemini-2-5" not in profile.model
+    ):  # which takes one or the other
         output = OutputFormat(kind="json_schema", schema=SCHEMA)
         client.chat("Hello [no tools]", tools=[ADD], output=output)
 

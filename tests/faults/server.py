@@ -97,6 +97,7 @@ class FaultServer:
         self.tls_port = 0
         self._stages: dict[str, Stage] = {}
         self._numbers = itertools.count(1)
+        self._servers: list[asyncio.Server] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault server", daemon=True)
 
@@ -132,10 +133,13 @@ class FaultServer:
     def _listen(self, tls: ssl.SSLContext | None) -> int:
         starting = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
         server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
+        self._servers.append(server)
         port: int = server.sockets[0].getsockname()[1]
         return port
 
     async def _cancel_all(self) -> None:
+        for server in self._servers:
+            server.close()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

@@ -29,13 +29,13 @@ RUNS = [
 def pauses(monkeypatch):
     """The pauses that are due between sends; what is waited is shorter."""
     due: list[float] = []
-    real = calls.pause_before
+    real = calls.Pause
 
-    def noted(*args):
-        due.append(real(*args))
-        return min(due[-1], LONGEST_PAUSE)
+    def noted(seconds):
+        due.append(seconds)
+        return real(min(seconds, LONGEST_PAUSE))
 
-    monkeypatch.setattr(calls, "pause_before", noted)
+    monkeypatch.setattr(calls, "Pause", noted)
     return due
 
 
@@ -111,7 +111,7 @@ def _check(outcome: Outcome, expect: Answer | Fails, *, streamed: bool) -> None:
             assert (outcome.said, outcome.thought) == (expect.text, expect.reasoning.replace("\n\n", ""))
             assert outcome.calls == len(expect.calls)
     else:
-        _check_error(outcome, expect)
+        _check_error(outcome, expect, streamed=streamed)
 
 
 def _check_answer(response: ChatResponse, expect: Answer) -> None:
@@ -127,7 +127,7 @@ def _check_answer(response: ChatResponse, expect: Answer) -> None:
     assert len(response.executable_tool_calls) == executable
 
 
-def _check_error(outcome: Outcome, expect: Fails) -> None:
+def _check_error(outcome: Outcome, expect: Fails, *, streamed: bool) -> None:
     error = outcome.error
     assert error is not None, outcome.response
     assert type(error) is expect.kind, error
@@ -138,11 +138,11 @@ def _check_error(outcome: Outcome, expect: Fails) -> None:
     assert error.retry_after == expect.retry_after
     assert error.model is not None
     assert error.route is not None
-    partial = error.partial if error.partial is not None else None
+    partial = error.partial
     text = partial.text if partial is not None else ""
     if expect.partial is not ...:
         assert text == expect.partial
-    assert outcome.said == text
+    assert outcome.said == (text if streamed else "")
     assert "End" not in outcome.shape
     found = calls_of(partial, expect.calls) if partial is not None else ()
     assert found == expected_calls(expect.calls)

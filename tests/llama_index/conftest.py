@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from llama_index.core import Settings
 from llama_index.core.tools import FunctionTool
 
 from dbx_gateway.testing import Workspace, serve
@@ -54,3 +57,28 @@ def add_tool(added):
         return a + b
 
     return FunctionTool.from_defaults(add)
+
+
+@pytest.fixture
+def signed_in(monkeypatch):
+    """Serves a workspace in which the environment is signed in, with no gateway for what is asked of model serving."""
+    with contextlib.ExitStack() as open_until_the_end:
+
+        def signed(surface="ai-gateway"):
+            served = Workspace(gateway=surface == "ai-gateway")
+            server = open_until_the_end.enter_context(serve(served))
+            monkeypatch.setenv("DATABRICKS_HOST", server.url)
+            monkeypatch.setenv("DATABRICKS_TOKEN", served.token)
+            return served
+
+        yield signed
+
+
+@pytest.fixture
+def settings():
+    """LlamaIndex's process-wide ``Settings``, which forget what the test set."""
+    names = ("_llm", "_embed_model", "_callback_manager", "_tokenizer", "_node_parser", "_prompt_helper")
+    before = {name: getattr(Settings, name) for name in names}
+    yield Settings
+    for name, value in before.items():
+        setattr(Settings, name, value)

@@ -33,6 +33,8 @@ __all__ = ["Memory", "answer", "is_own_signature"]
 
 _MARKER = re.compile(r"\[(filter|refuse|cite|no tools|long)(?: (\d+))?\]")
 _SEVERAL = re.compile(r"\b(both|each|parallel)\b", re.IGNORECASE)
+_CLOSING = re.compile(r"\bfinal answer\b", re.IGNORECASE)
+_THEN = re.compile(r",? (?:and )?then ", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _KEYS = re.compile(r"((?:['\"][\w-]+['\"](?:, and |, | and )?)+) (?:keys?|fields?)\b")
 _KEY = re.compile(r"['\"]([\w-]+)['\"]")
@@ -70,11 +72,12 @@ def answer(ask: Ask, situation: Situation, memory: Memory) -> Answer:
     """Return the answer to a request.
 
     With tools on offer and no result given since the last user turn, or with a call forced, it calls: the tools that
-    the user's words name, else the first; several when the words say "both", "each" or "parallel" or name several. The
-    arguments follow the tools' schemas and take the user's numbers and quoted words in order. After results it quotes
-    them. A schema is obeyed, also one that a system turn only tells of, and so is JSON mode, asked for by an option or by
-    a system turn, with the keys that the user names; anything else is echoed. A word is a token. Tools that the prompt
-    offers in words are called in words.
+    the user's words name, else the first; several when the words say "both", "each" or "parallel" or name several; the
+    steps of a request that the word "then" parts one after another. The arguments follow the tools' schemas and take
+    the user's numbers and quoted words in order. After results it quotes them, or calls the tool whose description asks
+    for the final answer. A schema is obeyed, also one that a system turn only tells of, and so is JSON mode, asked for
+    by an option or by a system turn, with the keys that the user names; anything else is echoed. A word is a token.
+    Tools that the prompt offers in words are called in words, and functions that it offers to be called in code, in code.
     """
     made = memory.next_id()
     calls = _calls(ask, situation, memory, made)
@@ -153,6 +156,8 @@ def _text(ask: Ask, user: str, markers: dict[str, str]) -> str:
         return to_json(_object(user, results)).decode()
     if tools := spoken.spoken_tools(ask):
         return _in_words(ask, tools)
+    if functions := spoken.functions(ask):
+        return _in_code(ask, functions)
     if results:
         return _quote(results)
     if "long" in markers:
@@ -186,6 +191,15 @@ def _in_words(ask: Ask, tools: tuple[AskedTool, ...]) -> str:
     user = spoken.question(ask)
     tool = _picked(tools, user)[0]
     return spoken.action(tool.name, _arguments(tool, hints_of(user), user))
+
+
+def _in_code(ask: Ask, functions: tuple[AskedTool, ...]) -> str:
+    """Answer a prompt that wants code: call a function, then quote what it printed."""
+    if told := spoken.outputs(ask):
+        return _quote(told)
+    user = spoken.question(ask)
+    function = _picked(functions, user)[0]
+    return spoken.code(function.name, _arguments(function, hints_of(user), user))
 
 
 def _prompted_schema(ask: Ask) -> dict[str, Any] | None:
@@ -222,11 +236,15 @@ def _reason(ask: Ask, situation: Situation, memory: Memory) -> tuple[Saying, ...
 
 
 def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[Call, ...]:
-    user = _user_text(ask)
-    tools = _wanted(ask, user)
+    asked = _user_text(ask)
+    step = _step(ask, asked)
+    user = asked if step is None else step
+    tools = _wanted(ask, user) if step is None else _picked(ask.tools, user)
     if tools and ask.parallel is False:
         tools = tools[:1]
     hints = hints_of(user)
+    if any(map(_closes, tools)):
+        hints.strings.extend(_results(ask.turns))
     calls: list[Call] = []
     for number, tool in enumerate(tools):
         arguments = _arguments(tool, hints, user)
@@ -235,6 +253,17 @@ def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[C
             call = replace(call, signature=seal(memory.secret, _scope(situation), tool.name + call.id))
         calls.append(call)
     return tuple(calls)
+
+
+def _step(ask: Ask, user: str) -> str | None:
+    """The part of a request of several steps, parted by "then", that is due now; None where it calls for no tool."""
+    steps = _THEN.split(user)
+    current = takewhile(lambda turn: turn.role != "user" or bool(turn.results), reversed(ask.turns))
+    taken = sum(bool(turn.calls) for turn in current)
+    if len(steps) == 1 or taken >= len(steps) or ask.choice != "auto" or ask.forced is not None:
+        return None
+    named = any(_is_named(tool.name, steps[taken]) for tool in ask.tools)
+    return steps[taken] if named else None
 
 
 def _arguments(tool: AskedTool, hints: Hints, user: str) -> dict[str, Any]:
@@ -248,11 +277,25 @@ def _wanted(ask: Ask, user: str) -> list[AskedTool]:
         return [tool for tool in ask.tools if tool.name == ask.forced]
     if ask.choice == "none" or not ask.tools:
         return []
+    closing = [tool for tool in ask.tools if _closes(tool)]
+    if closing:
+        return _until_closing(ask, user, closing[0])
     if ask.choice == "required":
         return _next_required(ask, user)
     if _results(ask.turns) or "[no tools]" in user or not user:
         return []
     return _picked(ask.tools, user)
+
+
+def _closes(tool: AskedTool) -> bool:
+    return bool(_CLOSING.search(tool.description))
+
+
+def _until_closing(ask: Ask, user: str, closing: AskedTool) -> list[AskedTool]:
+    """Call the other tools first, and with their results, or with nothing to call them for, the one that ends it."""
+    others = tuple(tool for tool in ask.tools if not _closes(tool))
+    due = _results(ask.turns) or "[no tools]" in user or not user or not others
+    return [closing] if due else _picked(others, user)
 
 
 def _next_required(ask: Ask, user: str) -> list[AskedTool]:

@@ -19,6 +19,7 @@ class AskedTool:
 
     name: str
     schema: dict[str, Any]
+    description: str = ""
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def _tool(number: int, tool: Any) -> AskedTool:
             f"Invalid 'tools[{number}].function.name': string does not match pattern. Expected a string that matches "
             "the pattern '^[a-zA-Z0-9_-]+$'.",
         )
-    return AskedTool(name, dict(object_under(function, "parameters")))
+    return AskedTool(name, dict(object_under(function, "parameters")), str(function.get("description") or ""))
 
 
 def _check_tools(tools: tuple[AskedTool, ...], body: dict[str, Any]) -> None:

@@ -83,7 +83,8 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
 
 
 def _tool(declaration: dict[str, Any]) -> AskedTool:
-    return AskedTool(declaration["name"], declaration.get("parameters") or inside(declaration, "parametersJsonSchema"))
+    schema = declaration.get("parameters") or inside(declaration, "parametersJsonSchema")
+    return AskedTool(declaration["name"], schema, declaration.get("description") or "")
 
 
 def _choice(config: dict[str, Any]) -> tuple[Literal["auto", "none", "required"], str | None, list[str]]:

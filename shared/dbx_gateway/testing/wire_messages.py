@@ -79,7 +79,9 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     return MessagesAsk(
         model=body["model"],
         turns=tuple(turns),
-        tools=tuple(AskedTool(tool["name"], tool["input_schema"]) for tool in _own_tools(body)),
+        tools=tuple(
+            AskedTool(tool["name"], tool["input_schema"], tool.get("description") or "") for tool in _own_tools(body)
+        ),
         choice={"any": "required", "tool": "required", "none": "none"}.get(choice.get("type", ""), "auto"),  # type: ignore[arg-type]  # the three words of the literal
         forced=choice.get("name"),
         parallel=not choice.get("disable_parallel_tool_use", False),

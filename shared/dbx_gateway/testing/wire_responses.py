@@ -106,7 +106,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
         model=body["model"],
         turns=tuple(_turns(body)),
         tools=tuple(
-            AskedTool(tool["name"], tool.get("parameters") or {})
+            AskedTool(tool["name"], tool.get("parameters") or {}, tool.get("description") or "")
             for tool in tools
             if allowed is None or tool["name"] in allowed
         ),

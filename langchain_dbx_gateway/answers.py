@@ -1,0 +1,199 @@
+"""The core's answers as LangChain's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+
+from dbx_gateway.chat import (
+    ChatResponse,
+    Exchange,
+    Finish,
+    Message,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    Usage,
+    is_executable,
+)
+from langchain_dbx_gateway.blocks import FREE_TEXT, Block, blocks_of, facts_of, filled
+
+__all__ = [
+    "PROVIDER",
+    "answer_message",
+    "answer_messages",
+    "call_facts",
+    "facts_in",
+    "finish_of",
+    "metadata_of",
+    "reason_broken",
+    "text_facts",
+    "usage_of",
+]
+
+PROVIDER: Final = "databricks"
+
+_FACTS: Final = "dbx_gateway"
+"""Key in ``additional_kwargs`` under which stands what a plain text and a tool call have no field for."""
+
+
+def facts_in(message: BaseMessage) -> Mapping[str, Any]:
+    """Return what an answer of ours keeps beside its content."""
+    facts = message.additional_kwargs.get(_FACTS)
+    return facts if isinstance(facts, Mapping) else {}
+
+
+def answer_messages(response: ChatResponse, model: str, *, blocks: bool = False) -> list[AIMessage]:
+    """Return a whole answer, and its alternatives where several were asked for.
+
+    Args:
+        response: the answer.
+        model: the name that was asked.
+        blocks: content is a list of standard blocks, also where a plain string would say it all.
+    """
+    first = answer_message(response, model, blocks=blocks)
+    told = metadata_of(model, response.model, response.exchange, response.id)
+    others = [_message(other.message, other.finish, told, blocks=blocks) for other in response.alternatives]
+    return [first, *others]
+
+
+def answer_message(response: ChatResponse, model: str, *, blocks: bool = False) -> AIMessage:
+    """Return a whole answer as one message; see :func:`answer_messages`."""
+    told = metadata_of(model, response.model, response.exchange, response.id) | response.extras
+    message = _message(response.message, response.finish, told, blocks=blocks)
+    message.id, message.usage_metadata = response.id, usage_of(response.usage)
+    return message
+
+
+def _message(answer: Message, finish: Finish, told: Mapping[str, Any], *, blocks: bool) -> AIMessage:
+    calls = answer.tool_calls
+    content = _content(answer.parts, finish, blocks=blocks)
+    listed = isinstance(content, list)
+    texts = [] if listed else text_facts([part for part in answer.parts if isinstance(part, Text)])
+    return AIMessage(
+        content=content,  # type: ignore[arg-type]  # blocks are typed dicts
+        tool_calls=[_listed(call) for call in calls if is_executable(call, finish)],
+        invalid_tool_calls=[_broken(call, finish) for call in calls if not is_executable(call, finish)],
+        additional_kwargs=_kept(calls=call_facts(calls), texts=texts),
+        response_metadata=dict(told) | finish_of(finish) | ({"output_version": "v1"} if listed else {}),
+    )
+
+
+def _content(parts: Sequence[Part], finish: Finish, *, blocks: bool) -> str | list[Block]:
+    """Return plain text as a string, anything more as blocks; tool calls alone make no list of it."""
+    told = [part for part in parts if not isinstance(part, ToolCall)]
+    if not blocks and all(isinstance(part, Text) and not part.citations for part in told):
+        return "".join(part.text for part in told if isinstance(part, Text))
+    return [block for part in parts for block in _final_blocks(part, finish)]
+
+
+def _final_blocks(part: Part, finish: Finish) -> list[Block]:
+    if isinstance(part, ToolCall) and not is_executable(part, finish):
+        return [dict(_broken(part, finish))]
+    if isinstance(part, Reasoning) and part == Reasoning():
+        return []
+    return blocks_of(part)
+
+
+def _listed(call: ToolCall) -> Any:
+    args = {FREE_TEXT: call.arguments} if call.custom else call.parsed()
+    return {"type": "tool_call", "id": call.call_id, "name": call.name, "args": args}
+
+
+def _broken(call: ToolCall, finish: Finish) -> Any:
+    told = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(finish)}
+    return {"type": "invalid_tool_call", **told}
+
+
+def reason_broken(finish: Finish) -> str:
+    """Return why a call of an answer that ended like this must not be run."""
+    match finish.reason:
+        case "length":
+            return "the answer was cut at its length limit; raise max_tokens"
+        case "content_filter" | "error":
+            return f"the answer was cut ({finish.raw or finish.reason})"
+        case _:
+            return "the arguments are not one JSON object"
+
+
+def text_facts(texts: Sequence[Text]) -> list[dict[str, Any]]:
+    """Return what texts that are joined to a string say beside it; nothing if they say nothing."""
+    facts = [{"length": len(text.text)} | facts_of(text) for text in texts]
+    return facts if any(len(fact) > 1 for fact in facts) else []
+
+
+def call_facts(calls: Sequence[ToolCall], arguments: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return what LangChain's tool calls have no field for, by call id.
+
+    Args:
+        calls: of one answer.
+        arguments: of calls that cannot be run and are told otherwise, as the model wrote them, by call id.
+    """
+    said = arguments or {}
+    facts = {
+        call.call_id: filled(
+            signature=call.signature,
+            opaque=call.opaque,
+            minted=call.minted or None,
+            custom=call.custom or None,
+            id=call.id,
+        )
+        | ({"arguments": said[call.call_id]} if call.call_id in said else {})
+        for call in calls
+    }
+    return {call_id: kept for call_id, kept in facts.items() if kept}
+
+
+def _kept(**facts: Any) -> dict[str, Any]:
+    told = filled(**facts)
+    return {_FACTS: told} if told else {}
+
+
+def usage_of(usage: Usage | None) -> UsageMetadata | None:
+    """Return ``usage`` as LangChain counts it."""
+    if usage is None:
+        return None
+    told: UsageMetadata = {
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "total_tokens": usage.input + usage.output,
+    }
+    given = _counts(cache_read=usage.cache_read, cache_creation=usage.cache_write, audio=usage.audio_in)
+    answered = _counts(reasoning=usage.reasoning, audio=usage.audio_out)
+    if given:
+        told["input_token_details"] = given  # type: ignore[typeddict-item]  # only known counts are in it
+    if answered:
+        told["output_token_details"] = answered  # type: ignore[typeddict-item]  # only known counts are in it
+    return told
+
+
+def metadata_of(model: str, served: str | None, exchange: Exchange | None, answer_id: str | None) -> dict[str, Any]:
+    """Return what is to know about an answer beside its content and its end.
+
+    Args:
+        model: the name that was asked; it is what a replay of the answer goes by.
+        served: the model as the server names it.
+        exchange: how the answer was obtained.
+        answer_id: the server's id of the answer.
+    """
+    told: dict[str, Any] = {"model_name": model, "model_provider": PROVIDER}
+    told |= filled(id=answer_id, served_model=served)
+    if exchange is not None:
+        told |= filled(api=exchange.api, surface=exchange.surface, family=exchange.family, url=exchange.url)
+        told |= filled(request_id=exchange.request_id, repairs=list(exchange.repairs), attempts=list(exchange.attempts))
+    return told
+
+
+def finish_of(finish: Finish) -> dict[str, Any]:
+    """Return how an answer ended."""
+    return {"finish_reason": finish.reason} | filled(
+        raw_finish_reason=finish.raw, stop_sequence=finish.stop_sequence, finish_message=finish.message
+    )
+
+
+def _counts(**values: int | None) -> dict[str, int]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,360 @@
+"""The core's parts as LangChain's standard content blocks, and blocks of any origin as parts.
+
+What a standard block has no key for stands in its ``extras``; so every part of an answer comes back as it was.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeAlias, get_args
+
+from langchain_core.messages import AIMessage
+from pydantic_core import to_json
+
+from dbx_gateway.chat import (
+    Audio,
+    Blob,
+    Citation,
+    File,
+    Image,
+    Native,
+    Part,
+    Reasoning,
+    Refusal,
+    Segment,
+    Text,
+    ToolCall,
+    Video,
+)
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.notices import warn_once
+from dbx_gateway.parts import blob_of_url
+from dbx_gateway.surfaces import Api
+from dbx_gateway.vendor_forms import cache_hint_of, part_of
+
+__all__ = ["FREE_TEXT", "Block", "blocks_of", "facts_of", "filled", "parts_of", "with_facts"]
+
+Block: TypeAlias = dict[str, Any]
+
+FREE_TEXT: Final = "__arg1"
+"""The argument under which LangChain's single-input tools take a text."""
+
+_TRANSLATED_BY: Final[Mapping[Api, str]] = {"messages": "anthropic", "responses": "openai"}
+"""Whose translator of langchain-core knows an api's own objects."""
+
+_SERVER_SIDE: Final = ("server_tool_call", "server_tool_result")
+_MEDIA: Final[Mapping[str, type[Image | Audio | Video]]] = {"image": Image, "audio": Audio, "video": Video}
+
+
+def filled(**values: Any) -> dict[str, Any]:
+    """Return the values that say something."""
+    return {name: value for name, value in values.items() if value not in (None, {}, [], (), "")}
+
+
+# Parts to blocks
+
+
+def blocks_of(part: Part) -> list[Block]:
+    """Return ``part`` of an answer as standard content blocks: one, but for reasoning in several runs."""
+    match part:
+        case Text():
+            return [{"type": "text", "text": part.text} | facts_of(part)]
+        case Refusal():
+            return [{"type": "refusal", "refusal": part.text} | facts_of(part)]
+        case Reasoning():
+            return _reasoning_blocks(part)
+        case ToolCall():
+            return [_call_block(part)]
+        case Native():
+            return [_native_block(part)]
+        case Image() | Audio() | Video() | File():
+            return [_media_block(part)]
+        case _:
+            return []
+
+
+def facts_of(part: Text | Refusal | Reasoning) -> Block:
+    """Return what a part says beside its text, as it stands in a block."""
+    match part:
+        case Text():
+            told = {"annotations": [_annotation(citation) for citation in part.citations]} if part.citations else {}
+            extras = filled(phase=part.phase, opaque=part.opaque)
+        case Refusal():
+            told, extras = {}, filled(category=part.category, opaque=part.opaque)
+        case Reasoning():
+            told = {}
+            extras = filled(
+                signature=part.signature,
+                encrypted_content=part.encrypted,
+                redacted=part.redacted,
+                opaque=part.opaque,
+            )
+    return told | filled(id=part.id, extras=extras)
+
+
+def _reasoning_blocks(part: Reasoning) -> list[Block]:
+    """Return one block for each run; what stands for the whole of them is on the first."""
+    facts = facts_of(part)
+    first, *others = part.segments or (Segment("raw", ""),)
+    head = {"type": "reasoning", "reasoning": first.text} | facts
+    if part.segments:
+        head["extras"] = {"kind": first.kind} | facts.get("extras", {})
+    return [head, *(_continuation(segment) for segment in others)]
+
+
+def _continuation(segment: Segment) -> Block:
+    return {"type": "reasoning", "reasoning": segment.text, "extras": {"kind": segment.kind, "continues": True}}
+
+
+def _call_block(call: ToolCall) -> Block:
+    if call.custom:
+        return {"type": "tool_call", "id": call.call_id, "name": call.name, "args": {FREE_TEXT: call.arguments}}
+    try:
+        return {"type": "tool_call", "id": call.call_id, "name": call.name, "args": call.parsed()}
+    except ValueError as error:
+        told = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": str(error)}
+        return {"type": "invalid_tool_call"} | told
+
+
+def _native_block(part: Native) -> Block:
+    """Return a server-side tool's call or result as the standard block of that, anything else as it came."""
+    own = {"api": part.api, "payload": part.payload}
+    provider = _TRANSLATED_BY.get(part.api)
+    if provider is not None:
+        told = AIMessage(content=[part.payload], response_metadata={"model_provider": provider}).content_blocks  # type: ignore[list-item]  # a wire object is a block to a translator
+        if len(told) == 1 and told[0]["type"] in _SERVER_SIDE:
+            return {**told[0], "extras": {"native": own}}
+    return {"type": "non_standard", "value": {"native": own}}
+
+
+def _media_block(part: Image | Audio | Video | File) -> Block:
+    blob = part.blob or Blob()
+    where = filled(base64=blob.data, url=blob.url, file_id=blob.file_id, mime_type=blob.mime)
+    transcript = part.transcript if isinstance(part, Audio) else None
+    name = part.filename if isinstance(part, File) else None
+    extras = filled(transcript=transcript, filename=name, opaque=part.opaque)
+    return {"type": type(part).__name__.lower(), **where} | filled(id=part.id, extras=extras)
+
+
+def _annotation(citation: Citation) -> Block:
+    told = filled(url=citation.url, title=citation.title, cited_text=citation.cited_text)
+    if citation.start is not None:
+        told["start_index"] = citation.start
+    if citation.end is not None:
+        told["end_index"] = citation.end
+    return {"type": "citation", **told, "extras": {"kind": citation.kind, "source": citation.source}}
+
+
+# Blocks to parts
+
+
+def parts_of(content: str | Iterable[str | Mapping[str, Any]]) -> list[Part]:
+    """Return a message's content as parts.
+
+    Takes the standard blocks, those of LangChain before 1.0, and those of the OpenAI, Anthropic and Gemini apis. Calls of
+    tools are among them; whether they still are part of the message is for the message to say.
+
+    Raises:
+        InvalidRequestError: a block is of no known form; the message names its type.
+    """
+    parts: list[Part] = []
+    for block in [content] if isinstance(content, str) else content:
+        if isinstance(block, str):
+            parts += [Text(block)] if block else []
+        else:
+            _add(parts, block)
+    return parts
+
+
+def _add(parts: list[Part], block: Mapping[str, Any]) -> None:
+    part = _part(block)
+    last = parts[-1] if parts else None
+    match part:
+        case None:
+            return
+        case Reasoning() if isinstance(last, Reasoning) and _extras(block).get("continues"):
+            parts[-1] = replace(last, segments=last.segments + part.segments)
+        case Text(text="") if isinstance(last, Text) and (part.citations or part.phase or part.opaque or part.id):
+            # What a stream of plain text only told at its end.
+            parts[-1] = replace(part, text=last.text)
+        case _:
+            parts.append(part)
+
+
+def _part(block: Mapping[str, Any]) -> Part | None:
+    """Return one block as a part; None if there is nothing in it to send."""
+    kind = block.get("type")
+    if native := _native(block):
+        return native
+    match kind:
+        case "text":
+            return _text(block)
+        case "reasoning" if "summary" not in block:
+            return _reasoning(block)
+        case "refusal":
+            extras = _extras(block)
+            return Refusal(block["refusal"], extras.get("category"), id=block.get("id"), opaque=extras.get("opaque", {}))
+        case "image" | "audio" | "video" | "file" if (blob := _blob(block)) is not None:
+            return _media(str(kind), block, blob)
+        case "text-plain":
+            return _plain_text(block)
+        case "tool_call" | "tool_call_chunk" | "invalid_tool_call":
+            return _call(block)
+        case "non_standard":
+            return _non_standard(block.get("value"))
+        case "server_tool_call" | "server_tool_call_chunk" | "server_tool_result":
+            return _left_out(str(kind))
+        case _:
+            return _foreign(block)
+
+
+def _foreign(block: Mapping[str, Any]) -> Part:
+    part = part_of(block)
+    if part is None:
+        raise InvalidRequestError(
+            f"a content block of type {block.get('type')!r} cannot be sent; give text, images, files, sound or the other "
+            "standard blocks of langchain_core.messages.content"
+        )
+    return part
+
+
+def _non_standard(value: Any) -> Part | None:
+    if not isinstance(value, Mapping):
+        return _left_out("non_standard")
+    return part_of(value) or _left_out(f"non_standard: {value.get('type')}")
+
+
+def _left_out(kind: str) -> None:
+    warn_once(
+        f"content block: {kind}",
+        f"a content block of another provider ({kind}) is left out of the conversation; nobody else can read it",
+    )
+
+
+def _native(block: Mapping[str, Any]) -> Native | None:
+    value = block.get("value")
+    own = (value if isinstance(value, Mapping) else _extras(block)).get("native")
+    if not isinstance(own, Mapping) or own.get("api") not in get_args(Api):
+        return None
+    return Native(api=own["api"], payload=own["payload"])
+
+
+def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    extras = block.get("extras")
+    return extras if isinstance(extras, Mapping) else {}
+
+
+def _text(block: Mapping[str, Any]) -> Text:
+    extras = _extras(block)
+    plain = part_of(block)
+    if "annotations" not in block and isinstance(plain, Text):
+        citations = plain.citations
+    else:
+        citations = tuple(_citation(note) for note in block.get("annotations") or ())
+    return Text(
+        str(block.get("text") or ""),
+        citations,
+        extras.get("phase"),
+        id=block.get("id"),
+        cache=cache_hint_of(block) or cache_hint_of(extras),
+        opaque=extras.get("opaque") or {},
+    )
+
+
+def _citation(note: Mapping[str, Any]) -> Citation:
+    extras = _extras(note)
+    return Citation(
+        kind=extras.get("kind") or note.get("type") or "citation",
+        cited_text=note.get("cited_text"),
+        url=note.get("url"),
+        title=note.get("title"),
+        start=note.get("start_index"),
+        end=note.get("end_index"),
+        source=extras.get("source") or {},
+    )
+
+
+def _reasoning(block: Mapping[str, Any]) -> Reasoning:
+    extras = _extras(block)
+    text = block.get("reasoning") or ""
+    kind = "summary" if extras.get("kind") == "summary" else "raw"
+    return Reasoning(
+        segments=(Segment(kind, text),) if text or "kind" in extras else (),  # type: ignore[arg-type]  # both are kinds
+        signature=extras.get("signature"),
+        encrypted=extras.get("encrypted_content") or block.get("encrypted_content"),
+        redacted=extras.get("redacted"),
+        id=block.get("id"),
+        opaque=extras.get("opaque") or {},
+    )
+
+
+def _media(kind: str, block: Mapping[str, Any], blob: Blob) -> Part:
+    extras = _extras(block)
+    said: dict[str, Any] = {
+        "blob": blob,
+        "id": block.get("id"),
+        "cache": cache_hint_of(block) or cache_hint_of(extras),
+        "opaque": extras.get("opaque") or {},
+    }
+    if kind == "file":
+        names = {name: block.get(name) or extras.get(name) for name in ("filename", "title", "context")}
+        citations = block.get("citations") or extras.get("citations")
+        citable = isinstance(citations, Mapping) and citations.get("enabled") is True
+        return File(**said, **names, citable=citable)
+    if kind == "image":
+        said["detail"] = block.get("detail") or extras.get("detail")
+    if kind == "audio":
+        said["transcript"] = extras.get("transcript")
+    return _MEDIA[kind](**said)
+
+
+def _plain_text(block: Mapping[str, Any]) -> File:
+    named = {"title": block.get("title"), "context": block.get("context")}
+    cache = cache_hint_of(block) or cache_hint_of(_extras(block))
+    blob = _blob(block)
+    if blob is not None:
+        return File(blob=replace(blob, mime=blob.mime or "text/plain"), cache=cache, **named)
+    return File(text=block.get("text"), cache=cache, **named)
+
+
+def _blob(block: Mapping[str, Any]) -> Blob | None:
+    """Return the bytes of a standard block, or of one from before LangChain 1.0; None where it is of another form."""
+    mime = block.get("mime_type")
+    match block:
+        case {"base64": data} | {"source_type": "base64", "data": data}:
+            text = base64.b64encode(data).decode() if isinstance(data, bytes) else str(data)
+            return blob_of_url(text) if text.startswith("data:") else Blob(data=text, mime=mime)
+        case {"url": str(url)}:
+            return blob_of_url(url, mime)
+        case {"file_id": str(file_id)} | {"source_type": "id", "id": str(file_id)}:
+            return Blob(file_id=file_id, mime=mime)
+        case _:
+            return None
+
+
+def _call(block: Mapping[str, Any]) -> ToolCall:
+    args = block.get("args")
+    text = args if isinstance(args, str) else to_json(args or {}).decode()
+    return ToolCall(call_id=block.get("id") or "", name=block.get("name") or "", arguments=text)
+
+
+def with_facts(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> list[Part]:
+    """Return a plain text as the several texts it was joined from, each with what was told beside it.
+
+    Args:
+        parts: what the content holds.
+        facts: for each text, its ``length`` in characters and what stands in a block beside the text.
+    """
+    if not facts or len(parts) != 1 or not isinstance(parts[0], Text):
+        return list(parts)
+    text = parts[0].text
+    if sum(fact["length"] for fact in facts) != len(text):
+        return list(parts)  # somebody has changed the text since
+    told: list[Part] = []
+    at = 0
+    for fact in facts:
+        told.append(_text({"text": text[at : at + fact["length"]], **fact}))
+        at += fact["length"]
+    return told

@@ -1,0 +1,86 @@
+from typing import get_args
+
+import pytest
+
+from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.families import OPEN_FAMILIES, Family, check_family, family_of, family_of_task
+from dbx_gateway.surfaces import Api, Surface, check_api, check_surface
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("databricks-claude-sonnet-4-5", "claude"),
+        ("system.ai.claude-opus-5-5", "claude"),
+        ("databricks-gpt-oss-120b", "gpt-oss"),
+        ("system.ai.gpt_oss_20b", "gpt-oss"),
+        ("databricks-gpt-5-4", "gpt"),
+        ("databricks-gpt-5-3-codex", "gpt"),
+        ("databricks-gemini-2-5-pro", "gemini"),
+        ("databricks-gemma-3-12b", "gemma"),
+        ("databricks-meta-llama-3-3-70b-instruct", "llama"),
+        ("databricks-qwen3-next-80b-a3b-instruct", "qwen"),
+        ("databricks-qwen3-embedding-0-6b", "embeddings"),
+        ("databricks-gte-large-en", "embeddings"),
+        ("databricks-bge-large-en", "embeddings"),
+        ("databricks-deepseek-v4-pro", "deepseek"),
+        ("databricks-kimi-k3", "kimi"),
+        ("databricks-glm-5-2", "glm"),
+        ("databricks-grok-4", "grok"),
+        ("databricks-inkling", "inkling"),
+        ("MY-CLAUDE", "claude"),
+        ("team-chat", None),
+        ("main.ai.team_chat", None),
+        ("claude.gemini.team_chat", None),
+        ("llama.models.qwen3", "qwen"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_name_tells_the_family_by_its_last_part(name, family):
+    assert family_of(name) == family
+
+
+def test_the_first_identity_that_tells_counts():
+    assert family_of("team-chat", None, "claude-3", "gpt-5") == "claude"
+    assert family_of() is None
+
+
+@pytest.mark.parametrize(
+    ("task", "family"),
+    [
+        ("agent/v1/responses", "agent"),
+        ("agent/v2/chat", "agent"),
+        ("llm/v1/embeddings", "embeddings"),
+        ("llm/v1/chat", None),
+        (None, None),
+    ],
+)
+def test_a_task_settles_agents_and_embeddings_only(task, family):
+    assert family_of_task(task) == family
+
+
+@pytest.mark.parametrize(
+    ("check", "names"),
+    [(check_family, get_args(Family)), (check_surface, get_args(Surface)), (check_api, get_args(Api))],
+)
+def test_names_that_exist_pass(check, names):
+    assert [check(name) for name in names] == list(names)
+
+
+@pytest.mark.parametrize(
+    ("check", "name", "says"),
+    [
+        (check_family, "Claude", "unknown family 'Claude'; did you mean 'claude'"),
+        (check_surface, "serving", "unknown surface 'serving'; did you mean 'model-serving'"),
+        (check_surface, "x", "known: auto, ai-gateway, model-serving"),
+        (check_api, "message", "unknown api 'message'; did you mean 'messages'"),
+    ],
+)
+def test_other_names_are_told_with_the_nearest(check, name, says):
+    with pytest.raises(ConfigurationError, match=says):
+        check(name)
+
+
+def test_native_apis_belong_to_the_families_that_are_not_open():
+    assert set(get_args(Family)) - OPEN_FAMILIES == {"claude", "gpt", "gemini", "embeddings", "agent"}

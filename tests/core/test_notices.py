@@ -1,0 +1,30 @@
+import logging
+import threading
+
+from dbx_gateway.notices import forget_notices, warn_once
+
+
+def test_a_thing_is_said_once_and_other_things_too(caplog):
+    for subject in ("m: top_k", "m: top_k", "n: top_k"):
+        warn_once(subject, f"{subject} was left out: 100 %s of it")
+    assert [record.getMessage() for record in caplog.records] == [
+        "m: top_k was left out: 100 %s of it",
+        "n: top_k was left out: 100 %s of it",
+    ]
+    assert {(record.name, record.levelno) for record in caplog.records} == {("dbx_gateway", logging.WARNING)}
+
+
+def test_what_was_forgotten_is_said_again(caplog):
+    warn_once("a", "said")
+    forget_notices()
+    warn_once("a", "said")
+    assert len(caplog.records) == 2
+
+
+def test_of_many_threads_one_says_it(caplog):
+    threads = [threading.Thread(target=warn_once, args=("a", "said")) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(caplog.records) == 1

@@ -1,0 +1,179 @@
+"""The LangChain notebook runs from top to bottom in a kernel, and says what it should."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of the Jupyter packages, when they are imported
+    import jupytext
+    import nbformat
+    from nbclient import NotebookClient
+
+from dbx_gateway.testing import Workspace, serve
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+CONNECTING = {"DATABRICKS_HOST", "DATABRICKS_TOKEN"}
+
+
+def executed():
+    """The LangChain notebook after a run in a kernel of its own, with this process's environment."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the Jupyter packages
+        notebook = jupytext.read(NOTEBOOKS / "langchain.py")
+        NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    return notebook
+
+
+def told(notebook):
+    """What each code cell put out, under the heading it stands below, in order."""
+    heading, outputs = "", {}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            lines = [line for line in cell.source.splitlines() if line.startswith("#")]
+            heading = lines[-1].lstrip("# ") if lines else heading
+        else:
+            outputs.setdefault(heading, []).append("".join(map(_text, cell.outputs)))
+    return outputs
+
+
+def _text(output):
+    return output["text"] if output["output_type"] == "stream" else output["data"]["text/plain"]
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    """What the notebook puts out where nothing is configured: it brings its own workspace."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in CONNECTING:
+            environment.delenv(name, raising=False)
+        return told(executed())
+
+
+def test_the_ipynb_is_the_percent_file():
+    made = jupytext.read(NOTEBOOKS / "langchain.py")
+    kept = nbformat.read(NOTEBOOKS / "langchain.ipynb", as_version=4)
+
+    assert [(cell.cell_type, cell.source, cell.metadata) for cell in kept.cells] == [
+        (cell.cell_type, cell.source, cell.metadata) for cell in made.cells
+    ]
+    assert [cell.outputs for cell in kept.cells if cell.cell_type == "code" and cell.outputs] == []
+    assert kept.metadata.kernelspec == made.metadata.kernelspec
+
+
+def test_the_sections_come_in_the_order_of_langchains_documentation():
+    notebook = jupytext.read(NOTEBOOKS / "langchain.py")
+    lines = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+
+    assert [line for line in lines if line.startswith(("# ", "## "))] == [
+        "# ChatDbxGateway",
+        "## Overview",
+        "## Setup",
+        "## Instantiation",
+        "## Invocation",
+        "## Chaining",
+        "## Tool calling",
+        "## Structured output",
+        "## Reasoning",
+        "## Images",
+        "## Token usage",
+        "## Agents",
+        "## Embeddings",
+        "## API reference",
+    ]
+
+
+def test_an_answer_and_where_it_came_from(outputs):
+    invoked, metadata = outputs["Invocation"]
+
+    assert invoked == "You said: I love programming.\n"
+    assert metadata == (
+        "{'model_name': 'databricks-claude-sonnet-4-5',\n 'model_provider': 'databricks',\n 'surface': 'ai-gateway',\n"
+        " 'api': 'messages',\n 'finish_reason': 'stop'}"
+    )
+
+
+def test_the_context_window_of_the_model(outputs):
+    assert outputs["Instantiation"] == ["200000"]
+
+
+def test_streamed_text_is_the_text_in_pieces(outputs):
+    (streamed,) = outputs["Streaming"]
+
+    assert streamed.count("|") > 3
+    assert streamed.replace("|", "") == "You said: I love programming.\n"
+
+
+def test_async_calls_in_cells_whose_loop_is_running(outputs):
+    batch, streamed = outputs["Async"]
+
+    assert batch == "You said: Say one\nYou said: Say two\n"
+    assert streamed.replace("|", "") == "You said: Count to three\n"
+
+
+def test_a_chain(outputs):
+    assert outputs["Chaining"] == ["You said: I love programming.\n"]
+
+
+def test_two_tool_calls_and_their_results(outputs):
+    called, answered = outputs["Tool calling"]
+
+    assert called == "get_weather {'city': 'Paris'}\nadd {'a': 2, 'b': 3}\n"
+    assert answered == "The tools answered: It is sunny in Paris.; 5\n"
+
+
+def test_a_structured_answer(outputs):
+    (joke,) = outputs["Structured output"]
+
+    assert joke.startswith("Joke(setup=")
+    assert "rating=7" in joke
+
+
+def test_reasoning_in_blocks_of_its_own(outputs):
+    (thought,) = outputs["Reasoning"]
+
+    assert thought == (
+        "reasoning: The user wants an answer to: What is 17 times 23?\ntext: You said: What is 17 times 23?\n"
+    )
+
+
+def test_an_image_is_taken(outputs):
+    assert outputs["Images"][-1] == "You said: What colour is this?\n"
+
+
+def test_usage_of_one_call_and_of_several(outputs):
+    one, several = outputs["Token usage"]
+
+    assert "'input_tokens'" in one
+    assert several.startswith("{'databricks-claude-sonnet-4-5': {'input_tokens': ")
+
+
+def test_an_agent_with_a_structured_response(outputs):
+    first, second = outputs["Agents"]
+
+    assert first.startswith("Report(summary=")
+    assert "Report(summary=" in second
+
+
+def test_the_text_that_is_nearest(outputs):
+    found, tokens = outputs["Embeddings"]
+
+    assert found == "Tables hold rows.\n"
+    assert tokens == "4"
+
+
+def test_a_workspace_that_is_configured_is_the_one_that_is_asked(monkeypatch):
+    workspace = Workspace()
+    with serve(workspace) as server:
+        monkeypatch.setenv("DATABRICKS_HOST", server.url)
+        monkeypatch.setenv("DATABRICKS_TOKEN", workspace.token)
+        notebook = executed()
+
+    calls = workspace.ledger.model_calls()
+    assert {call.status for call in calls} == {200}
+    assert {call.model for call in calls} == {"databricks-claude-sonnet-4-5", "databricks-gte-large-en"}
+    assert len(calls) > 15
+    assert told(notebook)["Invocation"][0] == "You said: I love programming.\n"
