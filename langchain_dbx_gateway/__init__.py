@@ -14,5 +14,19 @@ if find_spec("langchain_core") is None:
 
 from langchain_dbx_gateway.chat_models import ChatDbxGateway
 from langchain_dbx_gateway.embeddings import DbxGatewayEmbeddings
+from langchain_dbx_gateway.history import LightChatMessageHistory, without_attachments
+from langchain_dbx_gateway.init_model import init_dbx_chat_model, register_provider
+from langchain_dbx_gateway.serialisation import allow_loading
+from langchain_dbx_gateway.translator import register
 
-__all__ = ["ChatDbxGateway", "DbxGatewayEmbeddings"]
+__all__ = [
+    "ChatDbxGateway",
+    "DbxGatewayEmbeddings",
+    "LightChatMessageHistory",
+    "init_dbx_chat_model",
+    "register_provider",
+    "without_attachments",
+]
+
+register()
+allow_loading(ChatDbxGateway)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -14,18 +14,18 @@ from dbx_gateway.chat import (
     Finish,
     Message,
     Part,
-    Reasoning,
     Text,
     ToolCall,
     Usage,
     is_executable,
 )
-from langchain_dbx_gateway.blocks import FREE_TEXT, Block, blocks_of, facts_of, filled
+from langchain_dbx_gateway.blocks import FREE_TEXT, Block, facts_of, filled, listed
 
 __all__ = [
     "PROVIDER",
     "answer_message",
     "answer_messages",
+    "beside",
     "call_facts",
     "facts_in",
     "finish_of",
@@ -37,6 +37,7 @@ __all__ = [
 
 PROVIDER: Final = "databricks"
 
+_CALL: Final = "tool_call"
 _FACTS: Final = "dbx_gateway"
 """Key in ``additional_kwargs`` under which stands what a plain text and a tool call have no field for."""
 
@@ -78,7 +79,7 @@ def _message(answer: Message, finish: Finish, told: Mapping[str, Any], *, blocks
         content=content,  # type: ignore[arg-type]  # blocks are typed dicts
         tool_calls=[_listed(call) for call in calls if is_executable(call, finish)],
         invalid_tool_calls=[_broken(call, finish) for call in calls if not is_executable(call, finish)],
-        additional_kwargs=_kept(calls=call_facts(calls), texts=texts),
+        additional_kwargs=beside(calls=call_facts(calls), texts=texts),
         response_metadata=dict(told) | finish_of(finish) | ({"output_version": "v1"} if listed else {}),
     )
 
@@ -88,15 +89,12 @@ def _content(parts: Sequence[Part], finish: Finish, *, blocks: bool) -> str | li
     told = [part for part in parts if not isinstance(part, ToolCall)]
     if not blocks and all(isinstance(part, Text) and not part.citations for part in told):
         return "".join(part.text for part in told if isinstance(part, Text))
-    return [block for part in parts for block in _final_blocks(part, finish)]
+    broken = {part.call_id: _broken(part, finish) for part in parts if _is_broken(part, finish)}
+    return [broken.get(str(block.get("id")), block) if _CALL in block["type"] else block for block in listed(parts)]
 
 
-def _final_blocks(part: Part, finish: Finish) -> list[Block]:
-    if isinstance(part, ToolCall) and not is_executable(part, finish):
-        return [dict(_broken(part, finish))]
-    if isinstance(part, Reasoning) and part == Reasoning():
-        return []
-    return blocks_of(part)
+def _is_broken(part: Part, finish: Finish) -> TypeGuard[ToolCall]:
+    return isinstance(part, ToolCall) and not is_executable(part, finish)
 
 
 def _listed(call: ToolCall) -> Any:
@@ -148,7 +146,8 @@ def call_facts(calls: Sequence[ToolCall], arguments: Mapping[str, str] | None = 
     return {call_id: kept for call_id, kept in facts.items() if kept}
 
 
-def _kept(**facts: Any) -> dict[str, Any]:
+def beside(**facts: Any) -> dict[str, Any]:
+    """Return ``additional_kwargs`` that keep ``facts``: ``calls`` and ``texts``."""
     told = filled(**facts)
     return {_FACTS: told} if told else {}
 

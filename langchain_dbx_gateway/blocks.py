@@ -34,12 +34,15 @@ from dbx_gateway.parts import blob_of_url
 from dbx_gateway.surfaces import Api
 from dbx_gateway.vendor_forms import cache_hint_of, part_of
 
-__all__ = ["FREE_TEXT", "Block", "blocks_of", "facts_of", "filled", "parts_of", "with_facts"]
+__all__ = ["FREE_TEXT", "Block", "blocks_of", "facts_of", "filled", "listed", "parts_of", "text_block", "with_facts"]
 
 Block: TypeAlias = dict[str, Any]
 
 FREE_TEXT: Final = "__arg1"
 """The argument under which LangChain's single-input tools take a text."""
+
+_TAIL: Final = "tail"
+"""Key in a text's ``extras``: how many characters at its end all else is about, where that is not the whole of it."""
 
 _TRANSLATED_BY: Final[Mapping[Api, str]] = {"messages": "anthropic", "responses": "openai"}
 """Whose translator of langchain-core knows an api's own objects."""
@@ -54,6 +57,37 @@ def filled(**values: Any) -> dict[str, Any]:
 
 
 # Parts to blocks
+
+
+def listed(parts: Iterable[Part]) -> list[Block]:
+    """Return the parts of an answer as standard content blocks, in order.
+
+    Texts that follow each other are one block, up to the first that says something beside its text.
+    """
+    blocks: list[Block] = []
+    run: list[Text] = []
+    for part in parts:
+        if isinstance(part, Text):
+            run.append(part)
+            if facts_of(part):
+                blocks.append(text_block(run))
+                run = []
+            continue
+        blocks += _said(run) + ([] if part == Reasoning() else blocks_of(part))
+        run = []
+    return blocks + _said(run)
+
+
+def _said(run: Sequence[Text]) -> list[Block]:
+    return [text_block(run)] if any(text.text for text in run) else []
+
+
+def text_block(run: Sequence[Text]) -> Block:
+    """Return texts, of which only the last says anything beside its text, as one block."""
+    facts = facts_of(run[-1])
+    if facts and any(text.text for text in run[:-1]):
+        facts["extras"] = facts.get("extras", {}) | {_TAIL: len(run[-1].text)}
+    return {"type": "text", "text": "".join(text.text for text in run)} | facts
 
 
 def blocks_of(part: Part) -> list[Block]:
@@ -123,7 +157,7 @@ def _native_block(part: Native) -> Block:
     own = {"api": part.api, "payload": part.payload}
     provider = _TRANSLATED_BY.get(part.api)
     if provider is not None:
-        told = AIMessage(content=[part.payload], response_metadata={"model_provider": provider}).content_blocks  # type: ignore[list-item]  # a wire object is a block to a translator
+        told = AIMessage(content=[part.payload], response_metadata={"model_provider": provider}).content_blocks
         if len(told) == 1 and told[0]["type"] in _SERVER_SIDE:
             return {**told[0], "extras": {"native": own}}
     return {"type": "non_standard", "value": {"native": own}}
@@ -171,7 +205,13 @@ def parts_of(content: str | Iterable[str | Mapping[str, Any]]) -> list[Part]:
 def _add(parts: list[Part], block: Mapping[str, Any]) -> None:
     part = _part(block)
     last = parts[-1] if parts else None
+    tail = _extras(block).get(_TAIL)
     match part:
+        case Text() if isinstance(tail, int):
+            text = part.text or (last.text if isinstance(last, Text) else "")
+            if not part.text:
+                parts.pop()
+            parts += [Text(text[: len(text) - tail]), replace(part, text=text[len(text) - tail :])]
         case None:
             return
         case Reasoning() if isinstance(last, Reasoning) and _extras(block).get("continues"):
@@ -195,7 +235,9 @@ def _part(block: Mapping[str, Any]) -> Part | None:
             return _reasoning(block)
         case "refusal":
             extras = _extras(block)
-            return Refusal(block["refusal"], extras.get("category"), id=block.get("id"), opaque=extras.get("opaque", {}))
+            return Refusal(
+                block["refusal"], extras.get("category"), id=block.get("id"), opaque=extras.get("opaque", {})
+            )
         case "image" | "audio" | "video" | "file" if (blob := _blob(block)) is not None:
             return _media(str(kind), block, blob)
         case "text-plain":
@@ -205,7 +247,8 @@ def _part(block: Mapping[str, Any]) -> Part | None:
         case "non_standard":
             return _non_standard(block.get("value"))
         case "server_tool_call" | "server_tool_call_chunk" | "server_tool_result":
-            return _left_out(str(kind))
+            _tell_left_out(str(kind))
+            return None
         case _:
             return _foreign(block)
 
@@ -221,12 +264,13 @@ def _foreign(block: Mapping[str, Any]) -> Part:
 
 
 def _non_standard(value: Any) -> Part | None:
-    if not isinstance(value, Mapping):
-        return _left_out("non_standard")
-    return part_of(value) or _left_out(f"non_standard: {value.get('type')}")
+    part = part_of(value) if isinstance(value, Mapping) else None
+    if part is None:
+        _tell_left_out(f"non_standard: {value.get('type') if isinstance(value, Mapping) else type(value).__name__}")
+    return part
 
 
-def _left_out(kind: str) -> None:
+def _tell_left_out(kind: str) -> None:
     warn_once(
         f"content block: {kind}",
         f"a content block of another provider ({kind}) is left out of the conversation; nobody else can read it",
@@ -299,7 +343,7 @@ def _media(kind: str, block: Mapping[str, Any], blob: Blob) -> Part:
         "opaque": extras.get("opaque") or {},
     }
     if kind == "file":
-        names = {name: block.get(name) or extras.get(name) for name in ("filename", "title", "context")}
+        names: dict[str, Any] = {name: block.get(name) or extras.get(name) for name in ("filename", "title", "context")}
         citations = block.get("citations") or extras.get("citations")
         citable = isinstance(citations, Mapping) and citations.get("enabled") is True
         return File(**said, **names, citable=citable)
@@ -311,7 +355,7 @@ def _media(kind: str, block: Mapping[str, Any], blob: Blob) -> Part:
 
 
 def _plain_text(block: Mapping[str, Any]) -> File:
-    named = {"title": block.get("title"), "context": block.get("context")}
+    named: dict[str, Any] = {"title": block.get("title"), "context": block.get("context")}
     cache = cache_hint_of(block) or cache_hint_of(_extras(block))
     blob = _blob(block)
     if blob is not None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
-from operator import itemgetter
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Self
 
 from langchain_core import __version__ as core_version
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -13,37 +12,49 @@ from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.output_parsers import (
-    JsonOutputKeyToolsParser,
-    JsonOutputParser,
-    PydanticOutputParser,
-    PydanticToolsParser,
-)
+from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
-from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
 
+from dbx_gateway.chat import ChatResponse
 from dbx_gateway.client import AsyncClient, Client
+from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.notices import warn_once
 from dbx_gateway.profiles import profile_of
-from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values
+from dbx_gateway.settings import Lost, Settings, SettingsFields, misfit, named_values
+from dbx_gateway.vendor_forms import choice_of, is_one_call_at_a_time
+from dbx_gateway.version import __version__
+from langchain_dbx_gateway.answers import PROVIDER, answer_messages
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.errors import translated
-from langchain_dbx_gateway.messages import PROVIDER, answer_message, to_core
+from langchain_dbx_gateway.events import MessageEvents
+from langchain_dbx_gateway.messages import to_core
 from langchain_dbx_gateway.model_profile import profile_data
-from langchain_dbx_gateway.tools import choice_of, described, format_of, specs_of
+from langchain_dbx_gateway.structured import AnswerParser, Method, form_of, with_raw
+from langchain_dbx_gateway.tools import (
+    described,
+    described_format,
+    output_of,
+    schema_format,
+    schema_of,
+    schema_tool,
+    specs_of,
+)
 
 __all__ = ["ChatDbxGateway"]
 
 _PRODUCT = f"langchain-core/{core_version}"
 
+_UNSERIALISED = ("workspace_client", "sdk_config", "http_client", "http_async_client", "default_headers")
+
 
 class ChatDbxGateway(SettingsFields, BaseChatModel):
     """Chat with any model a Databricks workspace serves, on Model Serving and AI Gateway.
 
-    Constructing one needs no network and no credentials.
+    Constructing one needs no network and no credentials. One object may be used from many threads and from one event
+    loop after another, and survives fork, pickle and copies.
 
     Example:
         >>> llm = ChatDbxGateway(model="databricks-claude-sonnet-4-5")  # doctest: +SKIP
@@ -53,9 +64,11 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
 
-    streaming: bool = False
+    streaming: bool | None = None
     """Stream also where a whole answer is asked for, so that callbacks see it grow."""
 
     _clients: tuple[Client, AsyncClient] | None = PrivateAttr(default=None)
@@ -69,7 +82,23 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
     @model_validator(mode="before")
     @classmethod
     def _names(cls, values: Any) -> Any:
-        return named_values(values, cls.model_fields) if isinstance(values, dict) else values
+        if not isinstance(values, dict):
+            return values
+        if isinstance(values.get("profile"), str):
+            raise ConfigurationError(
+                "profile holds what LangChain knows about the model; for the section of the Databricks config file give "
+                f"config_profile={values['profile']!r}"
+            )
+        lost = {name: Lost() for name in values.get("lost", ()) if name in _UNSERIALISED}
+        given = {name: value for name, value in values.items() if name != "lost"}
+        return named_values(given, cls.model_fields) | lost
+
+    @model_validator(mode="after")
+    def _versions(self) -> Self:
+        self._add_version("dbx-gateway", __version__)
+        return self
+
+    # What it is
 
     @property
     def _llm_type(self) -> str:
@@ -77,16 +106,68 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return self._settings().model_dump(exclude_unset=True)
+        return self._settings().model_dump(exclude_defaults=True)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop=stop, **kwargs)
+        params = super()._get_ls_params(stop=stop or [*self.stop] or None, **kwargs)
         params["ls_provider"] = PROVIDER
         params["ls_model_name"] = kwargs.get("model") or self.model
         return params
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_data(self.model, self.family)
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return True: ``langchain_core.load.dumps`` and ``loads`` work, and no secret is in what they make."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """The environment variable that stands for a token in the serialised form."""
+        return {"token": "DATABRICKS_TOKEN"}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What the serialised form holds beside the fields.
+
+        A token becomes the name of its environment variable. ``lost`` names what no serialised form holds: what is
+        loaded raises on its first call, until that is given again.
+        """
+        told: dict[str, Any] = {} if self.token is None or isinstance(self.token, Lost) else {"token": self.token}
+        lost = [name for name in _UNSERIALISED if getattr(self, name)]
+        return told | ({"lost": lost} if lost else {})
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return the tokens of a text, where ``custom_get_token_ids`` says how.
+
+        Raises:
+            ConfigurationError: nothing says how: a workspace has no way to ask.
+        """
+        if self.custom_get_token_ids is None:
+            raise ConfigurationError(
+                "the tokens of a text are not known outside the workspace; get_num_tokens estimates their number, or give "
+                "custom_get_token_ids="
+            )
+        return self.custom_get_token_ids(text)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Return an estimate of the tokens in a text, offline: about four characters a token."""
+        if self.custom_get_token_ids is not None:
+            return len(self.custom_get_token_ids(text))
+        _tell_of_estimate()
+        return -(-len(text) // 4)
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """Return an estimate of the tokens that messages and tools cost, offline.
+
+        The exact number is in ``usage_metadata`` of an answer.
+        """
+        _tell_of_estimate()
+        offered: list[BaseTool | dict[str, Any]] = [described(tool) for tool in tools or ()]
+        return count_tokens_approximately(messages, tools=offered or None)
+
+    # How it calls
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -103,15 +184,27 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
             self._clients = (Client(settings, product=_PRODUCT), AsyncClient(settings, product=_PRODUCT))
         return self._clients
 
-    def _asked(self, stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _asked(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the core's arguments for LangChain's."""
         options = {name: value for name, value in kwargs.items() if value is not None and name != "stream"}
         tools = specs_of(options.pop("tools", None))
         choice = choice_of(options.pop("tool_choice", None), [tool.name for tool in tools])
-        output = format_of(options.pop("response_format", None))
+        output = output_of(options.pop("response_format", None))
         if stop is not None:
             options["stop"] = tuple(stop)
         return {"tools": tools, "tool_choice": choice, "output": output, **options}
+
+    def _wants_blocks(self) -> bool:
+        return self.output_version == "v1"
+
+    def _chunks(self, kwargs: Mapping[str, Any]) -> Chunks:
+        return Chunks(kwargs.get("model") or self.model, blocks=self._wants_blocks())
+
+    def _result(self, response: ChatResponse, kwargs: Mapping[str, Any]) -> ChatResult:
+        model = kwargs.get("model") or self.model
+        messages = answer_messages(response, model, blocks=self._wants_blocks())
+        generations = [ChatGeneration(message=message) for message in messages]
+        return ChatResult(generations=generations, llm_output={"model_name": model})
 
     def _generate(
         self,
@@ -122,7 +215,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
     ) -> ChatResult:
         with translated():
             response = self._both()[0].chat(to_core(messages), **self._asked(stop, kwargs))
-        return _result(answer_message(response, kwargs.get("model") or self.model, blocks=self._wants_blocks()))
+        return self._result(response, kwargs)
 
     async def _agenerate(
         self,
@@ -133,7 +226,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
     ) -> ChatResult:
         with translated():
             response = await self._both()[1].chat(to_core(messages), **self._asked(stop, kwargs))
-        return _result(answer_message(response, kwargs.get("model") or self.model, blocks=self._wants_blocks()))
+        return self._result(response, kwargs)
 
     def _stream(
         self,
@@ -142,9 +235,12 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        chunks = Chunks(kwargs.get("model") or self.model, blocks=self._wants_blocks())
-        with translated():
-            for event in self._both()[0].stream(to_core(messages), **self._asked(stop, kwargs)):
+        chunks = self._chunks(kwargs)
+        with (
+            translated(),
+            closing(self._both()[0].stream(to_core(messages), **self._asked(stop, kwargs))) as events,
+        ):
+            for event in events:
                 yield from chunks.of(event)
 
     async def _astream(
@@ -154,15 +250,45 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        chunks = Chunks(kwargs.get("model") or self.model, blocks=self._wants_blocks())
+        chunks = self._chunks(kwargs)
         with translated():
             async with aclosing(self._both()[1].stream(to_core(messages), **self._asked(stop, kwargs))) as events:
                 async for event in events:
                     for chunk in chunks.of(event):
                         yield chunk
 
-    def _wants_blocks(self) -> bool:
-        return self.output_version == "v1"
+    def _stream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        """Yield the events of ``stream_events(version="v3")``, which LangChain asks a model for by this name."""
+        told = MessageEvents(kwargs.get("model") or self.model)
+        with (
+            translated(),
+            closing(self._both()[0].stream(to_core(messages), **self._asked(stop, kwargs))) as events,
+        ):
+            for event in events:
+                yield from told.of(event)
+
+    async def _astream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        """Yield the events of ``astream_events(version="v3")``."""
+        told = MessageEvents(kwargs.get("model") or self.model)
+        with translated():
+            async with aclosing(self._both()[1].stream(to_core(messages), **self._asked(stop, kwargs))) as events:
+                async for event in events:
+                    for one in told.of(event):
+                        yield one
+
+    # What can be bound
 
     def bind_tools(
         self,
@@ -171,6 +297,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         tool_choice: dict[str, Any] | str | bool | None = None,
         strict: bool | None = None,
         parallel_tool_calls: bool | None = None,
+        response_format: dict[str, Any] | type | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """Return this model with tools it may call.
@@ -180,15 +307,24 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
             tool_choice: ``auto``, ``any``, ``required``, ``none``, True, a tool's name, or the object of an api.
             strict: have the server hold the model to the tools' schemas.
             parallel_tool_calls: whether it may call several at once.
+            response_format: the form of its final answer: a class, a JSON schema, or the object of an api.
             **kwargs: further arguments for each call.
 
         Raises:
-            InvalidRequestError: ``tool_choice`` names no tool on offer.
+            InvalidRequestError: ``tool_choice`` names no tool on offer, or one of ``tools`` is none.
         """
-        bound = [described(tool, strict) for tool in tools]
         with translated():
+            bound = [described(tool, strict) for tool in tools]
             choice_of(tool_choice, [spec.name for spec in specs_of(bound)])
-        more = {"tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls, **kwargs}
+            form = described_format(response_format, strict)
+        if parallel_tool_calls is None and is_one_call_at_a_time(tool_choice):
+            parallel_tool_calls = False
+        more = {
+            "tool_choice": tool_choice,
+            "parallel_tool_calls": parallel_tool_calls,
+            "response_format": form,
+            **kwargs,
+        }
         return self.bind(tools=bound, **{name: value for name, value in more.items() if value is not None})
 
     def with_structured_output(
@@ -196,7 +332,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         schema: dict[str, Any] | type,
         *,
         include_raw: bool = False,
-        method: Literal["function_calling", "json_schema", "json_mode"] | None = None,
+        method: Method | None = None,
         strict: bool | None = None,
         tools: Sequence[Any] | None = None,
         **kwargs: Any,
@@ -204,52 +340,55 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         """Return this model answering in objects of ``schema``.
 
         Args:
-            schema: a pydantic class, a TypedDict, or a JSON schema with a title.
+            schema: a pydantic class, a TypedDict, or a JSON schema.
             include_raw: return the message and any parsing error beside the object.
-            method: ``json_schema`` (default where the model takes a schema), ``function_calling`` or ``json_mode``.
+            method: ``json_schema`` (default where the model takes a schema), ``function_calling`` or ``json_mode``, for
+                which the prompt has to say what the object looks like.
             strict: have the server hold the model to the schema.
-            tools: further tools the model may call.
+            tools: further tools the model may call first; the object is then None, and the calls are in the raw message.
             **kwargs: further arguments for each call.
+
+        Raises:
+            InvalidRequestError: the schema is none, or no answer can have its form.
         """
+        with translated():
+            plain = schema_of(schema, strict)
+            bound = self._structured(plain, schema, method, strict=strict, tools=tools)
+        model, tool = bound
+        parser = AnswerParser(form=form_of(schema), tool=tool)
+        model = model.bind(**kwargs) if kwargs else model
+        return with_raw(model, parser) if include_raw else model | parser
+
+    def _structured(
+        self,
+        plain: dict[str, Any],
+        schema: Any,
+        method: Method | None,
+        *,
+        strict: bool | None,
+        tools: Sequence[Any] | None,
+    ) -> tuple[Any, str | None]:
+        """Return the model bound for a method, and the tool whose arguments are then the object."""
         chosen = method or ("json_schema" if profile_of(self.model).structured_output else "function_calling")
+        told = {"schema": schema, "kwargs": {"method": chosen, "strict": strict}}
+        offered = list(tools or ())
         if chosen == "function_calling":
-            model, parser = self._by_tool(schema, strict=strict, tools=tools, kwargs=kwargs)
-        else:
-            model, parser = self._by_format(schema, chosen, strict=strict, tools=tools, kwargs=kwargs)
-        if not include_raw:
-            return model | parser
-        parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-        unparsed = RunnablePassthrough.assign(parsed=lambda _: None)
-        return RunnableMap(raw=model) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")
-
-    def _by_tool(
-        self, schema: Any, *, strict: bool | None, tools: Sequence[Any] | None, kwargs: dict[str, Any]
-    ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
-        name = convert_to_openai_tool(schema)["function"]["name"]
-        told = {"schema": convert_to_openai_tool(schema), "kwargs": {"method": "function_calling", "strict": strict}}
-        choice = "any" if tools else name
-        model = self.bind_tools(
-            [schema, *(tools or ())], tool_choice=choice, strict=strict, ls_structured_output_format=told, **kwargs
-        )
-        if isinstance(schema, type) and is_basemodel_subclass(schema):
-            return model, PydanticToolsParser(tools=[schema], first_tool_only=True)
-        return model, JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
-
-    def _by_format(
-        self, schema: Any, method: str, *, strict: bool | None, tools: Sequence[Any] | None, kwargs: dict[str, Any]
-    ) -> tuple[Runnable[Any, Any], Runnable[Any, Any]]:
-        plain = convert_to_json_schema(schema, strict=strict)
-        wanted: dict[str, Any] = {"type": "json_object"}
-        if method == "json_schema":
-            named = {"name": plain.get("title") or "answer", "schema": plain, "strict": strict}
-            wanted = {"type": "json_schema", "json_schema": {k: v for k, v in named.items() if v is not None}}
-        told = {"schema": convert_to_openai_tool(schema), "kwargs": {"method": method, "strict": strict}}
-        bound: Any = self.bind_tools(tools, strict=strict, **kwargs) if tools else self.bind(**kwargs)
-        model = bound.bind(response_format=wanted, ls_structured_output_format=told)
-        if isinstance(schema, type) and is_basemodel_subclass(schema):
-            return model, PydanticOutputParser(pydantic_object=schema)
-        return model, JsonOutputParser()
+            answer = schema_tool(plain, strict)
+            name = answer["function"]["name"]
+            choice = "any" if offered else name
+            bound: Any = self.bind_tools([answer, *offered], tool_choice=choice, strict=strict)
+            return bound.bind(ls_structured_output_format=told), name
+        if chosen not in ("json_schema", "json_mode"):
+            raise ConfigurationError(
+                f"method is {chosen!r}; give 'json_schema', 'function_calling' or 'json_mode', or leave it out"
+            )
+        form = schema_format(plain, strict) if chosen == "json_schema" else {"type": "json_object"}
+        bound = self.bind_tools(offered, strict=strict) if offered else self
+        return bound.bind(response_format=form, ls_structured_output_format=told), None
 
 
-def _result(message: AIMessage) -> ChatResult:
-    return ChatResult(generations=[ChatGeneration(message=message)])
+def _tell_of_estimate() -> None:
+    warn_once(
+        "token estimate",
+        "the number of tokens is estimated from the number of characters; usage_metadata of an answer has the exact one",
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from dbx_gateway.chat import Finish, Text, ToolCall, is_executable
+from dbx_gateway.chat import Finish, Part, Reasoning, Refusal, Text, ToolCall, is_executable
 from dbx_gateway.events import (
     End,
     Event,
@@ -21,21 +21,50 @@ from dbx_gateway.events import (
     ToolCallEnd,
     ToolCallStart,
 )
-from langchain_dbx_gateway.messages import block_of, call_facts, finish_of, metadata_of, usage_of
+from langchain_dbx_gateway.answers import (
+    beside,
+    call_facts,
+    finish_of,
+    metadata_of,
+    reason_broken,
+    text_facts,
+    usage_of,
+)
+from langchain_dbx_gateway.blocks import Block, blocks_of, facts_of, text_block
 
-__all__ = ["Chunks"]
+__all__ = ["Chunks", "Numbers"]
 
-_UNPARSABLE: Final = '"' + "}]" * 64 + '"' + "}]" * 64
-"""Closes no open JSON value: a cut call's arguments with this behind them parse to nothing, in or out of a string.
 
-langchain-core completes cut arguments to a valid call when it adds chunks up; this is what keeps it from doing so.
-"""
+class Numbers:
+    """Gives each block of a stream its index: 0, 1, 2, ... in the order in which they begin."""
+
+    def __init__(self) -> None:
+        self._given: dict[tuple[int, int], int] = {}
+        self._count = 0
+
+    def of(self, part: int, run: int = 0) -> int:
+        """Return the index of a part's block, or of one run of it."""
+        if (part, run) not in self._given:
+            self._given[part, run] = self._count
+            self._count += 1
+        return self._given[part, run]
+
+    def has(self, part: int, run: int = 0) -> bool:
+        """Whether the block has begun."""
+        return (part, run) in self._given
+
+    def join(self, part: int, index: int | None) -> bool:
+        """Let a new part go on in the block ``index`` if that is the last that has begun; return whether it does."""
+        if index is None or index != self._count - 1 or self.has(part):
+            return False
+        self._given[part, 0] = index
+        return True
 
 
 class Chunks:
     """Turns the events of one answer into chunks that add up to its message.
 
-    Text comes as plain strings until something else than text has come; then as standard blocks.
+    Text comes as plain strings until something that a string cannot hold has come; then all comes as standard blocks.
 
     Args:
         model: the name that was asked.
@@ -44,88 +73,144 @@ class Chunks:
 
     def __init__(self, model: str, *, blocks: bool = False) -> None:
         self._model = model
-        self._blocks = blocks
-        self._v1 = blocks
-        self._calls: dict[int, ToolCall] = {}
-        self._told: set[int] = set()
+        self._numbers = Numbers()
         self._id: str | None = None
+        self._metadata: dict[str, Any] = {}
+        self._blocks = blocks
+        self._standard = blocks
+        self._begun = False
+        self._texts: list[Text] = []
+        self._run: list[Text] = []
+        self._run_index: int | None = None
+        self._calls: dict[int, ToolCall] = {}
 
     def of(self, event: Event) -> list[ChatGenerationChunk]:
         """Return the chunks that ``event`` makes."""
         match event:
             case TextDelta():
-                return [self._chunk(self._text(event))]
+                return [self._text(event)]
             case ToolCallDelta():
-                return [self._call_chunk(event.index, args=event.arguments)]
+                return [self._call(event.index, args=event.arguments)]
             case ReasoningDelta():
-                self._blocks = True
-                self._told.add(event.index)
-                return [self._chunk([{"type": "reasoning", "reasoning": event.text, "index": event.index}])]
+                return [self._thought(event)]
             case RefusalDelta():
-                self._blocks = True
-                self._told.add(event.index)
-                return [self._chunk([{"type": "refusal", "refusal": event.text, "index": event.index}])]
+                return [self._block(event.index, {"type": "refusal", "refusal": event.text})]
             case ToolCallStart():
-                return [self._call_chunk(event.index, name=event.name, call_id=event.call_id, args="")]
+                return [self._call(event.index, name=event.name, call_id=event.call_id, args="")]
             case ToolCallEnd():
                 self._calls[event.index] = event.call
                 return []
             case PartEnd():
-                return self._rest(event)
+                return self._rest(event.index, event.part)
             case Start():
                 self._id = event.response_id
-                told = metadata_of(self._model, event.exchange, None, {}, event.response_id)
-                return [self._chunk("", response_metadata=told | ({"output_version": "v1"} if self._v1 else {}))]
+                self._metadata = metadata_of(self._model, event.model, event.exchange, event.response_id)
+                return []
             case End():
                 return self._end(event)
             case _:
                 return []
 
-    def _text(self, event: TextDelta) -> str | list[Any]:
-        self._told.add(event.index)
-        return [{"type": "text", "text": event.text, "index": event.index}] if self._blocks else event.text
+    def _text(self, event: TextDelta) -> ChatGenerationChunk:
+        if not (self._numbers.has(event.index) or self._numbers.join(event.index, self._run_index)):
+            self._run = []
+        self._run_index = self._numbers.of(event.index)
+        if self._blocks:
+            return self._block(event.index, {"type": "text", "text": event.text})
+        return self._chunk(event.text)
 
-    def _rest(self, event: PartEnd) -> list[ChatGenerationChunk]:
+    def _thought(self, event: ReasoningDelta) -> ChatGenerationChunk:
+        block: Block = {"type": "reasoning", "reasoning": event.text}
+        if not self._numbers.has(event.index, event.segment):
+            block["extras"] = {"kind": event.kind} | ({"continues": True} if event.segment else {})
+        return self._block(event.index, block, event.segment)
+
+    def _rest(self, index: int, part: Part) -> list[ChatGenerationChunk]:
         """Hand out what the deltas of a part did not say: signatures, citations, or the whole of it."""
-        blocks = block_of(event.part)
-        if event.index in self._told:
-            blocks = [_without_text(block) for block in blocks if len(_without_text(block)) > 1]
-        elif isinstance(event.part, Text) and not event.part.text and not event.part.opaque:
+        if isinstance(part, Text):
+            return self._rest_of_text(index, part)
+        if not self._numbers.has(index):
+            blocks = [] if part == Reasoning() else blocks_of(part)
+            return [self._block(index, block, run) for run, block in enumerate(blocks)]
+        facts = facts_of(part) if isinstance(part, Refusal | Reasoning) else {}
+        kind = type(part).__name__.lower()
+        return [self._block(index, {"type": kind, kind: ""} | facts)] if facts else []
+
+    def _rest_of_text(self, index: int, part: Text) -> list[ChatGenerationChunk]:
+        self._texts.append(part)
+        self._run.append(part)
+        if not facts_of(part):
             return []
-        if not blocks:
-            return []
-        if not self._blocks and isinstance(event.part, Text):
-            return []
-        self._blocks = True
-        return [self._chunk([block | {"index": event.index} for block in blocks])]
+        late = text_block(self._run) | {"text": ""}
+        self._run, self._run_index = [], None
+        if self._blocks:
+            return [self._block(index, late)]
+        return [self._chunk(self._turn_to_blocks())] if part.citations else []
 
     def _end(self, event: End) -> list[ChatGenerationChunk]:
-        cut = [index for index, call in self._calls.items() if not _whole(call, event.finish)]
-        chunks = [self._call_chunk(index, args=_UNPARSABLE) for index in cut]
+        broken = {index: call for index, call in self._calls.items() if not is_executable(call, event.finish)}
+        chunks = [self._call(index, args=_spoiler(call.arguments, event.finish)) for index, call in broken.items()]
+        told = {call.call_id: call.arguments for call in broken.values()}
+        texts = [] if self._blocks else text_facts(self._texts)
         last = AIMessageChunk(
-            content="" if not self._blocks else [],
+            content=[] if self._blocks else "",
             id=self._id,
             usage_metadata=usage_of(event.usage),
-            response_metadata=finish_of(event.finish) | event.extras,
-            additional_kwargs=call_facts(list(self._calls.values())),
+            response_metadata=self._opening() | event.extras | finish_of(event.finish),
+            additional_kwargs=beside(calls=call_facts(list(self._calls.values()), told), texts=texts),
             chunk_position="last",
         )
         return [*chunks, ChatGenerationChunk(message=last)]
 
-    def _chunk(self, content: str | list[Any], **more: Any) -> ChatGenerationChunk:
-        return ChatGenerationChunk(message=AIMessageChunk(content=content, id=self._id, **more))
+    def _block(self, index: int, block: Block, run: int = 0) -> ChatGenerationChunk:
+        late = [] if self._blocks else self._turn_to_blocks()
+        return self._chunk([*late, block | {"index": self._numbers.of(index, run)}])
 
-    def _call_chunk(
+    def _turn_to_blocks(self) -> list[Block]:
+        """Say all in blocks from now on; return what is still to tell of a text that came as a string."""
+        self._blocks, self._standard = True, not self._begun
+        if not self._texts or not facts_of(self._texts[-1]):
+            return []
+        return [text_block(self._texts) | {"text": ""}]
+
+    def _call(
         self, index: int, *, args: str, name: str | None = None, call_id: str | None = None
     ) -> ChatGenerationChunk:
-        piece = tool_call_chunk(name=name, args=args, id=call_id, index=index)
-        return ChatGenerationChunk(message=AIMessageChunk(content="", id=self._id, tool_call_chunks=[piece]))
+        piece = tool_call_chunk(name=name, args=args, id=call_id, index=self._numbers.of(index))
+        if not self._standard:
+            return self._chunk("" if not self._blocks else [], tool_call_chunks=[piece])
+        block = {key: value for key, value in piece.items() if value is not None}
+        return self._chunk([{**block, "type": "tool_call_chunk"}], tool_call_chunks=[piece])
+
+    def _chunk(self, content: str | list[Any], **more: Any) -> ChatGenerationChunk:
+        told = self._opening()
+        return ChatGenerationChunk(message=AIMessageChunk(content=content, id=self._id, response_metadata=told, **more))
+
+    def _opening(self) -> dict[str, Any]:
+        """Return the metadata that the first chunk of content carries, and no other."""
+        if self._begun:
+            return {}
+        self._begun = True
+        return self._metadata | ({"output_version": "v1"} if self._standard else {})
 
 
-def _whole(call: ToolCall, finish: Finish) -> bool:
-    return call.custom or is_executable(call, finish)
+def _spoiler(arguments: str, finish: Finish) -> str:
+    """Return what makes a call's arguments unreadable to langchain-core, and says why.
 
-
-def _without_text(block: dict[str, Any]) -> dict[str, Any]:
-    said = {"text": "text", "reasoning": "reasoning", "refusal": "refusal"}.get(block["type"])
-    return {name: value for name, value in block.items() if name != said and not (name == "extras" and not value)}
+    It completes arguments that are cut to a valid object when it adds chunks up, and would have the call run. A bracket
+    that closes nothing is what it gives up at.
+    """
+    inside, escaped = False, False
+    closers: list[str] = []
+    for char in arguments:
+        if inside:
+            inside, escaped = char != '"' or escaped, char == "\\" and not escaped
+        elif char == '"':
+            inside = True
+        elif char in "{[":
+            closers.append("}" if char == "{" else "]")
+        elif closers and char == closers[-1]:
+            closers.pop()
+    quote = ("\\" if escaped else "") + '"' if inside else ""
+    wrong = "}" if closers and closers[-1] == "]" else "]"
+    return f"{quote}{wrong} ({reason_broken(finish)})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from langchain_core import __version__ as core_version
 from langchain_core.embeddings import Embeddings
@@ -57,6 +57,16 @@ class DbxGatewayEmbeddings(SettingsFields, Embeddings):
         super().__setattr__(name, value)
         if name in SettingsFields.model_fields:
             self._clients = None
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._clients = None  # noqa: SLF001  # a copy may be given other settings
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        copied = super().__deepcopy__(memo)
+        copied._clients = None  # noqa: SLF001
+        return copied
 
     def _both(self) -> tuple[Client, AsyncClient]:
         if self._clients is None:

@@ -10,7 +10,7 @@ from dbx_gateway.errors import ConfigurationError
 from langchain_dbx_gateway.chat_models import ChatDbxGateway
 from langchain_dbx_gateway.messages import PROVIDER
 
-__all__ = ["init_dbx_chat_model", "register"]
+__all__ = ["init_dbx_chat_model", "register_provider"]
 
 _REGISTRIES: Final = (
     ("langchain.chat_models.base", "ChatDbxGateway"),
@@ -24,7 +24,7 @@ _REGISTRY: Final = "_BUILTIN_PROVIDERS"
 def init_dbx_chat_model(model: str = "", *, model_provider: str | None = None, **settings: Any) -> ChatDbxGateway:
     """Return a chat model for a name with or without the ``databricks:`` in front.
 
-    LangChain's own ``init_chat_model`` knows a closed list of providers, without this one; see :func:`register`.
+    LangChain's own ``init_chat_model`` knows a closed list of providers, without this one; see :func:`register_provider`.
 
     Example:
         >>> init_dbx_chat_model("databricks:databricks-claude-sonnet-4-5", temperature=0).model
@@ -50,7 +50,7 @@ def init_dbx_chat_model(model: str = "", *, model_provider: str | None = None, *
     return ChatDbxGateway(**({"model": name} if name else {}), **settings)
 
 
-def register() -> None:
+def register_provider() -> None:
     """Let LangChain's own ``init_chat_model`` and ``init_embeddings`` make models of ``databricks:…``.
 
     LangChain has no public way to do this: it adds a row to a private dictionary of ``langchain``, which a new version
@@ -62,7 +62,7 @@ def register() -> None:
         ImportError: ``langchain`` is not installed.
     """
     if find_spec("langchain") is None:
-        raise ImportError("register() adds to the package langchain; install it with: pip install langchain")
+        raise ImportError("register_provider() adds to the package langchain; install it with: pip install langchain")
     registries = [(_registry(place), name) for place, name in _REGISTRIES]
     for providers, name in registries:
         providers.setdefault(PROVIDER, ("langchain_dbx_gateway", name, _made))

@@ -15,7 +15,7 @@ from dbx_gateway.surfaces import Api
 from langchain_dbx_gateway.answers import PROVIDER, facts_in
 from langchain_dbx_gateway.blocks import FREE_TEXT, parts_of, with_facts
 
-__all__ = ["to_core"]
+__all__ = ["PROVIDER", "to_core"]
 
 _ROLES: Final[Mapping[str, Role]] = {
     "system": "system",
@@ -43,7 +43,7 @@ def _message(message: BaseMessage, answered: frozenset[str]) -> Message:
             result = ToolResult(
                 call_id=message.tool_call_id,
                 name=message.name,
-                content=tuple(parts_of(message.content)),  # type: ignore[arg-type]  # LangChain's list is invariant
+                content=tuple(parts_of(message.content)),
                 is_error=message.status == "error",
             )
             return Message(role="tool", parts=(result,))
@@ -67,7 +67,7 @@ def _message(message: BaseMessage, answered: frozenset[str]) -> Message:
 
 
 def _said(role: Role, message: BaseMessage) -> Message:
-    return Message(role=role, parts=tuple(parts_of(message.content)), name=message.name)  # type: ignore[arg-type]  # LangChain's list is invariant
+    return Message(role=role, parts=tuple(parts_of(message.content)), name=message.name)
 
 
 def _assistant(message: AIMessage, answered: frozenset[str]) -> Message:
@@ -80,7 +80,10 @@ def _assistant(message: AIMessage, answered: frozenset[str]) -> Message:
     if not (own or message.tool_calls or message.invalid_tool_calls):
         return Message(role="assistant", parts=tuple(parts), name=message.name)
     return Message(
-        role="assistant", parts=tuple(_merged(parts, calls)), name=message.name, origin=_origin(message) if own else None
+        role="assistant",
+        parts=tuple(_merged(parts, calls)),
+        name=message.name,
+        origin=_origin(message) if own else None,
     )
 
 

@@ -24,7 +24,6 @@ from dbx_gateway.profiles import profile_of
 from langchain_dbx_gateway.chat_models import ChatDbxGateway
 from langchain_dbx_gateway.errors import translated
 from langchain_dbx_gateway.history import without_attachments
-from langchain_dbx_gateway.tools import described
 
 __all__ = ["DbxLightHistoryMiddleware", "DbxPromptCachingMiddleware"]
 
@@ -146,16 +145,8 @@ def _marked_tools(tools: Sequence[Any], mark: Mapping[str, str]) -> list[Any]:
         return []
     *others, last = tools
     if isinstance(last, BaseTool):
-        return [*others, last.model_copy(update={"extras": _with_mark(last.extras, mark)})]
-    told = described(last)
-    own = last.get("cache_control", mark)
-    if "function" not in told:
-        return [*others, {"cache_control": dict(own), **told}]
-    return [*others, {**told, "extras": _with_mark(told.get("extras"), own)}]
-
-
-def _with_mark(extras: Mapping[str, Any] | None, mark: Mapping[str, str]) -> dict[str, Any]:
-    return {"cache_control": dict(mark)} | dict(extras or {})
+        return [*others, last.model_copy(update={"extras": {"cache_control": dict(mark), **(last.extras or {})}})]
+    return [*others, {"cache_control": dict(mark), **last}]
 
 
 class DbxLightHistoryMiddleware(AgentMiddleware[Any, Any, Any]):

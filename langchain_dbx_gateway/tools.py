@@ -1,119 +1,153 @@
-"""Tools, tool choice and answer formats in LangChain's spellings, as the core's."""
+"""Tools and answer formats in LangChain's spellings, as the core's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
-from dbx_gateway.chat import CacheHint, OutputFormat, ToolChoice, ToolSpec
-from dbx_gateway.errors import InvalidRequestError, unknown_name
+from dbx_gateway.chat import OutputFormat, ToolSpec
+from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.vendor_forms import format_of, tool_of
 
-__all__ = ["choice_of", "described", "format_of", "specs_of"]
+__all__ = [
+    "Tool",
+    "described",
+    "described_format",
+    "output_of",
+    "schema_format",
+    "schema_of",
+    "schema_tool",
+    "specs_of",
+]
+
+Tool: TypeAlias = dict[str, Any] | type | Callable[..., Any] | BaseTool
+
+_OWN_DEFINITION: Final = "provider_tool_definition"
+"""Key in a tool's ``extras`` that holds the whole tool as an api wants it (a convention of LangChain's)."""
 
 
 def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
-    """Return a tool as a plain object that can be bound: a function, or a server-side tool as it is given."""
-    if isinstance(tool, Mapping) and "type" in tool and tool["type"] != "function" and "input_schema" not in tool:
-        return dict(tool)
-    told = dict(convert_to_openai_tool(tool, strict=strict))
-    extras = tool.extras if isinstance(tool, BaseTool) else None
-    return told | ({"extras": dict(extras)} if extras else {})
+    """Return a tool as a plain object that can be bound.
+
+    A tool in the form of an api stays as it is given: also what the server itself runs.
+
+    Args:
+        tool: a LangChain tool, a function, a class, a JSON schema with a title, or the object of an api.
+        strict: have the server hold the model to the tool's schema.
+
+    Raises:
+        InvalidRequestError: it is none of these; the message names the tool.
+    """
+    if isinstance(tool, Mapping) and (spec := tool_of(tool)) is not None:
+        return dict(tool) if strict is None or spec.native is not None else _held(tool, strict=strict)
+    extras = dict(tool.extras or {}) if isinstance(tool, BaseTool) else {}
+    if _OWN_DEFINITION in extras:
+        return dict(extras[_OWN_DEFINITION])
+    try:
+        made = convert_to_openai_tool(tool, strict=strict)
+    except Exception as error:
+        raise InvalidRequestError(f"{_name_of(tool)} is no tool that a model can be offered: {error}") from error
+    return {**extras, **made}
+
+
+def _held(tool: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
+    function = tool.get("function")
+    if isinstance(function, Mapping):
+        return {**tool, "function": {"strict": strict, **function}}
+    return {"strict": strict, **tool}
+
+
+def _name_of(tool: Any) -> str:
+    name = tool.get("name") if isinstance(tool, Mapping) else getattr(tool, "name", getattr(tool, "__name__", None))
+    return f"the tool {name!r}" if name else f"a tool of type {type(tool).__name__} without a name"
 
 
 def specs_of(tools: Sequence[Any] | None) -> tuple[ToolSpec, ...]:
-    """Return bound tools as the core's."""
+    """Return bound tools as the core's.
+
+    Raises:
+        InvalidRequestError: one of them is no tool.
+    """
     return tuple(_spec(tool if isinstance(tool, Mapping) else described(tool)) for tool in tools or ())
 
 
 def _spec(tool: Mapping[str, Any]) -> ToolSpec:
-    function = tool.get("function")
-    if tool.get("type") != "function" or not isinstance(function, Mapping):
-        name = tool.get("name") or tool.get("type") or next(iter(tool), "")
-        return ToolSpec(name=str(name), native=dict(tool))
-    extras = dict(tool.get("extras") or {})
-    control = extras.pop("cache_control", None)
-    return ToolSpec(
-        name=function["name"],
-        description=function.get("description") or "",
-        parameters=function.get("parameters") or {},
-        strict=function.get("strict"),
-        cache=CacheHint(control.get("ttl")) if isinstance(control, Mapping) else None,
-        extras=extras,
-    )
+    spec = tool_of(tool) or tool_of(described(tool))
+    if spec is None or not spec.name.strip():
+        raise InvalidRequestError(f"{_name_of(tool)} has no name or no schema; give each tool both")
+    return spec
 
 
-def choice_of(choice: Any, names: Sequence[str]) -> ToolChoice | None:
-    """Return a tool choice in any of its spellings as the core's; None leaves the choice to the model.
+def described_format(response_format: Any, strict: bool | None = None) -> Any:  # noqa: FBT001  # LangChain's own argument
+    """Return a ``response_format`` as a plain object that can be bound.
 
     Args:
-        choice: a word, a tool's name, a boolean, or the object of the OpenAI, Anthropic or Gemini api.
-        names: of the tools on offer.
+        response_format: the object of an api, a class, or a JSON schema.
+        strict: have the server hold the model to it.
 
     Raises:
-        InvalidRequestError: it names no tool on offer, or is of no known form.
+        InvalidRequestError: it is no form that an answer can have.
     """
-    match choice:
-        case None | False:
-            return None
-        case "auto":
-            return ToolChoice("auto")
-        case "none":
-            return ToolChoice("none")
-        case "any" | "required" | True:
-            return ToolChoice("required")
-        case str():
-            return _forced(choice, names)
-        case Mapping():
-            return _of_object(choice, names)
-        case _:
-            raise InvalidRequestError(f"tool_choice is {choice!r}; give 'auto', 'any', 'none' or a tool's name")
+    if response_format is None or (isinstance(response_format, Mapping) and _is_format(response_format)):
+        format_of(response_format)
+        return response_format
+    return schema_format(schema_of(response_format, strict), strict)
 
 
-def _of_object(choice: Mapping[str, Any], names: Sequence[str]) -> ToolChoice | None:
-    match choice:
-        case {"type": "function", "function": {"name": str(name)}} | {"type": "tool" | "function", "name": str(name)}:
-            return _forced(name, names)
-        case {"type": "auto" | "any" | "none" | "required" as word}:
-            return choice_of(word, names)
-        case {"function_calling_config": {"mode": str(mode)} as config}:
-            allowed = config.get("allowed_function_names") or ()
-            forced = ToolChoice("required", tuple(_forced(name, names).names[0] for name in allowed))
-            return forced if mode.lower() == "any" else choice_of(mode.lower(), names)
-        case {"name": str(name)} | {"function": {"name": str(name)}}:
-            return _forced(name, names)
-        case _:
-            raise InvalidRequestError(f"tool_choice is {dict(choice)!r}; give 'auto', 'any', 'none' or a tool's name")
+def _is_format(value: Mapping[str, Any]) -> bool:
+    return value.get("type") in ("text", "json_object", "json_schema")
 
 
-def _forced(name: str, names: Sequence[str]) -> ToolChoice:
-    if name not in names:
-        raise InvalidRequestError(f"tool_choice: {unknown_name('tool', name, names)}")
-    return ToolChoice("required", (name,))
+def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
+    """Return the JSON schema of a class, or of a schema in another form.
+
+    Raises:
+        InvalidRequestError: there is none, or it is one that no answer can have.
+    """
+    try:
+        schema = _plain_schema(form) or convert_to_json_schema(form, strict=strict)
+    except Exception as error:
+        name = getattr(form, "__name__", None) or f"a {type(form).__name__}"
+        raise InvalidRequestError(f"{name} is no form for an answer: {error}") from error
+    if schema.get("type", "object") != "object":
+        raise InvalidRequestError(
+            f"the schema {schema.get('title')!r} is of type {schema['type']!r}, and an answer is always an object; put it "
+            "into a field of one"
+        )
+    return schema
 
 
-def format_of(response_format: Any) -> OutputFormat | None:
+def _plain_schema(form: Any) -> dict[str, Any] | None:
+    """Return a JSON schema as it is where LangChain's conversion would lose it: one that names no fields."""
+    if not isinstance(form, Mapping) or "properties" in form or {"name", "input_schema", "function"} & form.keys():
+        return None
+    return {"title": "answer", **form}
+
+
+def schema_format(schema: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
+    """Return the object that asks for answers of ``schema``."""
+    named: dict[str, Any] = {"name": str(schema.get("title") or "answer"), "schema": dict(schema)}
+    return {"type": "json_schema", "json_schema": named | ({} if strict is None else {"strict": strict})}
+
+
+def schema_tool(schema: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
+    """Return the tool whose arguments are an object of ``schema``."""
+    said = ("title", "description")
+    function: dict[str, Any] = {
+        "name": str(schema.get("title") or "answer"),
+        "description": str(schema.get("description") or ""),
+        "parameters": {name: value for name, value in schema.items() if name not in said},
+    }
+    return {"type": "function", "function": function | ({} if strict is None else {"strict": strict})}
+
+
+def output_of(response_format: Any) -> OutputFormat | None:
     """Return a ``response_format`` as the core's.
 
     Raises:
         InvalidRequestError: it is of no known form.
     """
-    match response_format:
-        case None | {"type": "text"}:
-            return None
-        case {"type": "json_object"}:
-            return OutputFormat(kind="json")
-        case {"type": "json_schema", "json_schema": {"schema": dict(schema)} as named}:
-            return OutputFormat(
-                kind="json_schema",
-                schema=schema,
-                name=named.get("name") or schema.get("title") or "answer",
-                description=named.get("description"),
-                strict=named.get("strict"),
-            )
-        case _:
-            raise InvalidRequestError(
-                "response_format takes {'type': 'json_object'} or {'type': 'json_schema', 'json_schema': {...}}"
-            )
+    return format_of(described_format(response_format))

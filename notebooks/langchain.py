@@ -188,8 +188,8 @@ print(repr(joke))
 # model with its signature in the next turn.
 
 # %%
-thinker = llm.model_copy(update={"temperature": None})
-thought = thinker.invoke("What is 17 times 23?", thinking=1024, max_tokens=4000)
+thinker = ChatDbxGateway(model="databricks-claude-sonnet-4-5", thinking=1024, max_tokens=4000)
+thought = thinker.invoke("What is 17 times 23?")
 for block in thought.content_blocks:
     print(f"{block['type']}: {block.get('reasoning') or block.get('text')}")
 

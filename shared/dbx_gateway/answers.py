@@ -66,6 +66,8 @@ class Reading:
         self.names = names
         self.asked = asked
         self.joined = joined
+        self.status = 200
+        """HTTP status under which the answer came."""
 
     def placed(self, error: DbxGatewayError) -> DbxGatewayError:
         """Return ``error`` saying what was asked and where, with the caller's tool names in what had arrived."""
@@ -84,9 +86,9 @@ class Reading:
     def invalid(self, what: str, partial: ChatResponse | None = None) -> InvalidResponseError:
         """Return the error for a 200 that is not an answer."""
         return InvalidResponseError(
-            f"{self.asked} answered 200 with {what}, which is not an answer. Check host= and the route; a login page or "
+            f"{self.asked} answered {self.status} with {what}, which is not an answer. Check host= and the route; a login page or "
             "a proxy may stand in between.",
-            status=200,
+            status=self.status,
             model=self.asked.model,
             route=self.asked.route,
             partial=partial,
@@ -162,7 +164,7 @@ class AnswerStream:
         self._content_type = ""
         self._begun = False
         self._decoder = reading.dialect.decoder(reading.asked.model)
-        self._reader = SSEReader()
+        self._reader = SSEReader(MAX_EVENT_BYTES)
         self._body: list[bytes] = []
         self._body_size = 0
         self._request_id: str | None = None
@@ -172,13 +174,14 @@ class AnswerStream:
         """Whether the answer has ended normally, as far as the wire has told."""
         return self._decoder.complete
 
-    def expect(self, content_type: str, request_id: str | None = None) -> None:
-        """Take the answer's content type and the server's id of the request, for errors.
+    def expect(self, content_type: str, request_id: str | None = None, status: int = 200) -> None:
+        """Take the answer's content type, and the server's id of the request and the status, for errors.
 
         A host may answer with one JSON body where a stream was asked for: it is read whole and replayed.
         """
         self._content_type = content_type
         self._request_id = request_id
+        self._reading.status = status
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next bytes, and return the events they cause; once nothing more is worth reading, there are none."""
@@ -329,7 +332,7 @@ class AnswerStream:
             error.partial = self._decoder.partial()
         error.request_id = error.request_id or self._request_id
         if error.status is None and not isinstance(error, APIError):
-            error.status = 200
+            error.status = self._reading.status
         self.failure = self._reading.placed(error)
         return self._mapped(events)
 
@@ -358,7 +361,7 @@ def _is_whole(data: bytes) -> bool:
 
 def _read_streamed(body: bytes, content_type: str, reading: Reading) -> ChatResponse:
     stream = AnswerStream(reading)
-    stream.expect(content_type)
+    stream.expect(content_type, status=reading.status)
     events = stream.feed(body) + stream.close()
     if stream.failure is not None:
         raise stream.failure

@@ -142,7 +142,7 @@ class Live:
     headers: Mapping[str, str]
     stream: AnswerStream
     source: Any
-    first: list[Event] = field(default_factory=list)
+    first: list[Event] = field(default_factory=list[Event])
     ended: bool = False
     patience_ends: float | None = None
     silent_since: float | None = None
@@ -450,6 +450,7 @@ class Call:
         if isinstance(outcome, Live):
             return Answered(live=outcome, exchange=exchange, default_max_tokens=default_max_tokens)
         assert isinstance(outcome, Reply)  # noqa: S101  # an error has been returned above
+        prepared.reading.status = outcome.status
         try:
             response = read_answer(outcome.body, outcome.headers.get("content-type", ""), prepared.reading)
         except DbxGatewayError as unreadable:

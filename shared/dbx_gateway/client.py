@@ -195,9 +195,13 @@ class Client(_Base):
         flows, at_once = self._embedding(texts, dimensions, options)
         if len(flows) < 2 or at_once == 1:
             return joined(self._drive(flow) for flow in flows)
+
+        def drive(flow: Flow[Embeddings]) -> Embeddings:
+            return self._drive(flow)
+
         with ThreadPoolExecutor(min(at_once, len(flows)), "dbx-gateway-embed") as pool:
             try:
-                return joined(pool.map(self._drive, flows))
+                return joined(pool.map(drive, flows))
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -296,7 +300,7 @@ class Client(_Base):
                 reply = Reply(response.status_code, headers, body_of(response, request))
                 _release(response, watchdog)
                 return reply
-            stream.expect(headers.get("content-type", ""), request_id_of(headers))
+            stream.expect(headers.get("content-type", ""), request_id_of(headers), response.status_code)
             live = Live(response.status_code, headers, stream, (response, response.iter_bytes(), request, watchdog))
             while not live.first and not live.ended:
                 live.first = self._read(live)
@@ -486,7 +490,7 @@ class AsyncClient(_Base):
                 reply = Reply(response.status_code, headers, await body_of_async(response, request))
                 await response.aclose()
                 return reply
-            stream.expect(headers.get("content-type", ""), request_id_of(headers))
+            stream.expect(headers.get("content-type", ""), request_id_of(headers), response.status_code)
             live = Live(response.status_code, headers, stream, (response, response.aiter_bytes(), request))
             while not live.first and not live.ended:
                 live.first = await self._read(live)

@@ -46,6 +46,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="adaptive",
         prompt_caching=True,
+        prefill=False,
         mid_system=True,
         sampling=False,
     ),
@@ -65,6 +66,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="adaptive",
         prompt_caching=True,
+        prefill=False,
         mid_system=True,
         sampling=False,
     ),
@@ -82,7 +84,6 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
-        prefill=True,
     ),
     Profile(
         model="databricks-claude-haiku-5-5",
@@ -99,6 +100,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="adaptive",
         prompt_caching=True,
+        prefill=False,
         mid_system=True,
         sampling=False,
     ),
@@ -117,7 +119,6 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
-        prefill=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
     ),
     Profile(
@@ -135,7 +136,6 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
-        prefill=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
     ),
     Profile(
@@ -153,7 +153,6 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high"),
         thinking="budget",
         prompt_caching=True,
-        prefill=True,
     ),
     Profile(
         model="databricks-claude-opus-4-6",
@@ -170,6 +169,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "max"),
         thinking="both",
         prompt_caching=True,
+        prefill=False,
     ),
     Profile(
         model="databricks-claude-opus-4-7",
@@ -186,6 +186,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="adaptive",
         prompt_caching=True,
+        prefill=False,
         sampling=False,
     ),
     Profile(
@@ -203,6 +204,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="adaptive",
         prompt_caching=True,
+        prefill=False,
         mid_system=True,
         sampling=False,
     ),
@@ -221,6 +223,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="adaptive",
         prompt_caching=True,
+        prefill=False,
         mid_system=True,
         sampling=False,
     ),
@@ -240,6 +243,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="always",
         prompt_caching=True,
+        prefill=False,
         sampling=False,
     ),
     Profile(
@@ -257,7 +261,6 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
-        prefill=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
     ),
     Profile(
@@ -275,7 +278,6 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
-        prefill=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
     ),
     Profile(
@@ -292,7 +294,6 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
-        prefill=True,
     ),
     Profile(
         model="databricks-claude-sonnet-4-6",
@@ -309,6 +310,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "max"),
         thinking="both",
         prompt_caching=True,
+        prefill=False,
     ),
     Profile(
         model="databricks-claude-sonnet-5",
@@ -325,6 +327,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="adaptive",
         prompt_caching=True,
+        prefill=False,
         mid_system=True,
         sampling=False,
     ),
@@ -344,6 +347,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high", "xhigh", "max"),
         thinking="adaptive",
         prompt_caching=True,
+        prefill=False,
         mid_system=True,
         sampling=False,
     ),
@@ -1300,7 +1304,6 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
-        prefill=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
     ),
     Profile(

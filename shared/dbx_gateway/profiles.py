@@ -52,8 +52,8 @@ class Profile:
     thinking: Thinking = "none"
     prompt_caching: bool = False
     """Takes cache marks inside the prompt."""
-    prefill: bool = False
-    """Takes a conversation that ends with an assistant turn and continues it."""
+    prefill: bool = True
+    """Takes a conversation that ends with an assistant turn; False only where a refusal is known."""
     mid_system: bool = False
     """Takes a system message in the middle of a conversation (messages api)."""
     sampling: bool = True

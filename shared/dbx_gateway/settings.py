@@ -33,6 +33,7 @@ from dbx_gateway.surfaces import check_api, check_surface
 __all__ = [
     "ALIASES",
     "CALL_OPTIONS",
+    "Lost",
     "Settings",
     "SettingsFields",
     "canonical_names",
@@ -95,14 +96,14 @@ CONNECT_TIMEOUT: Final = 10.0
 SILENCE_TIMEOUT: Final = 600.0
 
 
-class _Lost(SecretStr):
-    """Stands in a loaded pickle for a value that is never part of one, until that setting is given again."""
+class Lost(SecretStr):
+    """Stands for a value that no pickle and no serialised form holds, until that setting is given again."""
 
     def __init__(self) -> None:
         super().__init__("")
 
-    def __reduce__(self) -> tuple[type[_Lost], tuple[()]]:
-        return (_Lost, ())
+    def __reduce__(self) -> tuple[type[Lost], tuple[()]]:
+        return (Lost, ())
 
 
 class SettingsFields(BaseModel):
@@ -221,7 +222,7 @@ class SettingsFields(BaseModel):
     @field_validator("default_headers", mode="wrap")
     @classmethod
     def _headers(cls, value: Any, handler: Callable[[Any], dict[str, str]]) -> Any:
-        return value if isinstance(value, _Lost) else _checked_headers(handler(value))
+        return value if isinstance(value, Lost) else _checked_headers(handler(value))
 
     @field_serializer("timeout", when_used="json")
     def _timeout_as_json(self, value: float | httpx.Timeout | None) -> Any:
@@ -242,7 +243,7 @@ class SettingsFields(BaseModel):
     @property
     def lost(self) -> tuple[str, ...]:
         """The settings that these had before they were pickled, and that have to be given again."""
-        return tuple(name for name in (*_NEVER_PICKLED, "verify") if isinstance(getattr(self, name), _Lost))
+        return tuple(name for name in (*_NEVER_PICKLED, "verify") if isinstance(getattr(self, name), Lost))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         known = {} if memo is None else memo
@@ -256,9 +257,9 @@ class SettingsFields(BaseModel):
         values = dict(state["__dict__"])
         for name in _NEVER_PICKLED:
             if values.get(name) not in (None, {}):
-                values[name] = _Lost()
+                values[name] = Lost()
         if isinstance(values.get("verify"), ssl.SSLContext):
-            values["verify"] = _Lost()
+            values["verify"] = Lost()
         return {**state, "__dict__": values}
 
 

@@ -43,6 +43,10 @@ _OF_FLAT: Final = frozenset(
     {"type", "name", "description", "parameters", "input_schema", "strict", "cache_control", "format"}
 )
 
+_JSON_TYPES: Final = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+_NO_TOOLS: Final = frozenset({"properties", "$defs", "toolSpec"})
+"""Keys that stand alone in objects which are no tools of Gemini: schemas, and the tools of Bedrock's Converse api."""
+
 
 def _object(value: Any) -> _Object:
     """Return ``value`` if it is an object, else an empty one."""
@@ -272,7 +276,7 @@ def tool_of(tool: _Object) -> ToolSpec | None:
             return _function(name, tool, schema, cache, _beside(tool))
         case {"type": "custom"}:
             return _custom(_object(tool.get("custom")) or tool)
-        case {"type": str(kind)} if kind != "function":
+        case {"type": str(kind)} if kind != "function" and kind not in _JSON_TYPES:
             return ToolSpec(name=str(tool.get("name") or kind), native=dict(tool))
         case _:
             return _by_its_one_key(tool)
@@ -290,7 +294,7 @@ def _custom(tool: _Object) -> ToolSpec:
 def _by_its_one_key(tool: _Object) -> ToolSpec | None:
     """Return a server-side tool of Gemini, whose one key says which it is."""
     keys = list(tool)
-    if len(keys) != 1 or not isinstance(tool[keys[0]], Mapping | list):
+    if len(keys) != 1 or keys[0] in _NO_TOOLS or not isinstance(tool[keys[0]], Mapping | list):
         return None
     return ToolSpec(name=str(keys[0]), native=dict(tool))
 

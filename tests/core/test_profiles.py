@@ -34,7 +34,7 @@ def matrix_line(row: Profile) -> str:
 
 
 MATRIX = """\
-bge-large-en                    embeddings embedding  ..............  none
+bge-large-en                    embeddings embedding  ...........P..  none
 claude-fable-5                  claude     chat       t.s.rip..Ic.m.  adaptive low,medium,high,xhigh,max
 claude-fable-5-1                claude     chat       t.s.rip..Ic.m.  adaptive low,medium,high,xhigh,max
 claude-haiku-4-5                claude     chat       tfsTrip..IcP..  budget
@@ -53,77 +53,77 @@ claude-sonnet-4-5               claude     chat       tfsTrip..IcP..  budget
 claude-sonnet-4-6               claude     chat       tfsTrip..Ic...  both     low,medium,high,max
 claude-sonnet-5                 claude     chat       tfs.rip..Ic.m.  adaptive low,medium,high,xhigh,max
 claude-sonnet-5-5               claude     chat       t.s.rip..Ic.m.  adaptive low,medium,high,xhigh,max
-deepseek-v4-1-flash             deepseek   chat       tfsTri........  none     none,minimal,low,medium,high,xhigh,max
-deepseek-v4-1-flash-1017        deepseek   chat       tfsTri........  none     none,minimal,low,medium,high,xhigh,max
-deepseek-v4-flash-0731          deepseek   chat       tfsTr.........  none     low,high,max
-deepseek-v4-pro-0813            deepseek   chat       tfsTr.........  none     low,high,max
-gemini-2-5-flash                gemini     chat       tfsTripav.....  budget
-gemini-2-5-flash-lite           gemini     chat       tfsTripav.....  budget
-gemini-2-5-pro                  gemini     chat       tfsTripav.....  budget
-gemini-3-1-flash-image          gemini     image      ...T.i........  none
-gemini-3-1-flash-lite           gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-1-flash-lite-image     gemini     image      ...T.i........  none
-gemini-3-1-pro                  gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-5-flash                gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-5-flash-lite           gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-6-flash                gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-7-flash                gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-8-flash                gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-flash                  gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-pro                    gemini     chat       tfsTripavI....  none     minimal,low,medium,high
-gemini-3-pro-image              gemini     image      ...T.i........  none
-gemini-4-argon                  gemini     chat       tfsTripavI....  none     low,medium,high
-gemma-3-12b                     gemma      chat       ..sT.i........  none
-glm-5-2                         glm        chat       tfsTr.........  none
-glm-5-3                         glm        chat       tfsTr.........  none
-glm-5-3-flash                   glm        chat       tfsTri........  none
-gpt-5                           gpt        chat       tfs.rip..I....  none     minimal,low,medium,high
-gpt-5-1                         gpt        chat       tfs.rip..I....  none     none,low,medium,high
-gpt-5-2                         gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh
-gpt-5-3-codex                   gpt        chat       tfs.rip..I...O  none     low,medium,high
-gpt-5-4                         gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh
-gpt-5-4-mini                    gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh
-gpt-5-4-nano                    gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh
-gpt-5-4-pro                     gpt        chat       tfs.rip..I...O  none     medium,high,xhigh
-gpt-5-5                         gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh
-gpt-5-5-pro                     gpt        chat       tfs.rip..I...O  none     medium,high,xhigh
-gpt-5-6-luna                    gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh,max
-gpt-5-6-sol                     gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh,max
-gpt-5-6-terra                   gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh,max
-gpt-5-mini                      gpt        chat       tfs.rip..I....  none     minimal,low,medium,high
-gpt-5-nano                      gpt        chat       tfs.rip..I....  none     minimal,low,medium,high
-gpt-6-1-sol                     gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh,max
-gpt-6-1-terra                   gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh,max
-gpt-6-astra                     gpt        chat       tfs.rip..I....  none     low,medium,high,xhigh,max
-gpt-6-luna                      gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh,max
-gpt-6-sol                       gpt        chat       tfs.rip..I....  none     none,low,medium,high,xhigh,max
-gpt-image-1                     gpt        image      ...T..........  none
-gpt-image-1-5                   gpt        image      ...T.ip.......  none
-gpt-image-1-mini                gpt        image      ...T..........  none
-gpt-image-2                     gpt        image      ...T.ip.......  none
-gpt-oss-120b                    gpt-oss    chat       tfsTr.........  none     low,medium,high
-gpt-oss-20b                     gpt-oss    chat       tfsTr.........  none     low,medium,high
-grok-4-6                        grok       chat       tfsTr.........  none
-grok-4-7                        grok       chat       tfsTri........  none
-gte-large-en                    embeddings embedding  ..............  none
-inkling                         inkling    chat       tfsTri........  none
-kimi-k2-7                       kimi       chat       tfsTri........  none
-kimi-k3                         kimi       chat       tfsTri........  none     low,high,max
-llama-4-maverick                llama      chat       tfsT.i........  none
-meta-llama-3-1-8b-instruct      llama      chat       tfsT..........  none
-meta-llama-3-3-70b-instruct     llama      chat       tfsT..........  none
-openjev-qwen35-4b               qwen       evaluation ..............  none
-qwen3-embedding-0-6b            embeddings embedding  ..............  none
-qwen3-next-80b-a3b-instruct     qwen       chat       tfsT..........  none
-qwen35-122b-a10b                qwen       chat       tfsTr.........  none
-typesafeai-jev-1-14-0           other      evaluation .....i........  none
-gpt-5-1-codex-max               gpt        chat       tfs.rip..I...O  none     low,medium,high
-gpt-5-1-codex-mini              gpt        chat       tfs.rip..I...O  none     low,medium,high
-gpt-5-2-codex                   gpt        chat       tfs.rip..I...O  none     low,medium,high
-deepseek-v3-2                   deepseek   chat       tfsT..........  none
+deepseek-v4-1-flash             deepseek   chat       tfsTri.....P..  none     none,minimal,low,medium,high,xhigh,max
+deepseek-v4-1-flash-1017        deepseek   chat       tfsTri.....P..  none     none,minimal,low,medium,high,xhigh,max
+deepseek-v4-flash-0731          deepseek   chat       tfsTr......P..  none     low,high,max
+deepseek-v4-pro-0813            deepseek   chat       tfsTr......P..  none     low,high,max
+gemini-2-5-flash                gemini     chat       tfsTripav..P..  budget
+gemini-2-5-flash-lite           gemini     chat       tfsTripav..P..  budget
+gemini-2-5-pro                  gemini     chat       tfsTripav..P..  budget
+gemini-3-1-flash-image          gemini     image      ...T.i.....P..  none
+gemini-3-1-flash-lite           gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-1-flash-lite-image     gemini     image      ...T.i.....P..  none
+gemini-3-1-pro                  gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-5-flash                gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-5-flash-lite           gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-6-flash                gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-7-flash                gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-8-flash                gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-flash                  gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-pro                    gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
+gemini-3-pro-image              gemini     image      ...T.i.....P..  none
+gemini-4-argon                  gemini     chat       tfsTripavI.P..  none     low,medium,high
+gemma-3-12b                     gemma      chat       ..sT.i.....P..  none
+glm-5-2                         glm        chat       tfsTr......P..  none
+glm-5-3                         glm        chat       tfsTr......P..  none
+glm-5-3-flash                   glm        chat       tfsTri.....P..  none
+gpt-5                           gpt        chat       tfs.rip..I.P..  none     minimal,low,medium,high
+gpt-5-1                         gpt        chat       tfs.rip..I.P..  none     none,low,medium,high
+gpt-5-2                         gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
+gpt-5-3-codex                   gpt        chat       tfs.rip..I.P.O  none     low,medium,high
+gpt-5-4                         gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
+gpt-5-4-mini                    gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
+gpt-5-4-nano                    gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
+gpt-5-4-pro                     gpt        chat       tfs.rip..I.P.O  none     medium,high,xhigh
+gpt-5-5                         gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
+gpt-5-5-pro                     gpt        chat       tfs.rip..I.P.O  none     medium,high,xhigh
+gpt-5-6-luna                    gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
+gpt-5-6-sol                     gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
+gpt-5-6-terra                   gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
+gpt-5-mini                      gpt        chat       tfs.rip..I.P..  none     minimal,low,medium,high
+gpt-5-nano                      gpt        chat       tfs.rip..I.P..  none     minimal,low,medium,high
+gpt-6-1-sol                     gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
+gpt-6-1-terra                   gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
+gpt-6-astra                     gpt        chat       tfs.rip..I.P..  none     low,medium,high,xhigh,max
+gpt-6-luna                      gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
+gpt-6-sol                       gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
+gpt-image-1                     gpt        image      ...T.......P..  none
+gpt-image-1-5                   gpt        image      ...T.ip....P..  none
+gpt-image-1-mini                gpt        image      ...T.......P..  none
+gpt-image-2                     gpt        image      ...T.ip....P..  none
+gpt-oss-120b                    gpt-oss    chat       tfsTr......P..  none     low,medium,high
+gpt-oss-20b                     gpt-oss    chat       tfsTr......P..  none     low,medium,high
+grok-4-6                        grok       chat       tfsTr......P..  none
+grok-4-7                        grok       chat       tfsTri.....P..  none
+gte-large-en                    embeddings embedding  ...........P..  none
+inkling                         inkling    chat       tfsTri.....P..  none
+kimi-k2-7                       kimi       chat       tfsTri.....P..  none
+kimi-k3                         kimi       chat       tfsTri.....P..  none     low,high,max
+llama-4-maverick                llama      chat       tfsT.i.....P..  none
+meta-llama-3-1-8b-instruct      llama      chat       tfsT.......P..  none
+meta-llama-3-3-70b-instruct     llama      chat       tfsT.......P..  none
+openjev-qwen35-4b               qwen       evaluation ...........P..  none
+qwen3-embedding-0-6b            embeddings embedding  ...........P..  none
+qwen3-next-80b-a3b-instruct     qwen       chat       tfsT.......P..  none
+qwen35-122b-a10b                qwen       chat       tfsTr......P..  none
+typesafeai-jev-1-14-0           other      evaluation .....i.....P..  none
+gpt-5-1-codex-max               gpt        chat       tfs.rip..I.P.O  none     low,medium,high
+gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.P.O  none     low,medium,high
+gpt-5-2-codex                   gpt        chat       tfs.rip..I.P.O  none     low,medium,high
+deepseek-v3-2                   deepseek   chat       tfsT.......P..  none
 claude-3-7-sonnet               claude     chat       tf.Trip..IcP..  budget
-gemini-4-carbon                 gemini     chat       tfsTripavI....  none     low,medium,high
-gpt-astra-6                     gpt        chat       tfs.rip..I....  none     low,medium,high,xhigh,max
+gemini-4-carbon                 gemini     chat       tfsTripavI.P..  none     low,medium,high
+gpt-astra-6                     gpt        chat       tfs.rip..I.P..  none     low,medium,high,xhigh,max
 """
 
 

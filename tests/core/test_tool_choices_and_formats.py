@@ -54,12 +54,15 @@ def test_every_spelling_of_a_choice(choice, read):
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
-        ("ad", r"tool_choice: unknown tool 'ad'; did you mean 'add'\?"),
-        ({"type": "tool", "name": "mul"}, "tool_choice: unknown tool 'mul'"),
-        ({"function_calling_config": {"mode": "ANY", "allowed_function_names": ["mul"]}}, "unknown tool 'mul'"),
-        ({"function_calling_config": {"mode": "VALIDATED"}}, "asks for the mode 'validated'; give 'auto'"),
-        ({"type": "allowed_tools", "mode": "required", "tools": [3]}, "allows the tool 3; give objects with a 'name'"),
-        ({"type": "allowed_tools", "mode": "auto", "tools": [ONE]}, "give 'auto', 'required'"),
+        ("ad", "tool_choice is 'ad', which is none of the tools on offer: add, sub; give one of them"),
+        ({"type": "tool", "name": "mul"}, "tool_choice is 'mul', which is none of the tools on offer"),
+        (
+            {"function_calling_config": {"mode": "ANY", "allowed_function_names": ["mul"]}},
+            "tool_choice is 'mul', which is none of the tools on offer",
+        ),
+        ({"function_calling_config": {"mode": "VALIDATED"}}, "tool_choice is 'validated'; give 'auto'"),
+        ({"type": "allowed_tools", "mode": "required", "tools": [3]}, "tool_choice is 3; give 'auto'"),
+        ({"type": "allowed_tools", "mode": "auto", "tools": [ONE]}, "offer only those, with tool_choice='auto'"),
         ({}, r"tool_choice is \{\}; give 'auto'"),
         (3, "tool_choice is 3; give 'auto'"),
     ],
@@ -103,24 +106,17 @@ def test_every_spelling_of_an_answer_format(response_format, read):
 
 @pytest.mark.parametrize("response_format", ["json", {"type": "grammar"}, {"type": "json_schema"}, str, 3])
 def test_an_answer_format_that_cannot_be_read_is_refused_with_the_remedy(response_format):
-    with pytest.raises(InvalidRequestError, match=r"give \{'type': 'json_object'\}"):
+    with pytest.raises(InvalidRequestError, match=r"response_format takes \{'type': 'json_object'\}"):
         format_of(response_format)
 
 
 def test_a_function_with_everything():
     function = {"name": "add", "description": "Adds.", "parameters": SCHEMA, "strict": True}
-    extras = {"cache_control": {"type": "ephemeral", "ttl": "1h"}, "defer_loading": True}
-    tool = {"type": "function", "function": function, "extras": extras}
+    tool = {"type": "function", "function": function, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
 
     assert tool_of(tool) == ToolSpec(
-        name="add",
-        description="Adds.",
-        parameters=SCHEMA,
-        strict=True,
-        cache=CacheHint("1h"),
-        extras={"defer_loading": True},
+        name="add", description="Adds.", parameters=SCHEMA, strict=True, cache=CacheHint("1h")
     )
-    assert extras == {"cache_control": {"type": "ephemeral", "ttl": "1h"}, "defer_loading": True}
 
 
 def test_a_function_with_a_name_only():

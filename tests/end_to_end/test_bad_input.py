@@ -114,7 +114,6 @@ BAD_REQUESTS = {
         {},
         "end with a user message",
     ),
-    "a last turn that GPT does not continue": ({"model": GPT}, [user("Hi"), assistant("I")], {}, "no prefill"),
     "a tool result without its call": (
         {},
         [user("Add"), tool_result(CALL, "3")],

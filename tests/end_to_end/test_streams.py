@@ -14,6 +14,7 @@ from end_to_end.raw_host import HEAD, chunk, raw_host
 from end_to_end.site import ADD, GPT, NATIVE
 
 from dbx_gateway import (
+    APIConnectionError,
     APIError,
     APITimeoutError,
     AsyncClient,
@@ -193,7 +194,7 @@ async def test_a_tool_call_cut_in_its_arguments_is_not_executable(site, api, way
     text = 'Add 2 and 3 with "a rather long word in quotes"'
     tool = long_tool()
     pieces = wire_of(site, fields, text, tools=[tool])
-    for size in range(200, sum(map(len, pieces)), 150):
+    for size in range(len(pieces[0]) + 1, sum(map(len, pieces)), 150):
         site.fail(where="/ai-gateway/", cut_after=size)
         events, error = await read(way, fields, text, tools=[tool])
         if error is None:
@@ -202,6 +203,17 @@ async def test_a_tool_call_cut_in_its_arguments_is_not_executable(site, api, way
         ended = [event.call for event in events if isinstance(event, ToolCallEnd)]
         assert tuple(ended) == error.partial.tool_calls[: len(ended)]
         assert error.partial.executable_tool_calls == ()
+
+
+@APIS
+@WAYS
+async def test_a_stream_cut_before_its_first_event_is_no_answer_and_not_asked_for_again(site, api, way):
+    site.fail(where="/ai-gateway/", cut_after=10)
+    events, error = await read(way, site.fields(NATIVE[api], surface="ai-gateway"), LONG)
+    assert events == []
+    assert isinstance(error, APIConnectionError | IncompleteStreamError)
+    assert error.partial is None or error.partial.text == ""
+    assert site.statuses() == [200]
 
 
 @APIS

@@ -26,7 +26,7 @@ from dbx_gateway.errors import APIConnectionError, APITimeoutError, InvalidRespo
 
 GROUP = "connection"
 ONCE = {"max_retries": 0}
-SILENCE = {"timeout": 0.1}
+SILENCE = {"timeout": 0.19}
 
 
 def cases(wire: Wire) -> list[Case]:

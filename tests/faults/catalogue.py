@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable
 from types import ModuleType
 
-from faults import cases_connection
+from faults import cases_connection, cases_framing, cases_not_answers, cases_statuses, cases_stream_errors
 from faults.case import Case
 from faults.wires import WIRES
 
-_MODULES: tuple[ModuleType, ...] = (cases_connection,)
+_MODULES: tuple[ModuleType, ...] = (cases_connection, cases_framing, cases_stream_errors, cases_not_answers, cases_statuses)
 
 CASES: tuple[Case, ...] = tuple(case for module in _MODULES for wire in WIRES for case in module.cases(wire))
 

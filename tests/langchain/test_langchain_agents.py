@@ -29,10 +29,10 @@ CHAT = {"api": "chat-completions"}
 MODELS = [
     ("databricks-claude-sonnet-4-5", SHOWN),
     ("databricks-claude-fable-5", SHOWN),
-    ("databricks-claude-sonnet-4-5", ON | CHAT),
+    ("databricks-claude-sonnet-4-5", ON | CHAT),  # whose chat-completions do not count reasoning
     ("databricks-gpt-5-2", SHOWN),
     ("databricks-gpt-5-3-codex", SHOWN),
-    ("databricks-gpt-5-2", {"reasoning_effort": "low"} | CHAT),
+    ("databricks-gpt-5-2", {"reasoning_effort": "low"} | CHAT),  # whose chat-completions do not show reasoning
     ("databricks-gemini-2-5-pro", SHOWN),
     ("databricks-gemini-3-pro", SHOWN),
     ("databricks-gemini-3-pro", ON | CHAT),
@@ -48,6 +48,11 @@ MODELS = [
     ("house-model", {}),
 ]
 """Models of every family that chats, and the settings that have them reason. ``house-model`` is on model serving only."""
+
+UNCOUNTED = ("databricks-claude-sonnet-4-5", "chat-completions")
+"""Does not tell how many tokens went into reasoning."""
+UNSHOWN = ("databricks-gpt-5-2", "chat-completions")
+"""Counts reasoning and does not show it."""
 
 CASES = [
     pytest.param(model, settings, surface, id=f"{model} {settings.get('api', 'native')} {surface}")
@@ -173,11 +178,14 @@ async def test_an_agent_completes_five_turns_and_records_what_was_billed(
     assert [type(state["structured_response"]) for state in states] == [Report] * 5
     assert tools.ran == CALLS
     assert sorted(len(answer.tool_calls) for answer in answers if len(answer.tool_calls) > 1) == [2, 2, 2]
-    assert sums(list(usage.usage_metadata.values())) == bill_of(workspace)
-    assert sums([answer.usage_metadata for answer in answers]) == bill_of(workspace)
-    assert any(block["type"] == "reasoning" for answer in answers for block in answer.content_blocks) == (
-        "thinking" in settings or "reasoning_effort" in settings
-    )
+    route = (model, settings.get("api"))
+    bill = bill_of(workspace) | ({"reasoning": 0} if route == UNCOUNTED else {})
+    assert sums(list(usage.usage_metadata.values())) == bill
+    assert sums([answer.usage_metadata for answer in answers]) == bill
+    thoughts = [block for answer in answers for block in answer.content_blocks if block["type"] == "reasoning"]
+    reasons = bool(settings.keys() & {"thinking", "reasoning_effort"})
+    assert (workspace.billed().reasoning > 0) is reasons
+    assert bool(thoughts) is (reasons and route != UNSHOWN)
 
 
 def test_every_family_that_chats_is_among_the_models():
@@ -187,7 +195,8 @@ def test_every_family_that_chats_is_among_the_models():
 
 
 @pytest.mark.parametrize(
-    "model", ["databricks-claude-sonnet-4-5", "databricks-gpt-5-2", "databricks-gemini-3-pro", "databricks-gpt-oss-120b"]
+    "model",
+    ["databricks-claude-sonnet-4-5", "databricks-gpt-5-2", "databricks-gemini-3-pro", "databricks-gpt-oss-120b"],
 )
 def test_the_text_an_agent_streams_is_the_text_of_its_answer(make_llm, model):
     agent = create_agent(make_llm(model), Tools().all())
@@ -201,7 +210,9 @@ def test_the_text_an_agent_streams_is_the_text_of_its_answer(make_llm, model):
 
 def test_a_refused_request_is_sent_once_under_the_retry_middleware(make_llm, workspace):
     workspace.inject(Fault(status=400, error_code="INVALID_PARAMETER_VALUE"), times=None, where="messages")
-    agent = create_agent(make_llm(), [], middleware=[ModelRetryMiddleware(max_retries=3, initial_delay=0, on_failure="error")])
+    agent = create_agent(
+        make_llm(), [], middleware=[ModelRetryMiddleware(max_retries=3, initial_delay=0, on_failure="error")]
+    )
 
     with pytest.raises(Exception, match="INVALID_PARAMETER_VALUE"):
         agent.invoke({"messages": [("user", "hello")]})
@@ -212,7 +223,12 @@ def test_a_refused_request_is_sent_once_under_the_retry_middleware(make_llm, wor
 def test_a_thread_begun_with_one_family_goes_on_with_another(make_llm, workspace):
     saver, config = InMemorySaver(), {"configurable": {"thread_id": "1"}}
     tools = Tools()
-    models = ["databricks-claude-sonnet-4-5", "databricks-gpt-5-2", "databricks-gemini-3-pro", "databricks-gpt-oss-120b"]
+    models = [
+        "databricks-claude-sonnet-4-5",
+        "databricks-gpt-5-2",
+        "databricks-gemini-3-pro",
+        "databricks-gpt-oss-120b",
+    ]
 
     for model, city in zip(models, ("Oslo", "Rome", "Lima", "Bern"), strict=True):
         settings = SHOWN if model != "databricks-gpt-oss-120b" else ON

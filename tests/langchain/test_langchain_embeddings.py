@@ -201,6 +201,16 @@ def test_a_copy_keeps_the_credentials(make, copied):
     assert copied(embeddings).embed_query("a") == embeddings.embed_query("a")
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_copy_with_other_settings_uses_them(make, workspace, deep):
+    embeddings = make()
+    embeddings.embed_query("a")
+
+    embeddings.model_copy(update={"model": "databricks-bge-large-en"}, deep=deep).embed_query("b")
+
+    assert workspace.ledger.model_calls()[-1].model == "databricks-bge-large-en"
+
+
 def test_a_pickle_holds_no_secret_and_says_what_is_missing():
     embeddings = DbxGatewayEmbeddings(
         model="m", host="https://w.cloud.databricks.com", token="dapi-very-secret", dimensions=3

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.checkpoint.memory import InMemorySaver
 
-from langchain_dbx_gateway.history import LightChatMessageHistory, without_attachments
+from langchain_dbx_gateway import LightChatMessageHistory, without_attachments
 from langchain_dbx_gateway.middleware import DbxLightHistoryMiddleware
 
 DATA = base64.b64encode(b"hello").decode()

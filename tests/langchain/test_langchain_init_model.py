@@ -9,8 +9,7 @@ from langchain.chat_models import init_chat_model
 from langchain.embeddings import init_embeddings
 
 from dbx_gateway.errors import ConfigurationError
-from langchain_dbx_gateway import ChatDbxGateway, DbxGatewayEmbeddings
-from langchain_dbx_gateway.init_model import init_dbx_chat_model, register
+from langchain_dbx_gateway import ChatDbxGateway, DbxGatewayEmbeddings, init_dbx_chat_model, register_provider
 
 
 @pytest.fixture
@@ -65,8 +64,8 @@ def test_langchains_own_factories_do_not_know_us_until_we_are_registered(registr
     with pytest.raises(ValueError, match="databricks"):
         init_chat_model("m", model_provider="databricks")
 
-    register()
-    register()
+    register_provider()
+    register_provider()
 
     llm = init_chat_model("databricks:databricks-gpt-5", temperature=0)
     embeddings = init_embeddings("databricks:databricks-gte-large-en", dimensions=64)
@@ -77,7 +76,7 @@ def test_langchains_own_factories_do_not_know_us_until_we_are_registered(registr
 
 
 def test_a_configurable_model_of_langchain_takes_us_once_registered(registries):
-    register()
+    register_provider()
 
     chosen = init_chat_model(temperature=0)
     llm = chosen._model({"configurable": {"model": "databricks:databricks-gpt-5"}})
@@ -90,6 +89,6 @@ def test_a_registry_of_another_form_is_left_alone(registries, monkeypatch, form)
     monkeypatch.setattr(embeddings_base, "_BUILTIN_PROVIDERS", form)
 
     with pytest.raises(ConfigurationError, match="init_dbx_chat_model"):
-        register()
+        register_provider()
 
     assert "databricks" not in chat_base._BUILTIN_PROVIDERS

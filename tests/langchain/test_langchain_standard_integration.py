@@ -162,7 +162,9 @@ def wav() -> bytes:
     """A hundredth of a second of silence."""
     samples = bytes(160)
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 8000, 16000, 2, 16)
-    return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + 8 + len(samples), b"WAVE") + form + b"data\xa0\0\0\0" + samples
+    return (
+        struct.pack("<4sI4s", b"RIFF", 4 + len(form) + 8 + len(samples), b"WAVE") + form + b"data\xa0\0\0\0" + samples
+    )
 
 
 def pdf() -> bytes:
@@ -329,7 +331,9 @@ def test_every_flag_that_is_false_has_its_source(row):
 
 
 def test_the_flags_of_the_table_are_all_that_the_suite_has():
-    of_the_suite = {name for name in dir(ChatModelIntegrationTests) if name.startswith(("supports_", "has_", "returns_"))}
+    of_the_suite = {
+        name for name in dir(ChatModelIntegrationTests) if name.startswith(("supports_", "has_", "returns_"))
+    }
 
     assert set(NAMES) == of_the_suite | {"enable_vcr_tests"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from langchain_dbx_gateway import ChatDbxGateway

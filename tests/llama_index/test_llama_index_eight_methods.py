@@ -8,18 +8,11 @@ import httpx
 import pytest
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms import ChatMessage
+from llama_index_families import NATIVE
 
 from dbx_gateway.errors import IncompleteStreamError, InvalidRequestError
 from dbx_gateway.testing import Fault
 from llama_index_dbx_gateway import DbxGateway
-
-NATIVE = (
-    "databricks-claude-sonnet-4-5",
-    "databricks-gpt-5-2",
-    "databricks-gemini-3-pro",
-    "databricks-meta-llama-3-3-70b-instruct",
-)
-"""One model per dialect."""
 
 HELLO = [ChatMessage("Hello there")]
 

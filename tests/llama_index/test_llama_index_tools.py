@@ -9,6 +9,7 @@ from llama_index.core.agent.workflow import AgentStream, AgentWorkflow, Function
 from llama_index.core.base.llms.types import TextBlock, ThinkingBlock, ToolCallBlock
 from llama_index.core.llms import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.tools import FunctionTool
+from llama_index_families import AGENT_WARNINGS, NATIVE
 from pydantic import create_model
 
 from dbx_gateway.answers import replay
@@ -20,17 +21,6 @@ from llama_index_dbx_gateway import DbxGateway
 from llama_index_dbx_gateway.answers import chat_response
 from llama_index_dbx_gateway.messages import to_core
 from llama_index_dbx_gateway.streaming import Snapshots
-
-NATIVE = (
-    "databricks-claude-sonnet-4-5",
-    "databricks-gpt-5-2",
-    "databricks-gemini-3-pro",
-    "databricks-meta-llama-3-3-70b-instruct",
-)
-FRAMEWORK_WARNINGS = pytest.mark.filterwarnings(
-    "ignore::pydantic.warnings.PydanticDeprecatedSince20", "ignore::pydantic.warnings.PydanticDeprecatedSince211"
-)
-"""LlamaIndex's agents look at every attribute of their own pydantic classes, the deprecated ones too."""
 
 SURFACES = ("ai-gateway", "model-serving")
 
@@ -196,7 +186,7 @@ def test_every_spelling_of_a_tool_choice(make_llm, workspace, add_tool):
 
 
 def test_a_choice_of_a_tool_that_is_not_offered_is_refused(make_llm, add_tool):
-    with pytest.raises(InvalidRequestError, match="did you mean 'add'"):
+    with pytest.raises(InvalidRequestError, match="tool_choice is 'ad', which is none of the tools on offer: add"):
         make_llm().chat_with_tools([add_tool], "add 2 and 3", tool_choice="ad")
 
 
@@ -288,7 +278,7 @@ def test_thoughts_stream_as_thinking_deltas(make_llm):
     assert "".join(response.delta for response in responses) == "You said: Hello"
 
 
-@FRAMEWORK_WARNINGS
+@AGENT_WARNINGS
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize("model", NATIVE)
 async def test_a_function_agent_runs_a_tool_and_answers(make_llm, add_tool, added, model, streaming):
@@ -300,7 +290,7 @@ async def test_a_function_agent_runs_a_tool_and_answers(make_llm, add_tool, adde
     assert added == [(2, 3)]
 
 
-@FRAMEWORK_WARNINGS
+@AGENT_WARNINGS
 async def test_a_workflow_of_tools_takes_function_calling_by_itself(make_llm, add_tool, added):
     workflow = AgentWorkflow.from_tools_or_functions([add_tool], llm=make_llm())
 
@@ -311,7 +301,7 @@ async def test_a_workflow_of_tools_takes_function_calling_by_itself(make_llm, ad
     assert added == [(2, 3)]
 
 
-@FRAMEWORK_WARNINGS
+@AGENT_WARNINGS
 async def test_an_agent_shows_thoughts_as_they_come(make_llm, add_tool):
     agent = FunctionAgent(llm=make_llm(thinking=1024, max_tokens=4000), tools=[add_tool])
 
@@ -323,7 +313,7 @@ async def test_an_agent_shows_thoughts_as_they_come(make_llm, add_tool):
     assert "".join(event.delta for event in events) == events[-1].response
 
 
-@FRAMEWORK_WARNINGS
+@AGENT_WARNINGS
 async def test_an_agent_executes_nothing_when_the_stream_is_cut(make_llm, workspace, add_tool, added):
     workspace.inject(Fault(end_after=4), times=None, where="/messages")
     agent = FunctionAgent(llm=make_llm(coalesce_deltas=False), tools=[add_tool])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from ast import literal_eval
 from pathlib import Path
 
 import pytest
@@ -147,8 +148,10 @@ def test_an_image_is_taken(outputs):
 def test_usage_of_one_call_and_of_several(outputs):
     one, several = outputs["Token usage"]
 
-    assert "'input_tokens'" in one
-    assert several.startswith("{'databricks-claude-sonnet-4-5': {'input_tokens': ")
+    assert literal_eval(one)["total_tokens"] == 18
+    assert {model: usage["total_tokens"] for model, usage in literal_eval(several).items()} == {
+        "databricks-claude-sonnet-4-5": 4 + 8
+    }
 
 
 def test_an_agent_with_a_structured_response(outputs):

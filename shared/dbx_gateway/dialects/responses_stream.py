@@ -101,7 +101,7 @@ class ResponsesDecoder:
         self._take_rest()
         if not self._enveloped:
             self.done = True
-            self.complete = not self._items.open(*CALLS)
+            self.complete = bool(len(self._items) or self._extras) and not self._items.open(*CALLS)
         return self._items.assembly.drain()
 
     def close(self) -> list[Event]:

@@ -1,0 +1,158 @@
+"""The core's events as the events of LangChain's ``stream_events(version="v3")``, without the way through chunks."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dbx_gateway.chat import Finish, Reasoning, Text, ToolCall, is_executable
+from dbx_gateway.events import (
+    End,
+    Event,
+    PartEnd,
+    ReasoningDelta,
+    RefusalDelta,
+    Start,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+)
+from langchain_dbx_gateway.answers import beside, call_facts, finish_of, metadata_of, reason_broken, usage_of
+from langchain_dbx_gateway.blocks import Block, blocks_of, facts_of, text_block
+from langchain_dbx_gateway.chunks import Numbers
+
+__all__ = ["MessageEvents"]
+
+_HEAVY: Final = frozenset({"args", "base64", "data", "output", "transcript", "value", "text", "reasoning", "refusal"})
+"""What a block's start leaves to its deltas and its finish."""
+
+
+class MessageEvents:
+    """Turns the events of one answer into the events of LangChain's protocol.
+
+    Each block starts, grows and finishes under an index of its own; a tool call finishes with the answer, for only then
+    is known whether it may be run.
+
+    Args:
+        model: the name that was asked.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._numbers = Numbers()
+        self._metadata: dict[str, Any] = {}
+        self._calls: dict[int, ToolCall] = {}
+        self._run: list[Text] = []
+        self._run_part: int | None = None
+
+    def of(self, event: Event) -> list[Any]:
+        """Return the protocol's events for ``event``."""
+        match event:
+            case TextDelta():
+                return [
+                    *self._text_begun(event.index),
+                    *self._grown(event.index, 0, {"type": "text"}, {"type": "text-delta", "text": event.text}),
+                ]
+            case ReasoningDelta():
+                delta = {"type": "reasoning-delta", "reasoning": event.text}
+                return self._grown(event.index, event.segment, {"type": "reasoning"}, delta)
+            case RefusalDelta():
+                return self._started(event.index, 0, {"type": "refusal"})
+            case ToolCallStart():
+                call = {"type": "tool_call_chunk", "id": event.call_id, "name": event.name, "args": ""}
+                index = self._numbers.of(event.index)
+                return [self._event("start", event.index, 0, content={**call, "index": index})]
+            case ToolCallDelta():
+                delta = {"type": "tool-call-delta", "args": event.arguments}
+                return [self._event("delta", event.index, 0, delta=delta)]
+            case ToolCallEnd():
+                self._calls[event.index] = event.call
+                return [] if self._numbers.has(event.index) else self._late_call(event)
+            case PartEnd():
+                return (
+                    self._text_ended(event.index, event.part) if isinstance(event.part, Text) else self._finished(event)
+                )
+            case Start():
+                return [self._start(event)]
+            case End():
+                return self._end(event)
+            case _:
+                return []
+
+    def _start(self, event: Start) -> dict[str, Any]:
+        self._metadata = metadata_of(self._model, event.model, event.exchange, event.response_id)
+        told = {"provider": self._metadata["model_provider"], "model": self._model}
+        return {"event": "message-start", "role": "ai", "id": event.response_id or "", "metadata": told}
+
+    def _grown(self, index: int, run: int, block: Block, delta: dict[str, Any]) -> list[Any]:
+        return [*self._started(index, run, block), self._event("delta", index, run, delta=delta)]
+
+    def _started(self, index: int, run: int, block: Block) -> list[Any]:
+        if self._numbers.has(index, run):
+            return []
+        empty = {block["type"]: ""} if block["type"] in ("text", "reasoning", "refusal") else {}
+        light = {key: value for key, value in block.items() if key not in _HEAVY}
+        return [self._event("start", index, run, content=light | empty)]
+
+    def _late_call(self, event: ToolCallEnd) -> list[Any]:
+        block = {"type": "tool_call_chunk", "id": event.call.call_id, "name": event.call.name, "args": ""}
+        delta = {"type": "tool-call-delta", "args": event.call.arguments}
+        return [
+            self._event("start", event.index, 0, content=block),
+            self._event("delta", event.index, 0, delta=delta),
+        ]
+
+    def _text_begun(self, index: int) -> list[Any]:
+        """Let a new text go on in the block of the text before it, or finish that."""
+        before = None if self._run_part is None else self._numbers.of(self._run_part)
+        if self._numbers.has(index) or self._numbers.join(index, before):
+            return []
+        return self._run_finished()
+
+    def _text_ended(self, index: int, part: Text) -> list[Any]:
+        """Finish the block of a text that says something beside its text; any other may still go on."""
+        if not part.text and not facts_of(part):
+            return []
+        begun = [*self._text_begun(index), *self._started(index, 0, {"type": "text"})]
+        self._run.append(part)
+        self._run_part = index
+        return begun + (self._run_finished() if facts_of(part) else [])
+
+    def _run_finished(self) -> list[Any]:
+        if self._run_part is None:
+            return []
+        finish = self._event("finish", self._run_part, 0, content=text_block(self._run))
+        self._run, self._run_part = [], None
+        return [finish]
+
+    def _finished(self, event: PartEnd) -> list[Any]:
+        if event.part == Reasoning():
+            return []
+        events: list[Any] = []
+        for run, block in enumerate(blocks_of(event.part)):
+            events += self._started(event.index, run, block)
+            events.append(self._event("finish", event.index, run, content=block))
+        return events
+
+    def _end(self, event: End) -> list[Any]:
+        finished = self._run_finished()
+        finished += [
+            self._event("finish", index, 0, content=_final(call, event.finish)) for index, call in self._calls.items()
+        ]
+        told: dict[str, Any] = {"event": "message-finish"}
+        usage = usage_of(event.usage)
+        if usage is not None:
+            told["usage"] = usage
+        told["metadata"] = self._metadata | event.extras | finish_of(event.finish)
+        told["additional_kwargs"] = beside(calls=call_facts(list(self._calls.values())))
+        return [*finished, told]
+
+    def _event(self, what: str, index: int, run: int, **said: Any) -> dict[str, Any]:
+        return {"event": f"content-block-{what}", "index": self._numbers.of(index, run), **said}
+
+
+def _final(call: ToolCall, finish: Finish) -> Block:
+    if is_executable(call, finish):
+        return blocks_of(call)[0]
+    told = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(finish)}
+    return {"type": "invalid_tool_call", **told}

@@ -1,0 +1,192 @@
+"""Answers in objects of a schema: what to bind for each method, and how to read the answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from operator import itemgetter
+from typing import Any, Final, Literal, TypeAlias
+
+from langchain_core import exceptions
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
+from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.v1 import BaseModel as OldBaseModel
+from pydantic.v1 import ValidationError as OldValidationError
+from pydantic_core import from_json
+
+from dbx_gateway import extract_json
+from dbx_gateway.errors import ExtractionError
+
+__all__ = ["AnswerParser", "Method", "form_of", "with_raw"]
+
+Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
+
+_CUT: Final = ("length", "content_filter", "error")
+
+
+class AnswerParser(BaseCumulativeTransformOutputParser[Any]):
+    """Reads the object out of an answer, whole or while it grows.
+
+    Args:
+        form: the class of the object; None for a plain dictionary.
+        tool: the tool whose arguments are the object; None where the text is.
+
+    Raises:
+        OutputParserException: the answer holds no such object; the message says why.
+        ModelRefusalError: the model declined (where langchain-core has this error, else an OutputParserException).
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    form: Any = None
+    tool: str | None = None
+
+    @property
+    def _type(self) -> str:
+        return "dbx-gateway-answer"
+
+    def parse(self, text: str) -> Any:
+        """Return the object in a text."""
+        return self.parse_result([ChatGeneration(message=AIMessage(text))])
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """Return the object in an answer; of a partial one, as much of it as there is, or None."""
+        message = result[0].message if isinstance(result[0], ChatGeneration) else AIMessage(result[0].text)
+        if partial:
+            return self._so_far(message)
+        _raise_refusal(message)
+        value = self._value(message)
+        return None if value is None else self._formed(value, message)
+
+    def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:  # noqa: A002  # LangChain's own name
+        last, ends = None, _Ends()
+        for parsed in super()._transform(ends.watch(input)):
+            last = parsed
+            yield parsed
+        yield from self._end(ends, last)
+
+    async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:  # noqa: A002  # LangChain's own name
+        last, ends = None, _Ends()
+        async for parsed in super()._atransform(ends.awatch(input)):
+            last = parsed
+            yield parsed
+        for parsed in self._end(ends, last):
+            yield parsed
+
+    def _end(self, ends: _Ends, last: Any) -> Iterator[Any]:
+        """Yield the final object if it is another than the last one; raise where there is none."""
+        if ends.message is not None:
+            final = self.parse_result([ChatGeneration(message=ends.message)])
+            if final is not None and final != last:
+                yield final
+
+    def _so_far(self, message: BaseMessage) -> Any:
+        try:
+            value = self._partial_value(message)
+            return None if value is None or (self.form is not None and not value) else self._validated(value)
+        except (ValueError, ValidationError, OldValidationError):
+            return None
+
+    def _partial_value(self, message: BaseMessage) -> Any:
+        if self.tool is not None:
+            return self._arguments(message)
+        text = message.text
+        start = text.find("{")
+        return from_json(text[start:], allow_partial="trailing-strings") if start >= 0 else None
+
+    def _arguments(self, message: BaseMessage) -> dict[str, Any] | None:
+        calls = message.tool_calls if isinstance(message, AIMessage) else []
+        return next((call["args"] for call in calls if call["name"] == self.tool), None)
+
+    def _value(self, message: BaseMessage) -> Any:
+        if self.tool is None:
+            return self._of_text(message)
+        found = self._arguments(message)
+        if found is not None:
+            return found
+        if isinstance(message, AIMessage) and message.tool_calls:
+            return None  # it called another tool first
+        raise _no_object(message, f"the model did not call {self.tool!r}")
+
+    def _of_text(self, message: BaseMessage) -> Any:
+        if not message.text and isinstance(message, AIMessage) and message.tool_calls:
+            return None  # it called a tool first
+        if message.response_metadata.get("finish_reason") in _CUT:
+            raise _no_object(message, "the answer is not whole")
+        try:
+            return extract_json(message.text)
+        except ExtractionError as error:
+            raise _no_object(message, error.message) from None
+
+    def _formed(self, value: Any, message: BaseMessage) -> Any:
+        try:
+            return self._validated(value)
+        except (ValidationError, OldValidationError) as error:
+            raise _no_object(message, f"the answer is no {self.form.__name__}: {error}") from error
+
+    def _validated(self, value: Any) -> Any:
+        if self.form is None:
+            return value
+        if issubclass(self.form, BaseModel):
+            return self.form.model_validate(value)
+        return self.form.parse_obj(value) if issubclass(self.form, OldBaseModel) else value
+
+
+class _Ends:
+    """Adds up a stream that passes through, for its end to be looked at."""
+
+    def __init__(self) -> None:
+        self._chunks: list[Any] = []
+
+    def watch(self, stream: Iterator[Any]) -> Iterator[Any]:
+        for chunk in stream:
+            self._chunks.append(chunk)
+            yield chunk
+
+    async def awatch(self, stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for chunk in stream:
+            self._chunks.append(chunk)
+            yield chunk
+
+    @property
+    def message(self) -> BaseMessage | None:
+        """The whole message; None where nothing came, or plain strings."""
+        first, *others = self._chunks or [None]
+        if not isinstance(first, BaseMessage):
+            return AIMessage("".join(self._chunks)) if first is not None else None
+        return first + others if others else first  # type: ignore[return-value]  # chunks add up to a chunk
+
+
+def form_of(schema: Any) -> Any:
+    """Return ``schema`` if it is a class whose objects the answer becomes, else None."""
+    return schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
+
+
+def with_raw(model: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """Return a runnable that gives the message and any parsing error beside the object."""
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    unparsed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=model) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")
+
+
+def _raise_refusal(message: BaseMessage) -> None:
+    refusals = [block for block in message.content if isinstance(block, Mapping) and block.get("type") == "refusal"]
+    if not refusals:
+        return
+    # Only langchain-core from 1.7.5 on has an error for it.
+    kind = getattr(exceptions, "ModelRefusalError", None)
+    if kind is not None:
+        raise kind.from_refusal(refusals[0], raw_message=message)
+    raise _no_object(message, f"the model declined: {refusals[0].get('refusal')}")
+
+
+def _no_object(message: BaseMessage, why: str) -> OutputParserException:
+    told = message.response_metadata
+    hint = "; raise max_tokens" if told.get("finish_reason") == "length" else ""
+    return OutputParserException(
+        f"no object in this answer (finish reason {told.get('finish_reason')}): {why}{hint}", llm_output=message.text
+    )
