@@ -7,6 +7,7 @@ from typing import Any, Final, TypeGuard
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
+from pydantic_core import to_json
 
 from dbx_gateway.chat import (
     ChatResponse,
@@ -79,7 +80,7 @@ def _message(answer: Message, finish: Finish, told: Mapping[str, Any], *, blocks
         content=content,  # type: ignore[arg-type]  # blocks are typed dicts
         tool_calls=[_listed(call) for call in calls if is_executable(call, finish)],
         invalid_tool_calls=[_broken(call, finish) for call in calls if not is_executable(call, finish)],
-        additional_kwargs=beside(calls=call_facts(calls), texts=texts),
+        additional_kwargs=beside(calls=call_facts(calls, finish), texts=texts),
         response_metadata=dict(told) | finish_of(finish) | ({"output_version": "v1"} if listed else {}),
     )
 
@@ -124,26 +125,22 @@ def text_facts(texts: Sequence[Text]) -> list[dict[str, Any]]:
     return facts if any(len(fact) > 1 for fact in facts) else []
 
 
-def call_facts(calls: Sequence[ToolCall], arguments: Mapping[str, str] | None = None) -> dict[str, Any]:
+def call_facts(calls: Sequence[ToolCall], finish: Finish) -> dict[str, Any]:
     """Return what LangChain's tool calls have no field for, by call id.
 
-    Args:
-        calls: of one answer.
-        arguments: of calls that cannot be run and are told otherwise, as the model wrote them, by call id.
+    The arguments as the model wrote them are among it where LangChain's are not the same text: a prompt that repeats
+    them to the letter is found in the server's cache, and a call that was cut is shown as it was.
     """
-    said = arguments or {}
-    facts = {
-        call.call_id: filled(
-            signature=call.signature,
-            opaque=call.opaque,
-            minted=call.minted or None,
-            custom=call.custom or None,
-            id=call.id,
-        )
-        | ({"arguments": said[call.call_id]} if call.call_id in said else {})
-        for call in calls
-    }
+    facts = {call.call_id: _kept_of(call, is_whole=is_executable(call, finish)) for call in calls}
     return {call_id: kept for call_id, kept in facts.items() if kept}
+
+
+def _kept_of(call: ToolCall, *, is_whole: bool) -> dict[str, Any]:
+    flags = {"minted": call.minted or None, "custom": call.custom or None}
+    kept = filled(signature=call.signature, opaque=call.opaque, id=call.id, **flags)
+    if is_whole and (call.custom or not call.arguments.strip() or to_json(call.parsed()).decode() == call.arguments):
+        return kept
+    return kept | {"arguments": call.arguments}
 
 
 def beside(**facts: Any) -> dict[str, Any]:

@@ -34,12 +34,29 @@ from dbx_gateway.parts import blob_of_url
 from dbx_gateway.surfaces import Api
 from dbx_gateway.vendor_forms import cache_hint_of, part_of
 
-__all__ = ["FREE_TEXT", "Block", "blocks_of", "facts_of", "filled", "listed", "parts_of", "text_block", "with_facts"]
+__all__ = [
+    "FREE_CLOSES",
+    "FREE_OPENS",
+    "FREE_TEXT",
+    "Block",
+    "blocks_of",
+    "facts_of",
+    "filled",
+    "free_text",
+    "listed",
+    "parts_of",
+    "text_block",
+    "with_facts",
+]
 
 Block: TypeAlias = dict[str, Any]
 
 FREE_TEXT: Final = "__arg1"
 """The argument under which LangChain's single-input tools take a text."""
+
+FREE_OPENS: Final = f'{{"{FREE_TEXT}":"'
+FREE_CLOSES: Final = '"}'
+"""What stands around the text of a free-text tool's call, as the JSON of that one argument."""
 
 _TAIL: Final = "tail"
 """Key in a text's ``extras``: how many characters at its end all else is about, where that is not the whole of it."""
@@ -142,6 +159,11 @@ def _continuation(segment: Segment) -> Block:
     return {"type": "reasoning", "reasoning": segment.text, "extras": {"kind": segment.kind, "continues": True}}
 
 
+def free_text(text: str) -> str:
+    """Return a piece of a free-text tool's text as it stands inside a JSON string."""
+    return to_json(text).decode()[1:-1]
+
+
 def _call_block(call: ToolCall) -> Block:
     if call.custom:
         return {"type": "tool_call", "id": call.call_id, "name": call.name, "args": {FREE_TEXT: call.arguments}}
@@ -208,17 +230,12 @@ def _add(parts: list[Part], block: Mapping[str, Any]) -> None:
     tail = _extras(block).get(_TAIL)
     match part:
         case Text() if isinstance(tail, int):
-            text = part.text or (last.text if isinstance(last, Text) else "")
-            if not part.text:
-                parts.pop()
-            parts += [Text(text[: len(text) - tail]), replace(part, text=text[len(text) - tail :])]
+            head = len(part.text) - tail
+            parts += [Text(part.text[:head]), replace(part, text=part.text[head:])]
         case None:
             return
         case Reasoning() if isinstance(last, Reasoning) and _extras(block).get("continues"):
             parts[-1] = replace(last, segments=last.segments + part.segments)
-        case Text(text="") if isinstance(last, Text) and (part.citations or part.phase or part.opaque or part.id):
-            # What a stream of plain text only told at its end.
-            parts[-1] = replace(part, text=last.text)
         case _:
             parts.append(part)
 
@@ -385,13 +402,13 @@ def _call(block: Mapping[str, Any]) -> ToolCall:
 
 
 def with_facts(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> list[Part]:
-    """Return a plain text as the several texts it was joined from, each with what was told beside it.
+    """Return parts with the first, a plain text, as the texts it was joined from, each with what was told beside it.
 
     Args:
         parts: what the content holds.
         facts: for each text, its ``length`` in characters and what stands in a block beside the text.
     """
-    if not facts or len(parts) != 1 or not isinstance(parts[0], Text):
+    if not facts or not parts or not isinstance(parts[0], Text):
         return list(parts)
     text = parts[0].text
     if sum(fact["length"] for fact in facts) != len(text):
@@ -401,4 +418,4 @@ def with_facts(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> lis
     for fact in facts:
         told.append(_text({"text": text[at : at + fact["length"]], **fact}))
         at += fact["length"]
-    return told
+    return [*told, *parts[1:]]

@@ -30,7 +30,7 @@ from langchain_dbx_gateway.answers import (
     text_facts,
     usage_of,
 )
-from langchain_dbx_gateway.blocks import Block, blocks_of, facts_of, text_block
+from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, blocks_of, facts_of, free_text, text_block
 
 __all__ = ["Chunks", "Numbers"]
 
@@ -64,7 +64,8 @@ class Numbers:
 class Chunks:
     """Turns the events of one answer into chunks that add up to its message.
 
-    Text comes as plain strings until something that a string cannot hold has come; then all comes as standard blocks.
+    Text comes as plain strings until something else has come; then all comes as standard blocks. What is told of a text
+    that came as a string is in the last chunk, beside the content.
 
     Args:
         model: the name that was asked.
@@ -83,6 +84,7 @@ class Chunks:
         self._run: list[Text] = []
         self._run_index: int | None = None
         self._calls: dict[int, ToolCall] = {}
+        self._free: set[int] = set()
 
     def of(self, event: Event) -> list[ChatGenerationChunk]:
         """Return the chunks that ``event`` makes."""
@@ -90,16 +92,20 @@ class Chunks:
             case TextDelta():
                 return [self._text(event)]
             case ToolCallDelta():
-                return [self._call(event.index, args=event.arguments)]
+                args = free_text(event.arguments) if event.index in self._free else event.arguments
+                return [self._call(event.index, args=args)]
             case ReasoningDelta():
                 return [self._thought(event)]
             case RefusalDelta():
                 return [self._block(event.index, {"type": "refusal", "refusal": event.text})]
             case ToolCallStart():
-                return [self._call(event.index, name=event.name, call_id=event.call_id, args="")]
+                if event.custom:
+                    self._free.add(event.index)
+                args = FREE_OPENS if event.custom else ""
+                return [self._call(event.index, name=event.name, call_id=event.call_id, args=args)]
             case ToolCallEnd():
                 self._calls[event.index] = event.call
-                return []
+                return [self._call(event.index, args=args) for args in _last_piece(event.call)]
             case PartEnd():
                 return self._rest(event.index, event.part)
             case Start():
@@ -137,41 +143,35 @@ class Chunks:
         return [self._block(index, {"type": kind, kind: ""} | facts)] if facts else []
 
     def _rest_of_text(self, index: int, part: Text) -> list[ChatGenerationChunk]:
-        self._texts.append(part)
+        if not self._blocks:
+            self._texts.append(part)
+            return []
         self._run.append(part)
         if not facts_of(part):
             return []
         late = text_block(self._run) | {"text": ""}
         self._run, self._run_index = [], None
-        if self._blocks:
-            return [self._block(index, late)]
-        return [self._chunk(self._turn_to_blocks())] if part.citations else []
+        return [self._block(index, late)]
 
     def _end(self, event: End) -> list[ChatGenerationChunk]:
         broken = {index: call for index, call in self._calls.items() if not is_executable(call, event.finish)}
-        chunks = [self._call(index, args=_spoiler(call.arguments, event.finish)) for index, call in broken.items()]
-        told = {call.call_id: call.arguments for call in broken.values()}
-        texts = [] if self._blocks else text_facts(self._texts)
+        chunks = [self._call(index, args=_spoiler(call, event.finish)) for index, call in broken.items()]
         last = AIMessageChunk(
             content=[] if self._blocks else "",
             id=self._id,
             usage_metadata=usage_of(event.usage),
             response_metadata=self._opening() | event.extras | finish_of(event.finish),
-            additional_kwargs=beside(calls=call_facts(list(self._calls.values()), told), texts=texts),
+            additional_kwargs=beside(
+                calls=call_facts(list(self._calls.values()), event.finish), texts=text_facts(self._texts)
+            ),
             chunk_position="last",
         )
         return [*chunks, ChatGenerationChunk(message=last)]
 
     def _block(self, index: int, block: Block, run: int = 0) -> ChatGenerationChunk:
-        late = [] if self._blocks else self._turn_to_blocks()
-        return self._chunk([*late, block | {"index": self._numbers.of(index, run)}])
-
-    def _turn_to_blocks(self) -> list[Block]:
-        """Say all in blocks from now on; return what is still to tell of a text that came as a string."""
-        self._blocks, self._standard = True, not self._begun
-        if not self._texts or not facts_of(self._texts[-1]):
-            return []
-        return [text_block(self._texts) | {"text": ""}]
+        if not self._blocks:
+            self._blocks, self._standard, self._run_index = True, not self._begun, None
+        return self._chunk([block | {"index": self._numbers.of(index, run)}])
 
     def _call(
         self, index: int, *, args: str, name: str | None = None, call_id: str | None = None
@@ -194,12 +194,20 @@ class Chunks:
         return self._metadata | ({"output_version": "v1"} if self._standard else {})
 
 
-def _spoiler(arguments: str, finish: Finish) -> str:
+def _last_piece(call: ToolCall) -> list[str]:
+    if call.custom:
+        return [FREE_CLOSES]
+    is_blank = call.arguments and not call.arguments.strip()
+    return ["{}"] if is_blank else []
+
+
+def _spoiler(call: ToolCall, finish: Finish) -> str:
     """Return what makes a call's arguments unreadable to langchain-core, and says why.
 
     It completes arguments that are cut to a valid object when it adds chunks up, and would have the call run. A bracket
     that closes nothing is what it gives up at.
     """
+    arguments = FREE_OPENS + free_text(call.arguments) + FREE_CLOSES if call.custom else call.arguments
     inside, escaped = False, False
     closers: list[str] = []
     for char in arguments:

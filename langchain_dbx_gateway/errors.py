@@ -41,6 +41,14 @@ class ChatBadRequestError(errors.BadRequestError, exceptions.ModelInvalidRequest
     """The server refuses the request as it stands."""
 
 
+class ChatConfigurationError(errors.ConfigurationError, exceptions.ModelInvalidRequestError):
+    """A setting is missing, unknown or contradictory; nothing was sent."""
+
+
+class ChatInvalidResponseError(errors.InvalidResponseError, exceptions.ModelError):
+    """The server answered with something that is no answer."""
+
+
 class ChatInvalidRequestError(errors.InvalidRequestError, exceptions.ModelInvalidRequestError):
     """The request cannot be sent as asked; nothing was sent."""
 
@@ -65,7 +73,9 @@ _KINDS: Final[tuple[type[errors.DbxGatewayError], ...]] = (
     ChatServerError,
     ChatContextOverflowError,
     ChatBadRequestError,
+    ChatConfigurationError,
     ChatInvalidRequestError,
+    ChatInvalidResponseError,
     ChatTimeoutError,
     ChatConnectionError,
     ChatIncompleteStreamError,

@@ -18,7 +18,7 @@ from dbx_gateway.events import (
     ToolCallStart,
 )
 from langchain_dbx_gateway.answers import beside, call_facts, finish_of, metadata_of, reason_broken, usage_of
-from langchain_dbx_gateway.blocks import Block, blocks_of, facts_of, text_block
+from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, blocks_of, facts_of, free_text, text_block
 from langchain_dbx_gateway.chunks import Numbers
 
 __all__ = ["MessageEvents"]
@@ -42,6 +42,7 @@ class MessageEvents:
         self._numbers = Numbers()
         self._metadata: dict[str, Any] = {}
         self._calls: dict[int, ToolCall] = {}
+        self._free: set[int] = set()
         self._run: list[Text] = []
         self._run_part: int | None = None
 
@@ -57,17 +58,15 @@ class MessageEvents:
                 delta = {"type": "reasoning-delta", "reasoning": event.text}
                 return self._grown(event.index, event.segment, {"type": "reasoning"}, delta)
             case RefusalDelta():
-                return self._started(event.index, 0, {"type": "refusal"})
+                return self._started(event.index, 0, {"type": "non_standard"})
             case ToolCallStart():
-                call = {"type": "tool_call_chunk", "id": event.call_id, "name": event.name, "args": ""}
-                index = self._numbers.of(event.index)
-                return [self._event("start", event.index, 0, content={**call, "index": index})]
+                return self._call_begun(event)
             case ToolCallDelta():
-                delta = {"type": "tool-call-delta", "args": event.arguments}
-                return [self._event("delta", event.index, 0, delta=delta)]
+                args = free_text(event.arguments) if event.index in self._free else event.arguments
+                return [self._argued(event.index, args)]
             case ToolCallEnd():
                 self._calls[event.index] = event.call
-                return [] if self._numbers.has(event.index) else self._late_call(event)
+                return [self._argued(event.index, FREE_CLOSES)] if event.index in self._free else []
             case PartEnd():
                 return (
                     self._text_ended(event.index, event.part) if isinstance(event.part, Text) else self._finished(event)
@@ -94,13 +93,16 @@ class MessageEvents:
         light = {key: value for key, value in block.items() if key not in _HEAVY}
         return [self._event("start", index, run, content=light | empty)]
 
-    def _late_call(self, event: ToolCallEnd) -> list[Any]:
-        block = {"type": "tool_call_chunk", "id": event.call.call_id, "name": event.call.name, "args": ""}
-        delta = {"type": "tool-call-delta", "args": event.call.arguments}
-        return [
-            self._event("start", event.index, 0, content=block),
-            self._event("delta", event.index, 0, delta=delta),
-        ]
+    def _call_begun(self, event: ToolCallStart) -> list[Any]:
+        call = {"type": "tool_call_chunk", "id": event.call_id, "name": event.name, "args": ""}
+        started = [self._event("start", event.index, 0, content={**call, "index": self._numbers.of(event.index)})]
+        if event.custom:
+            self._free.add(event.index)
+            started.append(self._argued(event.index, FREE_OPENS))
+        return started
+
+    def _argued(self, index: int, args: str) -> dict[str, Any]:
+        return self._event("delta", index, 0, delta={"type": "tool-call-delta", "args": args})
 
     def _text_begun(self, index: int) -> list[Any]:
         """Let a new text go on in the block of the text before it, or finish that."""
@@ -129,7 +131,7 @@ class MessageEvents:
         if event.part == Reasoning():
             return []
         events: list[Any] = []
-        for run, block in enumerate(blocks_of(event.part)):
+        for run, block in enumerate(map(_known, blocks_of(event.part))):
             events += self._started(event.index, run, block)
             events.append(self._event("finish", event.index, run, content=block))
         return events
@@ -144,11 +146,16 @@ class MessageEvents:
         if usage is not None:
             told["usage"] = usage
         told["metadata"] = self._metadata | event.extras | finish_of(event.finish)
-        told["additional_kwargs"] = beside(calls=call_facts(list(self._calls.values())))
+        told["additional_kwargs"] = beside(calls=call_facts(list(self._calls.values()), event.finish))
         return [*finished, told]
 
     def _event(self, what: str, index: int, run: int, **said: Any) -> dict[str, Any]:
         return {"event": f"content-block-{what}", "index": self._numbers.of(index, run), **said}
+
+
+def _known(block: Block) -> Block:
+    """Return a block as langchain-core assembles it: of a refusal it knows nothing there."""
+    return {"type": "non_standard", "value": block} if block["type"] == "refusal" else block
 
 
 def _final(call: ToolCall, finish: Finish) -> Block:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from dbx_gateway.chat import Message, Origin, Part, Role, ToolCall, ToolResult
 from dbx_gateway.errors import InvalidRequestError
@@ -115,12 +115,21 @@ def _calls(message: AIMessage, answered: frozenset[str]) -> list[ToolCall]:
 
 
 def _call(call: Mapping[str, Any], kept: Mapping[str, Any]) -> ToolCall:
-    args = call["args"]
+    made = ToolCall(call_id=call["id"] or "", name=call["name"], arguments=_text_of(call, kept))
+    return _with(made, kept)
+
+
+def _text_of(call: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
+    """Return the arguments as the model wrote them, unless somebody has changed them since."""
+    args, wrote = call["args"], kept.get("arguments")
+    if kept.get("custom"):
+        return str(args.get(FREE_TEXT, ""))
+    if isinstance(wrote, str) and from_json(wrote) == args:
+        return wrote
     try:
-        text = str(args.get(FREE_TEXT, "")) if kept.get("custom") else to_json(args).decode()
+        return to_json(args).decode()
     except PydanticSerializationError as error:
         raise InvalidRequestError(f"the arguments of tool call {call['id']!r} are no JSON: {error}") from None
-    return _with(ToolCall(call_id=call["id"] or "", name=call["name"], arguments=text), kept)
 
 
 def _with(call: ToolCall, kept: Mapping[str, Any]) -> ToolCall:

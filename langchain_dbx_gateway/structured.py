@@ -174,7 +174,8 @@ def with_raw(model: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[
 
 
 def _raise_refusal(message: BaseMessage) -> None:
-    refusals = [block for block in message.content if isinstance(block, Mapping) and block.get("type") == "refusal"]
+    blocks = [block for block in message.content if isinstance(block, Mapping)]
+    refusals: list[Any] = [block for block in blocks if block.get("type") == "refusal"]
     if not refusals:
         return
     # Only langchain-core from 1.7.5 on has an error for it.

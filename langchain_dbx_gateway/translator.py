@@ -40,15 +40,13 @@ def translate_content_chunk(message: AIMessageChunk) -> list[Block]:
 
 
 def _content(message: AIMessage) -> list[Block]:
-    """Return the content as blocks: strings become texts, and what was told of a text later becomes part of it."""
-    if isinstance(message.content, str):
-        return listed(with_facts(parts_of(message.content), facts_in(message).get("texts", ())))
+    """Return the content as blocks: a string becomes texts, with what is told of them beside it."""
+    items = [message.content] if isinstance(message.content, str) else message.content
     blocks: list[Block] = []
-    for item in message.content:
-        block: Block = {"type": "text", "text": item} if isinstance(item, str) else item
-        is_empty = block.get("type") == "text" and not block.get("text")
-        if is_empty and blocks and blocks[-1]["type"] == "text":
-            blocks[-1] = blocks[-1] | {key: value for key, value in block.items() if key not in ("text", "index")}
-        elif not is_empty or block.keys() - {"type", "text", "index"}:
-            blocks.append(block)
+    for position, item in enumerate(items):
+        if isinstance(item, str):
+            facts = () if position else facts_in(message).get("texts", ())
+            blocks += listed(with_facts(parts_of(item), facts))
+        else:
+            blocks.append(item)
     return blocks

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from typing import Any, Final
 
+from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -18,6 +19,7 @@ from llama_index.core.base.llms.types import (
     MessageRole,
     ToolCallBlock,
 )
+from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # there, but not in an __all__
 from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
@@ -252,6 +254,20 @@ class DbxGateway(Connection, FunctionCallingLLM):
         **kwargs: Any,  # noqa: ARG002  # LlamaIndex's own argument
     ) -> ChatResponse:
         return response if allow_parallel_tool_calls else first_call_only(response)
+
+    def predict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> AgentChatResponse:
+        """Let the model choose a tool, call it, and return what it answered; a model without tools is asked in words."""
+        return super().predict_and_call(tools, *args, **self._in_words(kwargs))
+
+    async def apredict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> AgentChatResponse:
+        """Do the same without blocking the event loop; see :meth:`predict_and_call`."""
+        return await super().apredict_and_call(tools, *args, **self._in_words(kwargs))
+
+    def _in_words(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments with what LlamaIndex's way of asking in words needs and does not bring."""
+        if self.metadata.is_function_calling_model:
+            return kwargs
+        return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
 
     def get_tool_calls_from_response(
         self,

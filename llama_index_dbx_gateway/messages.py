@@ -27,6 +27,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
+from dbx_gateway.call_ids import with_distinct_ids
 from dbx_gateway.chat import (
     Audio,
     Blob,
@@ -78,7 +79,7 @@ def to_core(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
         told = _message(message, answered)
         names |= {call.call_id: call.name for call in told.tool_calls}
         converted.append(told)
-    return tuple(converted)
+    return with_distinct_ids(converted)
 
 
 def _is_result(message: ChatMessage) -> bool:

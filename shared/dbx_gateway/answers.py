@@ -123,7 +123,7 @@ def replay(response: ChatResponse) -> Iterator[Event]:
     for index, part in enumerate(response.message.parts):
         match part:
             case ToolCall():
-                yield ToolCallStart(index, part.call_id, part.name)
+                yield ToolCallStart(index, part.call_id, part.name, part.custom)
                 if part.arguments:
                     yield ToolCallDelta(index, part.arguments)
                 yield ToolCallEnd(index, part)

@@ -24,6 +24,7 @@ from dbx_gateway.embeddings import DEFAULT_BATCH, Embeddings, batches, joined
 from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import DbxGatewayError, InvalidRequestError
 from dbx_gateway.events import End, Event, Start
+from dbx_gateway.leases import Lease
 from dbx_gateway.notices import warn_once
 from dbx_gateway.observations import Observations, shared_observations
 from dbx_gateway.profiles import profile_of
@@ -293,46 +294,48 @@ class Client(_Base):
     def _begin(
         self, response: httpx.Response, request: Outgoing, stream: AnswerStream
     ) -> Reply | Live | DbxGatewayError:
-        watchdog = Watchdog.until(request.deadline, response)
+        lease = Lease(response, Watchdog.until(request.deadline, response).stop)
         try:
             headers = {name.lower(): value for name, value in response.headers.items()}
             if response.status_code >= 300:
                 reply = Reply(response.status_code, headers, body_of(response, request))
-                _release(response, watchdog)
+                lease.release()
                 return reply
             stream.expect(headers.get("content-type", ""), request_id_of(headers), response.status_code)
-            live = Live(response.status_code, headers, stream, (response, response.iter_bytes(), request, watchdog))
+            live = Live(response.status_code, headers, stream, (lease, request))
             while not live.first and not live.ended:
                 live.first = self._read(live)
         except DbxGatewayError as error:
-            _release(response, watchdog)
+            lease.release()
             return error
         except BaseException:
-            _release(response, watchdog)
+            lease.release()
             raise
         if live.stream.failure is not None:
-            _release(response, watchdog)
+            lease.release()
         return live
 
     def _read(self, live: Live) -> list[Event]:
-        response, chunks, request, _ = live.source
+        lease, request = live.source
         live.wait_begins()
         try:
-            chunk = next(chunks)
+            chunk = next(lease.chunks)
         except StopIteration:
             live.ended = True
             late = request.deadline.passed  # and then this end may be the watchdog's work
-            return live.stream.broke(overdue(request, response)) if late else live.stream.close()
+            return live.stream.broke(overdue(request, lease.response)) if late else live.stream.close()
         except httpx.HTTPError as error:
             live.ended = True
-            return live.stream.broke(live.late(request) or failure(error, request, response))
+            return live.stream.broke(live.late(request) or failure(error, request, lease.response))
         return live.take(chunk, request)
 
     def _events(self, call: Call, request: ChatRequest) -> Generator[Event]:
         answered = self._drive(call.chat(request))
         live = answered.live
         assert live is not None  # noqa: S101  # a call that is streamed ends with a stream
-        watchdog = Watchdog(live.source[0], GRACE)
+        lease: Lease = live.source[0]
+        watchdog = Watchdog(lease.response, GRACE)
+        lease.stops.append(watchdog.stop)
         try:
             yield from _told(live.first, answered, request)
             live.first = []
@@ -343,8 +346,7 @@ class Client(_Base):
             watchdog.stop()
             _let_end(live)
         finally:
-            watchdog.stop()
-            _release(live.source[0], live.source[3])
+            lease.release()
         if live.stream.failure is not None:
             raise live.stream.failure
 
@@ -565,19 +567,14 @@ class _Abandoned(Exception):  # noqa: N818  # not an error: the one who was to d
     """The caller that was to do a shared piece of work was cancelled."""
 
 
-def _release(response: httpx.Response, watchdog: Watchdog) -> None:
-    watchdog.stop()
-    response.close()
-
-
 def _let_end(live: Live) -> None:
-    response, chunks, *_ = live.source
+    lease: Lease = live.source[0]
     if not live.stream.done or live.stream.failure is not None:
         return
-    watchdog = Watchdog(response, LAST_BYTES)
+    watchdog = Watchdog(lease.response, LAST_BYTES)
     watchdog.start()
     try:
-        next(chunks, None)
+        next(lease.chunks, None)
     except httpx.HTTPError:
         return  # the answer is complete; only its connection is lost
     finally:

@@ -98,11 +98,12 @@ class RefusalDelta:
 
 @dataclass(slots=True)
 class ToolCallStart:
-    """A tool call begins."""
+    """A tool call begins. The arguments of a ``custom`` one are plain text, not JSON."""
 
     index: int
     call_id: str
     name: str
+    custom: bool = False
 
 
 @dataclass(slots=True)
@@ -372,7 +373,7 @@ class Assembly:
             part.call_id = mint_call_id(self.response_id, part.index, name)
             part.fields["minted"] = True
         part.fields.update(fields)
-        self._out.append(ToolCallStart(part.index, part.call_id, name))
+        self._out.append(ToolCallStart(part.index, part.call_id, name, fields.get("custom", False)))
 
     def arguments(self, key: Hashable, fragment: str) -> None:
         """Add to the arguments of the call at ``key``, which must be open. Empty text does nothing."""

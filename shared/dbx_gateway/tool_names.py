@@ -57,7 +57,7 @@ class ToolNames:
         """Return ``event`` with the caller's names."""
         match event:
             case ToolCallStart() if event.name in self.from_wire:
-                return ToolCallStart(event.index, event.call_id, self.from_wire[event.name])
+                return replace(event, name=self.from_wire[event.name])
             case ToolCallEnd() if event.call.name in self.from_wire:
                 return ToolCallEnd(event.index, replace(event.call, name=self.from_wire[event.call.name]))
             case End() if event.alternatives and self.from_wire:

@@ -34,6 +34,7 @@ from dbx_gateway.errors import (
     InvalidResponseError,
 )
 from dbx_gateway.hosts import origin_of
+from dbx_gateway.leases import settle
 
 __all__ = [
     "AsyncTransport",
@@ -110,6 +111,7 @@ class SyncTransport:
         Raises:
             DbxGatewayError: there was no answer; the message says what was asked and what happened.
         """
+        settle()
         client = self._client if self._client is not None else _shared_client(self._verify)
         _check_open(client)
         try:
@@ -408,6 +410,7 @@ def _told_settings() -> Generator[None]:
 
 def close_connections() -> None:
     """Close the connections that sync clients of this process share; they are made anew on the next use."""
+    settle()
     with _lock:
         clients = list(_clients.values())
         _clients.clear()
@@ -535,6 +538,7 @@ def _redirected(response: httpx.Response, request: Outgoing, url: str) -> str:
             f"{request.asked}: the server redirects to something that is no URL. Check host=.",
             status=response.status_code,
             error_code="redirect",
+            request_id=request_id_of(_headers(response)),
         ) from None
     if there != origin_of(url):
         raise APIConnectionError(
@@ -542,10 +546,13 @@ def _redirected(response: httpx.Response, request: Outgoing, url: str) -> str:
             "there. Set host= to the right workspace (a login page here means a wrong host or a missing VPN).",
             status=response.status_code,
             error_code="redirect",
+            request_id=request_id_of(_headers(response)),
         )
     if response.status_code == 303 and request.method != "GET":
         raise InvalidResponseError(
-            f"{request.asked}: the server answered 303, which is no answer to a POST.", status=303
+            f"{request.asked}: the server answered 303, which is no answer to a POST.",
+            status=303,
+            request_id=request_id_of(_headers(response)),
         )
     return target
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 from judges.messages_bodies import body_violations
 
-from dbx_gateway.chat import ChatRequest, ReasoningConfig, user
+from dbx_gateway.chat import (
+    ChatRequest,
+    Message,
+    Origin,
+    Reasoning,
+    ReasoningConfig,
+    Segment,
+    Text,
+    ToolCall,
+    tool_result,
+    user,
+)
 from dbx_gateway.dialects.messages import MESSAGES, default_max_tokens
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import forget_notices
@@ -145,3 +156,43 @@ def test_the_default_of_max_tokens_is_room_for_an_answer_beside_the_budget(confi
     profile = Profile(model="m", family="claude", thinking="budget", max_output=max_output)
     request = ChatRequest(model="m", messages=(user("a"),), reasoning=config)
     assert default_max_tokens(request, profile) == expected
+
+
+CALL = ToolCall(call_id="c1", name="f", arguments="{}")
+THOUGHT = Reasoning(segments=(Segment("raw", "hm"),), signature="s")
+OWN = Origin("messages", "m")
+RESULT = tool_result(CALL, "b")
+
+
+def thinking_after(*messages, config=None):
+    profile = Profile(model="m", family="claude", thinking="budget", max_output=LONGEST)
+    request = ChatRequest(model="m", messages=messages, reasoning=config or Config(budget=2048))
+    return MESSAGES.encode(request, profile).get("thinking")
+
+
+def turn(*parts, origin=OWN):
+    return Message(role="assistant", parts=parts, origin=origin)
+
+
+def test_thinking_goes_on_within_a_turn_that_began_with_thoughts():
+    assert thinking_after(user("a"), turn(THOUGHT, CALL), RESULT) == enabled(2048)
+
+
+@pytest.mark.parametrize("written", [turn(CALL), turn(THOUGHT, CALL, origin=None), turn(Text("x"), CALL)])
+def test_a_turn_of_calls_without_the_models_own_thoughts_is_ended_without_thinking(written, caplog):
+    assert thinking_after(user("a"), written, RESULT) is None
+    assert "it is asked without thinking until the user speaks again" in caplog.text
+
+
+def test_thinking_is_back_when_the_user_has_spoken_again():
+    messages = (user("a"), turn(CALL), RESULT, turn(Text("x")), user("c"))
+
+    assert thinking_after(*messages) == enabled(2048)
+
+
+def test_thinking_that_the_model_measures_itself_needs_no_thoughts_in_the_turn():
+    profile = Profile(model="m", family="claude", thinking="adaptive", max_output=LONGEST)
+    messages = (user("a"), turn(CALL), RESULT)
+    request = ChatRequest(model="m", messages=messages, reasoning=Config(mode="on"))
+
+    assert MESSAGES.encode(request, profile)["thinking"] == ADAPTIVE

@@ -104,7 +104,8 @@ class Case:
         stream: what happens where the answer is asked for as a stream.
         whole: what happens where it is asked for whole.
         settings: of the client, beside the defaults of the catalogue.
-        place: ``refused`` (a port where nobody listens) or ``tls`` instead of the fault server's own.
+        place: ``refused`` (a port where nobody listens) or ``tls`` instead of the fault server's own; ``renewed`` or
+            ``unchanged`` where credentials may be asked for again.
         bounds: sizes of the package that are made smaller, so that nothing large need be sent.
     """
 
@@ -159,7 +160,9 @@ class Group:
         """Return one case of two that have a name in common."""
         return replace(stream, whole=whole.whole)
 
-    def _case(self, name: str, *, more: dict[str, Any], stream: Scene | None = None, whole: Scene | None = None) -> Case:
+    def _case(
+        self, name: str, *, more: dict[str, Any], stream: Scene | None = None, whole: Scene | None = None
+    ) -> Case:
         kept = {key: more[key] for key in ("settings", "place", "bounds") if key in more}
         return Case(name=name, group=self.name, wire=self.wire, stream=stream, whole=whole, **kept)
 
@@ -232,4 +235,3 @@ def _parsed_text(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-

@@ -61,7 +61,9 @@ def _before_headers(group: Group) -> list[Case]:
     good = _good(group)
     gone = _broke("the connection broke")
     return [
-        group.both("refused", b"", _broke("could not connect", code="connect"), place="refused", settings=ONCE, sends=0),
+        group.both(
+            "refused", b"", _broke("could not connect", code="connect"), place="refused", settings=ONCE, sends=0
+        ),
         group.both("closed_before_headers", (), gone, settings=ONCE),
         group.both("closed_before_headers_each_time", (), gone, sends=3, pauses=((0.37, 0.5), (0.75, 1.0))),
         group.both("closed_before_headers_once", (), ANSWERED, scripts=((), good), sends=2, pauses=((0.37, 0.5),)),
@@ -142,7 +144,9 @@ def _in_a_stream(group: Group) -> list[Case]:
             _broke("broke", status=200),
             scripts=((opened(),), _good(group)),
         ),
-        group.stream("reset_after_stream_headers", (opened(), Wait(0.02), Reset()), _broke("broke", status=200), settings=ONCE),
+        group.stream(
+            "reset_after_stream_headers", (opened(), Wait(0.02), Reset()), _broke("broke", status=200), settings=ONCE
+        ),
         group.stream("stream_with_nothing_in_it", streamed(), incomplete()),
         group.stream("closed_in_mid_stream", opened() + begun, incomplete(said, "protocol")),
         group.stream("reset_in_mid_stream", (opened() + begun, Wait(0.05), Reset()), incomplete(said, "protocol")),
@@ -152,11 +156,15 @@ def _in_a_stream(group: Group) -> list[Case]:
         group.stream("clean_end_without_the_terminal_event", opened() + begun + LAST_CHUNK, incomplete(said)),
         group.stream("clean_end_by_close", head(200, "text/event-stream") + b"\r\n" + sse(first), incomplete(said)),
         group.stream("clean_end_before_the_first_text", streamed(sse(wire.head())), incomplete()),
-        group.stream("clean_end_in_an_event", opened() + begun + chunk(event_bytes(wire.text("lost"))[:-9]) + LAST_CHUNK, incomplete(said)),
+        group.stream(
+            "clean_end_in_an_event",
+            opened() + begun + chunk(event_bytes(wire.text("lost"))[:-9]) + LAST_CHUNK,
+            incomplete(said),
+        ),
         group.stream("clean_end_after_the_last_text", streamed(sse(complete[: -wire.proofs])), incomplete(SAID)),
         group.stream("clean_end_in_a_call", streamed(sse(cut_call)), called),
         group.stream("closed_in_a_call", (opened() + chunk(sse(cut_call)),), incomplete("", "protocol", calls=(call,))),
-        group.stream("call_whole_but_the_turn_is_not", streamed(sse([*cut_call, *rest[:-wire.proofs]])), called),
+        group.stream("call_whole_but_the_turn_is_not", streamed(sse([*cut_call, *rest[: -wire.proofs]])), called),
         group.stream("ended_by_close_and_complete", head(200, "text/event-stream") + b"\r\n" + sse(complete), ANSWERED),
         group.stream("closed_without_the_last_chunk_but_complete", opened() + chunk(sse(complete)), ANSWERED),
         group.stream("reset_after_the_end", (opened() + chunk(sse(complete)), Wait(0.05), Reset()), ANSWERED),
@@ -179,7 +187,9 @@ def _silences(group: Group) -> list[Case]:
         group.stream("silent_after_stream_headers", (opened(), Hold()), _silent(200), settings=SILENCE),
         group.stream("silent_in_mid_stream", (opened() + begun, Hold()), _silent(200, said), settings=SILENCE),
         group.stream("pings_for_ever_from_the_start", (opened(), pings), _silent(200, code="idle"), settings=idle),
-        group.stream("pings_for_ever_in_mid_stream", (opened() + begun, pings), _silent(200, said, "idle"), settings=idle),
+        group.stream(
+            "pings_for_ever_in_mid_stream", (opened() + begun, pings), _silent(200, said, "idle"), settings=idle
+        ),
         group.stream(
             "blank_lines_for_ever",
             (opened() + begun, Endless(chunk(b"\n"), 0.02)),
@@ -204,7 +214,12 @@ def _silences(group: Group) -> list[Case]:
             _silent(200, ..., "total"),
             settings={"total_timeout": 0.2},
         ),
-        group.stream("pings_against_the_total", (opened() + begun, pings), _silent(200, said, "total"), settings={"total_timeout": 0.2}),
+        group.stream(
+            "pings_against_the_total",
+            (opened() + begun, pings),
+            _silent(200, said, "total"),
+            settings={"total_timeout": 0.2},
+        ),
         group.both("silence_against_the_total", (Hold(),), _silent(code="total"), settings={"total_timeout": 0.1}),
         group.whole(
             "a_body_that_drips",
@@ -218,7 +233,17 @@ def _silences(group: Group) -> list[Case]:
             Fails(kind=ServerError, status=503, retry_after=0.15),
             settings={"total_timeout": 0.1},
         ),
-        group.stream("head_then_silence_then_the_rest", (opened() + chunk(sse(wire.head()) or b":\n\n"), Wait(0.1), chunk(sse(wire.texts() + wire.tail())), LAST_CHUNK), ANSWERED, settings={"stream_idle_timeout": 1.0}),
+        group.stream(
+            "head_then_silence_then_the_rest",
+            (
+                opened() + chunk(sse(wire.head()) or b":\n\n"),
+                Wait(0.1),
+                chunk(sse(wire.texts() + wire.tail())),
+                LAST_CHUNK,
+            ),
+            ANSWERED,
+            settings={"stream_idle_timeout": 1.0},
+        ),
         group.stream(
             "a_ping_and_then_silence",
             (opened() + chunk(sse(wire.head()) + b": keep-alive\n\n") + chunk(b":\n"), Hold()),
@@ -241,14 +266,33 @@ def _unharmed(group: Group) -> list[Case]:
         group.stream("one_byte_in_each_chunk", (opened() + b"".join(each) + LAST_CHUNK,), ANSWERED),
         group.stream("chunk_extensions", opened() + extended + LAST_CHUNK, ANSWERED),
         group.stream("trailers", opened() + chunk(events) + trailers, ANSWERED),
-        group.stream("bytes_after_the_end", opened() + chunk(events) + LAST_CHUNK + b"HTTP/1.1 500 X\r\n\r\n", ANSWERED),
+        group.stream(
+            "bytes_after_the_end", opened() + chunk(events) + LAST_CHUNK + b"HTTP/1.1 500 X\r\n\r\n", ANSWERED
+        ),
         group.stream("all_in_one_packet", opened() + chunk(events) + LAST_CHUNK, ANSWERED),
         group.whole("chunked_whole", streamed(body[:50], body[50:], content_type=JSON), ANSWERED),
         group.stream("stream_with_a_length", ok(events, "text/event-stream"), ANSWERED),
-        group.both("status_without_a_reason", (b"HTTP/1.1 200\r\n" + _good(group)[0].split(b"\r\n", 1)[1], *_good(group)[1:]), ANSWERED),
-        group.both("http_1_0", (b"HTTP/1.0 200 OK\r\nx-request-id: req-7\r\ncontent-type: text/event-stream\r\n\r\n" + events,), ANSWERED),
-        group.stream("pauses_between_events", streamed(*_paused([event_bytes(frame) for frame in wire.stream()])), ANSWERED, settings={"timeout": 2.0}),
-        group.stream("usage_after_a_pause", streamed(sse(wire.stream()[:-1]), Wait(0.05), sse(wire.stream()[-1:])), Answer(usage=USED)),
+        group.both(
+            "status_without_a_reason",
+            (b"HTTP/1.1 200\r\n" + _good(group)[0].split(b"\r\n", 1)[1], *_good(group)[1:]),
+            ANSWERED,
+        ),
+        group.both(
+            "http_1_0",
+            (b"HTTP/1.0 200 OK\r\nx-request-id: req-7\r\ncontent-type: text/event-stream\r\n\r\n" + events,),
+            ANSWERED,
+        ),
+        group.stream(
+            "pauses_between_events",
+            streamed(*_paused([event_bytes(frame) for frame in wire.stream()])),
+            ANSWERED,
+            settings={"timeout": 2.0},
+        ),
+        group.stream(
+            "usage_after_a_pause",
+            streamed(sse(wire.stream()[:-1]), Wait(0.05), sse(wire.stream()[-1:])),
+            Answer(usage=USED),
+        ),
     ]
 
 

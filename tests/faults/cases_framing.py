@@ -51,7 +51,9 @@ def _lines(group: Group) -> list[Case]:
         ),
         group.stream("cut_inside_letters", streamed(*_cut_after(events, b"\xc3")), ANSWERED),
         group.stream("cut_after_each_colon", streamed(*_cut_after(events, b":")), ANSWERED),
-        group.stream("dripped_with_cr", (*streamed()[:1], *streamed(*_bytes(events.replace(b"\n", b"\r")))[1:]), ANSWERED),
+        group.stream(
+            "dripped_with_cr", (*streamed()[:1], *streamed(*_bytes(events.replace(b"\n", b"\r")))[1:]), ANSWERED
+        ),
         _rewritten(group, "byte_order_mark", lambda data: b"\xef\xbb\xbf" + data),
         group.stream("byte_order_mark_cut", streamed(b"\xef", b"\xbb", b"\xbf" + events), ANSWERED),
         _rewritten(group, "byte_order_mark_twice", lambda data: b"\xef\xbb\xbf\xef\xbb\xbf: x\n\n" + data),
@@ -175,7 +177,9 @@ def _data(group: Group) -> list[Case]:
     return [
         _pretty(group),
         group.stream("event_of_8_mb", streamed(sse(wire.stream(large))), Answer(text="".join(large))),
-        group.stream("event_of_8_mb_in_small_chunks", ok(sse(wire.stream(large)), EVENT_STREAM), Answer(text="".join(large))),
+        group.stream(
+            "event_of_8_mb_in_small_chunks", ok(sse(wire.stream(large)), EVENT_STREAM), Answer(text="".join(large))
+        ),
         group.stream(
             "event_too_large",
             streamed(sse([*head, *texts[:2]]), b"data: " + b"x" * 100_000),
@@ -187,19 +191,32 @@ def _data(group: Group) -> list[Case]:
             streamed(sse([*head, texts[0]]) + wrong),
             incomplete(replaced),
         ),
-        group.frames("bad_json_in_one_event", [*head, *texts[:2], Frame(b'{"broken": '), texts[2], *tail], _no_json(said)),
+        group.frames(
+            "bad_json_in_one_event", [*head, *texts[:2], Frame(b'{"broken": '), texts[2], *tail], _no_json(said)
+        ),
         group.frames("text_in_one_event", [*head, *texts[:2], Frame(b"hello"), texts[2], *tail], _no_json(said)),
         group.frames("json_with_a_comma_too_many", [*head, *texts[:2], Frame(b'{"a": 1,}'), *tail], _no_json(said)),
         group.frames("json_number_as_event", [*head, *texts[:2], Frame(b"42"), *tail], _no_object(said, "int")),
         group.frames("json_null_as_event", [*head, *texts[:2], Frame(b"null"), *tail], _no_object(said, "NoneType")),
         group.frames("json_list_as_event", [*head, *texts[:2], Frame(b"[1, 2]"), *tail], _no_object(said, "list")),
-        group.frames("json_string_as_event", [*head, *texts[:2], Frame(b'"overloaded"'), *tail], _no_object(said, "overloaded")),
-        group.frames("json_in_a_list_of_one", [Frame([frame.value], frame.event) if frame != DONE else frame for frame in wire.stream()]),
+        group.frames(
+            "json_string_as_event", [*head, *texts[:2], Frame(b'"overloaded"'), *tail], _no_object(said, "overloaded")
+        ),
+        group.frames(
+            "json_in_a_list_of_one",
+            [Frame([frame.value], frame.event) if frame != DONE else frame for frame in wire.stream()],
+        ),
         group.frames("json_too_deep", [*head, *texts[:2], Frame(b"[" * 100_000), *tail], _no_json(said)),
         group.frames("json_with_nan", [*head, *texts[:2], Frame(b'{"x": NaN}'), texts[2], *tail]),
-        group.frames("json_with_a_huge_number", [*head, *texts[:2], Frame(b'{"x": ' + b"9" * 400 + b"}"), texts[2], *tail]),
+        group.frames(
+            "json_with_a_huge_number", [*head, *texts[:2], Frame(b'{"x": ' + b"9" * 400 + b"}"), texts[2], *tail]
+        ),
         group.frames("json_with_a_key_twice", [*head, *texts[:2], Frame(b'{"x": 1, "x": 2}'), texts[2], *tail]),
-        group.stream("dripped_after_the_head", (streamed()[0], Trickle(b"%x\r\n" % len(sse(wire.stream()))), sse(wire.stream()), b"\r\n0\r\n\r\n"), ANSWERED),
+        group.stream(
+            "dripped_after_the_head",
+            (streamed()[0], Trickle(b"%x\r\n" % len(sse(wire.stream()))), sse(wire.stream()), b"\r\n0\r\n\r\n"),
+            ANSWERED,
+        ),
     ]
 
 
@@ -211,7 +228,9 @@ def _pretty(group: Group) -> Case:
         name = b"event: %s\n" % frame.event.encode() if frame.event else b""
         return name + b"".join(b"data: %s\n" % line for line in lines) + b"\n"
 
-    return group.stream("data_over_many_lines", streamed(b"".join(spread(frame) for frame in group.wire.stream())), ANSWERED)
+    return group.stream(
+        "data_over_many_lines", streamed(b"".join(spread(frame) for frame in group.wire.stream())), ANSWERED
+    )
 
 
 def _too_large(said: str):

@@ -13,7 +13,6 @@ from faults.case import (
     JSON,
     LAST_CHUNK,
     TEXT,
-
     Case,
     Fails,
     Group,
@@ -63,7 +62,9 @@ def _bodies(group: Group) -> list[Case]:
         group.both("html_typed_as_json", ok(PAGE, JSON), _said("an HTML page", "Sign in to Databricks")),
         group.both("html_typed_as_events", ok(PAGE, EVENT_STREAM), _said("an HTML page", "Sign in to Databricks")),
         group.both("html_without_a_type", ok(PAGE, None), _said("an HTML page", "Sign in to Databricks")),
-        group.both("xml", ok(b"<?xml version='1.0'?><Error>AccessDenied</Error>", "application/xml"), _said("AccessDenied")),
+        group.both(
+            "xml", ok(b"<?xml version='1.0'?><Error>AccessDenied</Error>", "application/xml"), _said("AccessDenied")
+        ),
         group.both("plain_text", ok(b"no healthy upstream", TEXT), _said("no healthy upstream")),
         group.both("text_typed_as_json", ok(b"no healthy upstream"), _said("no healthy upstream")),
         group.both("cut_json", ok(body[:-30]), _said("broken JSON")),
@@ -77,8 +78,12 @@ def _bodies(group: Group) -> list[Case]:
         group.both("json_typed_as_text", ok(body, TEXT), ANSWERED),
         group.both("status_201", ok(body, status=201), ANSWERED),
         group.both("status_202", ok(body, status=202), ANSWERED),
-        group.both("status_204", (head(204) + b"\r\n",), Fails(kind=InvalidResponseError, status=204, words=("an empty body",))),
-        group.both("status_205", ok(b"", status=205), Fails(kind=InvalidResponseError, status=205, words=("an empty body",))),
+        group.both(
+            "status_204", (head(204) + b"\r\n",), Fails(kind=InvalidResponseError, status=204, words=("an empty body",))
+        ),
+        group.both(
+            "status_205", ok(b"", status=205), Fails(kind=InvalidResponseError, status=205, words=("an empty body",))
+        ),
     ]
 
 
@@ -114,7 +119,10 @@ def _errors(group: Group) -> list[Case]:
             "error_that_passes",
             b"",
             ANSWERED,
-            scripts=((ok(b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "x"}'),), streamed(sse(group.wire.stream()))),
+            scripts=(
+                (ok(b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "x"}'),),
+                streamed(sse(group.wire.stream())),
+            ),
             sends=2,
             pauses=((0.37, 0.5),),
         ),
@@ -122,7 +130,11 @@ def _errors(group: Group) -> list[Case]:
     if group.wire is RESPONSES:
         body = RESPONSES.envelope("failed", error={"code": "server_error", "message": "It broke"})
         cases.append(
-            under_200("failed_response", dumped(body), Fails(kind=ServerError, status=500, code="server_error", words=("It broke",)))
+            under_200(
+                "failed_response",
+                dumped(body),
+                Fails(kind=ServerError, status=500, code="server_error", words=("It broke",)),
+            )
         )
     return cases
 
@@ -153,14 +165,42 @@ def _compressed(group: Group) -> list[Case]:
         group.both("gzip_without_its_checksum", ok(packed[:-8], **zipped), ANSWERED),
         group.both("gzip_with_bytes_turned", ok(packed[:40] + b"\xff\xff\xff" + packed[43:], **zipped), INVALID),
         group.both("gzip_empty", ok(b"", **zipped), _said("an empty body")),
-        group.both("gzip_error", ok(error, status=500, **zipped), Fails(kind=ServerError, status=500, code="INTERNAL_ERROR", words=("It broke",)), settings=ONCE),
+        group.both(
+            "gzip_error",
+            ok(error, status=500, **zipped),
+            Fails(kind=ServerError, status=500, code="INTERNAL_ERROR", words=("It broke",)),
+            settings=ONCE,
+        ),
         group.stream("gzip_stream", ok(streamed_pack, EVENT_STREAM, **zipped), ANSWERED),
-        group.stream("gzip_stream_in_pieces", (opened(**zipped) + b"".join(chunk(bytes([one])) for one in streamed_pack) + LAST_CHUNK,), ANSWERED),
+        group.stream(
+            "gzip_stream_in_pieces",
+            (opened(**zipped) + b"".join(chunk(bytes([one])) for one in streamed_pack) + LAST_CHUNK,),
+            ANSWERED,
+        ),
         group.stream("gzip_stream_cut", ok(_pack(begun), EVENT_STREAM, **zipped), incomplete("".join(TEXTS[:2]))),
-        group.stream("gzip_stream_broken", streamed(_pack(begun), Wait(0.05), b"\xff" * 40, **zipped), incomplete("".join(TEXTS[:2]), words=("compression is broken",))),
-        group.whole("gzip_bomb", ok(gzip.compress(b" " * 4_000_000), **zipped), _said("larger than"), bounds={"dbx_gateway.transport._MAX_BODY": 65_536}),
-        group.stream("gzip_bomb_in_a_stream", ok(gzip.compress(b"data: " + b"x" * 4_000_000), EVENT_STREAM, **zipped), _said("more than"), bounds={"dbx_gateway.answers.MAX_EVENT_BYTES": 65_536}),
-        group.stream("gzip_bomb_of_json", ok(gzip.compress(b'{"x": "' + b"x" * 4_000_000), **zipped), _said("more than"), bounds={"dbx_gateway.answers.MAX_EVENT_BYTES": 65_536}),
+        group.stream(
+            "gzip_stream_broken",
+            streamed(_pack(begun), Wait(0.05), b"\xff" * 40, **zipped),
+            incomplete("".join(TEXTS[:2]), words=("compression is broken",)),
+        ),
+        group.whole(
+            "gzip_bomb",
+            ok(gzip.compress(b" " * 4_000_000), **zipped),
+            _said("larger than"),
+            bounds={"dbx_gateway.transport._MAX_BODY": 65_536},
+        ),
+        group.stream(
+            "gzip_bomb_in_a_stream",
+            ok(gzip.compress(b"data: " + b"x" * 4_000_000), EVENT_STREAM, **zipped),
+            _said("more than"),
+            bounds={"dbx_gateway.answers.MAX_EVENT_BYTES": 65_536},
+        ),
+        group.stream(
+            "gzip_bomb_of_json",
+            ok(gzip.compress(b'{"x": "' + b"x" * 4_000_000), **zipped),
+            _said("more than"),
+            bounds={"dbx_gateway.answers.MAX_EVENT_BYTES": 65_536},
+        ),
     ]
 
 
@@ -168,5 +208,3 @@ def _pack(data: bytes) -> bytes:
     """Return the beginning of a gzip stream that holds ``data`` and goes on."""
     packer = zlib.compressobj(wbits=31)
     return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
-
-

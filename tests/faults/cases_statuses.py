@@ -24,6 +24,7 @@ from dbx_gateway.errors import (
 STATUSES = "statuses"
 RETRIES = "retries"
 REDIRECTS = "redirects"
+SIGNING = "401"
 ONCE = {"max_retries": 0}
 SAYS = "It went wrong"
 
@@ -70,17 +71,28 @@ class _Body:
 
 
 BODIES = {
-    "openai": _Body(b'{"error": {"message": "It went wrong", "type": "some_type", "param": null, "code": "some_code"}}', code="some_code"),
-    "openai_without_code": _Body(b'{"error": {"message": "It went wrong", "type": "some_type", "code": null}}', code="some_type"),
+    "openai": _Body(
+        b'{"error": {"message": "It went wrong", "type": "some_type", "param": null, "code": "some_code"}}',
+        code="some_code",
+    ),
+    "openai_without_code": _Body(
+        b'{"error": {"message": "It went wrong", "type": "some_type", "code": null}}', code="some_type"
+    ),
     "anthropic": _Body(
         b'{"type": "error", "error": {"type": "some_error", "message": "It went wrong"}, "request_id": "req-9"}',
         code="some_error",
         request_id="req-9",
     ),
-    "google": _Body(b'{"error": {"code": 418, "message": "It went wrong", "status": "SOME_STATUS"}}', code="SOME_STATUS"),
-    "google_in_a_list": _Body(b'[{"error": {"code": 418, "message": "It went wrong", "status": "SOME_STATUS"}}]', code="SOME_STATUS"),
+    "google": _Body(
+        b'{"error": {"code": 418, "message": "It went wrong", "status": "SOME_STATUS"}}', code="SOME_STATUS"
+    ),
+    "google_in_a_list": _Body(
+        b'[{"error": {"code": 418, "message": "It went wrong", "status": "SOME_STATUS"}}]', code="SOME_STATUS"
+    ),
     "databricks": _Body(b'{"error_code": "SOME_CODE", "message": "It went wrong"}', code="SOME_CODE"),
-    "databricks_json_in_message": _Body(b'{"error_code": "SOME_CODE", "message": "{\\"message\\": \\"It went wrong\\"}"}', code="SOME_CODE"),
+    "databricks_json_in_message": _Body(
+        b'{"error_code": "SOME_CODE", "message": "{\\"message\\": \\"It went wrong\\"}"}', code="SOME_CODE"
+    ),
     "message_only": _Body(b'{"message": "It went wrong"}'),
     "detail_only": _Body(b'{"detail": "It went wrong"}'),
     "detail_list": _Body(b'{"detail": [{"loc": ["body"], "msg": "It went wrong"}]}'),
@@ -104,6 +116,7 @@ def cases(wire: Wire) -> list[Case]:
         *_statuses(Group(STATUSES, wire)),
         *_passing(Group(RETRIES, wire)),
         *_waits(Group(RETRIES, wire)),
+        *_refused(Group(SIGNING, wire)),
         *_redirects(Group(REDIRECTS, wire)),
     ]
 
@@ -139,21 +152,41 @@ def _passing(group: Group) -> list[Case]:
         group.both(f"status_{status}_once", b"", ANSWERED, scripts=(_down(status), good), sends=2, pauses=(first,))
         for status in PASSING
     ]
-    cases += [
-        group.both(f"status_{status}_is_sent_once", _down(status), _failed(status), sends=1)
-        for status in FINAL
-    ]
+    cases += [group.both(f"status_{status}_is_sent_once", _down(status), _failed(status), sends=1) for status in FINAL]
     limited = (ok(b'{"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "It went wrong"}', status=403),)
     return [
         *cases,
         group.both("twice", b"", ANSWERED, scripts=(_down(), _down(502), good), sends=3, pauses=(first, second)),
         group.both("three_times", _down(), _failed(503), sends=3, pauses=(first, second)),
         group.both("no_retries", _down(), _failed(503), settings=ONCE),
-        group.both("four_retries", _down(), _failed(503), settings={"max_retries": 4}, sends=5, pauses=(first, second, (1.5, 2.0), (3.0, 4.0))),
+        group.both(
+            "four_retries",
+            _down(),
+            _failed(503),
+            settings={"max_retries": 4},
+            sends=5,
+            pauses=(first, second, (1.5, 2.0), (3.0, 4.0)),
+        ),
         group.both("a_limit_under_403", b"", ANSWERED, scripts=(limited, good), sends=2, pauses=(first,)),
-        group.both("a_final_failure_after_a_passing_one", b"", _failed(403), scripts=(_down(), _down(403)), sends=2, pauses=(first,)),
-        group.both("a_break_after_a_passing_failure", b"", ANSWERED, scripts=(_down(), (), good), sends=3, pauses=(first, second)),
-        group.both("a_401_in_between", b"", _failed(401), scripts=(_down(), _down(401), good), sends=2, pauses=(first,)),
+        group.both(
+            "a_final_failure_after_a_passing_one",
+            b"",
+            _failed(403),
+            scripts=(_down(), _down(403)),
+            sends=2,
+            pauses=(first,),
+        ),
+        group.both(
+            "a_break_after_a_passing_failure",
+            b"",
+            ANSWERED,
+            scripts=(_down(), (), good),
+            sends=3,
+            pauses=(first, second),
+        ),
+        group.both(
+            "a_401_in_between", b"", _failed(401), scripts=(_down(), _down(401), good), sends=2, pauses=(first,)
+        ),
     ]
 
 
@@ -190,12 +223,50 @@ def _waits(group: Group) -> list[Case]:
     ]
     limit = b'{"error": {"message": "It went wrong", "code": "SOME_CODE", "retry_after": 4}}'
     cases.append(
-        group.both("retry_after_in_the_body", b"", ANSWERED, scripts=((ok(limit, status=429),), good), sends=2, pauses=((4.0, 4.0),))
+        group.both(
+            "retry_after_in_the_body",
+            b"",
+            ANSWERED,
+            scripts=((ok(limit, status=429),), good),
+            sends=2,
+            pauses=((4.0, 4.0),),
+        )
     )
     for name, value in {"too_long": 121.0, "a_day": 86_400.0, "for_ever": 1e9}.items():
         expect = _failed(429, retry_after=value)
         cases.append(group.both(f"retry_after_{name}", _down(429, retry_after=f"{value:.0f}"), expect))
     return cases
+
+
+def _refused(group: Group) -> list[Case]:
+    """Return what follows a 401: one more send where there may be a fresh credential, and never two."""
+    good = streamed(sse(group.wire.stream()))
+    first = (0.37, 0.5)
+    return [
+        group.both("fixed_token", _down(401), _failed(401)),
+        group.both("renewed", b"", ANSWERED, scripts=(_down(401), good), sends=2, place="renewed"),
+        group.both("renewed_and_refused_again", _down(401), _failed(401), sends=2, place="renewed"),
+        group.both("nothing_new_to_send", _down(401), _failed(401), place="unchanged"),
+        group.both(
+            "renewed_and_then_down",
+            b"",
+            ANSWERED,
+            scripts=(_down(401), _down(), good),
+            sends=3,
+            pauses=(first,),
+            place="renewed",
+        ),
+        group.both(
+            "refused_once_for_each_send",
+            b"",
+            ANSWERED,
+            scripts=(_down(401), _down(), _down(401), good),
+            sends=4,
+            pauses=(first,),
+            place="renewed",
+        ),
+        group.both("forbidden_is_not_refused", _down(403), _failed(403), place="renewed"),
+    ]
 
 
 def _moved(status: int, location: str) -> Script:
@@ -204,10 +275,12 @@ def _moved(status: int, location: str) -> Script:
 
 def _redirects(group: Group) -> list[Case]:
     good = streamed(sse(group.wire.stream()))
-    path = "../moved"
+    path = "moved"
     loop = Fails(kind=APIConnectionError, code="redirect", words=("more than 3 redirects",), request_id=None)
     cases = [
-        group.both(f"redirect_{status}_to_the_same_origin", b"", ANSWERED, scripts=(_moved(status, path), good), sends=2)
+        group.both(
+            f"redirect_{status}_to_the_same_origin", b"", ANSWERED, scripts=(_moved(status, path), good), sends=2
+        )
         for status in (301, 302, 307, 308)
     ]
     places = {
@@ -219,10 +292,7 @@ def _redirects(group: Group) -> list[Case]:
         "a_file": "file:///etc/passwd",
         "a_user_before_the_host": "http://127.0.0.1@evil.example/x",
     }
-    cases += [
-        group.both(f"redirect_to_{name}", _moved(307, place), _elsewhere(307))
-        for name, place in places.items()
-    ]
+    cases += [group.both(f"redirect_to_{name}", _moved(307, place), _elsewhere(307)) for name, place in places.items()]
     cases += [
         group.both(f"redirect_{status}_to_another_host", _moved(status, "{other-host}/x"), _elsewhere(status))
         for status in (301, 302, 303, 308)
@@ -231,13 +301,26 @@ def _redirects(group: Group) -> list[Case]:
     return [
         *cases,
         group.both("redirect_from_https_to_http", _moved(307, "{elsewhere}"), _elsewhere(307), place="tls"),
+        group.both(
+            "redirect_to_no_url",
+            _moved(307, "http://[::1"),
+            Fails(kind=APIConnectionError, code="protocol", words=("Invalid URL",), request_id=None),
+            settings=ONCE,
+        ),
         group.both("https", good, ANSWERED, place="tls"),
         group.both("redirect_three_times", b"", ANSWERED, scripts=(*three, good), sends=4),
         group.both("redirect_loop", _moved(307, path), loop, sends=4),
         group.both("redirect_303", _moved(303, path), Fails(kind=InvalidResponseError, status=303, words=("303",))),
         group.both("redirect_without_location", ok(b"", None, 307), Fails(kind=APIError, status=307, words=("307",))),
         group.both("redirect_300", ok(b"It went wrong", TEXT, 300), Fails(kind=APIError, status=300, words=(SAYS,))),
-        group.both("redirect_then_503", b"", ANSWERED, scripts=(_moved(307, path), _down(), good), sends=3, pauses=((0.37, 0.5),)),
+        group.both(
+            "redirect_then_503",
+            b"",
+            ANSWERED,
+            scripts=(_moved(307, path), _down(), good),
+            sends=3,
+            pauses=((0.37, 0.5),),
+        ),
     ]
 
 

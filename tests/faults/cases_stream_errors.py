@@ -46,10 +46,16 @@ def _google(code: int, status: str) -> dict[str, Any]:
 
 SHAPES = {
     "openai_server_error": _Shape(
-        {"error": {"message": SAYS, "type": "server_error", "param": None, "code": None}}, ServerError, 500, "server_error"
+        {"error": {"message": SAYS, "type": "server_error", "param": None, "code": None}},
+        ServerError,
+        500,
+        "server_error",
     ),
     "openai_rate_limit": _Shape(
-        {"error": {"message": SAYS, "type": "requests", "code": "rate_limit_exceeded"}}, RateLimitError, 429, "rate_limit_exceeded"
+        {"error": {"message": SAYS, "type": "requests", "code": "rate_limit_exceeded"}},
+        RateLimitError,
+        429,
+        "rate_limit_exceeded",
     ),
     "openai_overflow": _Shape(
         {"error": {"message": SAYS, "type": "invalid_request_error", "code": "context_length_exceeded"}},
@@ -71,7 +77,9 @@ SHAPES = {
     "google_exhausted": _Shape(_google(429, "RESOURCE_EXHAUSTED"), RateLimitError, 429, "RESOURCE_EXHAUSTED"),
     "google_invalid": _Shape(_google(400, "INVALID_ARGUMENT"), BadRequestError, 400, "INVALID_ARGUMENT"),
     "google_in_a_list": _Shape([_google(500, "INTERNAL")], ServerError, 500, "INTERNAL"),
-    "databricks_internal": _Shape({"error_code": "INTERNAL_ERROR", "message": SAYS}, ServerError, 500, "INTERNAL_ERROR"),
+    "databricks_internal": _Shape(
+        {"error_code": "INTERNAL_ERROR", "message": SAYS}, ServerError, 500, "INTERNAL_ERROR"
+    ),
     "databricks_limit": _Shape(
         {"error_code": "REQUEST_LIMIT_EXCEEDED", "message": SAYS}, RateLimitError, 429, "REQUEST_LIMIT_EXCEEDED"
     ),
@@ -85,7 +93,10 @@ SHAPES = {
         {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": SAYS}, NotFoundError, 404, "RESOURCE_DOES_NOT_EXIST"
     ),
     "databricks_message_is_json": _Shape(
-        {"error_code": "BAD_REQUEST", "message": '{"message":"The model stumbled"}'}, BadRequestError, 400, "BAD_REQUEST"
+        {"error_code": "BAD_REQUEST", "message": '{"message":"The model stumbled"}'},
+        BadRequestError,
+        400,
+        "BAD_REQUEST",
     ),
     "databricks_unknown_code": _Shape({"error_code": "SOMETHING_NEW", "message": SAYS}, code="SOMETHING_NEW"),
     "error_is_a_string": _Shape({"error": SAYS}),
@@ -95,7 +106,9 @@ SHAPES = {
     "event_error_with_text": _Shape(SAYS.encode(), event="error"),
     "event_error_with_a_json_string": _Shape(f'"{SAYS}"'.encode(), event="error"),
     "event_error_with_an_object": _Shape({"status": 503, "message": SAYS}, event="error", status=None),
-    "event_error_with_html": _Shape(b"<html><head><title>502 Bad Gateway</title></head></html>", event="error", words="502 Bad Gateway"),
+    "event_error_with_html": _Shape(
+        b"<html><head><title>502 Bad Gateway</title></head></html>", event="error", words="502 Bad Gateway"
+    ),
 }
 
 
@@ -122,7 +135,9 @@ def _after_text(group: Group, name: str, shape: _Shape) -> Case:
 
 
 def _at_the_start(group: Group, name: str, shape: _Shape) -> Case:
-    return group.frames(f"{name}_at_the_start", [Frame(shape.value, shape.event)], _fails(shape, ""), settings={"max_retries": 0})
+    return group.frames(
+        f"{name}_at_the_start", [Frame(shape.value, shape.event)], _fails(shape, ""), settings={"max_retries": 0}
+    )
 
 
 def _own(group: Group) -> list[Case]:
@@ -140,7 +155,9 @@ def _own(group: Group) -> list[Case]:
         group.stream("own_error_in_its_own_chunk", streamed(sse(begun), event_bytes(frame)), expect),
         group.stream("own_error_without_a_blank_line", streamed(sse(begun) + event_bytes(frame)[:-2]), expect),
         group.stream("own_error_then_closed", streamed(sse(begun) + event_bytes(frame))[:-1], expect),
-        group.whole("own_error_where_a_whole_was_asked", streamed(sse([*begun, frame])), expect, settings={"max_retries": 0}),
+        group.whole(
+            "own_error_where_a_whole_was_asked", streamed(sse([*begun, frame])), expect, settings={"max_retries": 0}
+        ),
     ]
     if wire is RESPONSES:
         error = {"code": "rate_limit_exceeded", "message": SAYS}
@@ -149,8 +166,19 @@ def _own(group: Group) -> list[Case]:
         limited = Fails(kind=RateLimitError, status=429, code="rate_limit_exceeded", words=(SAYS,), partial=said)
         cases += [
             group.frames("response_failed", [*begun, failed], limited),
-            group.frames("response_failed_without_words", [*begun, nothing], Fails(kind=ServerError, status=500, code="response.failed", words=("no reason was given",), partial=said)),
-            group.frames("response_failed_first", [failed], Fails(kind=RateLimitError, status=429, code="rate_limit_exceeded", words=(SAYS,)), settings={"max_retries": 0}),
+            group.frames(
+                "response_failed_without_words",
+                [*begun, nothing],
+                Fails(
+                    kind=ServerError, status=500, code="response.failed", words=("no reason was given",), partial=said
+                ),
+            ),
+            group.frames(
+                "response_failed_first",
+                [failed],
+                Fails(kind=RateLimitError, status=429, code="rate_limit_exceeded", words=(SAYS,)),
+                settings={"max_retries": 0},
+            ),
         ]
     return cases
 
@@ -171,11 +199,31 @@ def _stray(group: Group) -> list[Case]:
         group.stream("bare_json_in_a_list_after_text", streamed(begun + b"[" + spread + b"]\n"), expect),
         group.stream("bare_json_at_the_start", streamed(bare), first, settings=once),
         group.stream("bare_json_over_lines_at_the_start", streamed(spread), first, settings=once),
-        group.stream("bare_databricks_after_text", streamed(begun + b'{"error_code": "INTERNAL_ERROR", "message": "The model stumbled"}\n'), Fails(kind=ServerError, status=500, code="INTERNAL_ERROR", words=(SAYS,), partial=said)),
-        group.stream("bare_text_after_text", streamed(begun + b"upstream connect error\n"), incomplete(said, words=("upstream connect error",))),
-        group.stream("bare_text_at_the_start", streamed(b"upstream connect error\n"), Fails(kind=InvalidResponseError, status=200, words=("upstream connect error",))),
-        group.stream("html_after_text", streamed(begun + b"<html><head><title>502 Bad Gateway</title></head></html>\n"), Fails(kind=InvalidResponseError, status=200, words=("502 Bad Gateway",), partial=said)),
-        group.stream("html_at_the_start", streamed(b"<html><head><title>502 Bad Gateway</title></head></html>\n"), Fails(kind=InvalidResponseError, status=200, words=("502 Bad Gateway",))),
+        group.stream(
+            "bare_databricks_after_text",
+            streamed(begun + b'{"error_code": "INTERNAL_ERROR", "message": "The model stumbled"}\n'),
+            Fails(kind=ServerError, status=500, code="INTERNAL_ERROR", words=(SAYS,), partial=said),
+        ),
+        group.stream(
+            "bare_text_after_text",
+            streamed(begun + b"upstream connect error\n"),
+            incomplete(said, words=("upstream connect error",)),
+        ),
+        group.stream(
+            "bare_text_at_the_start",
+            streamed(b"upstream connect error\n"),
+            Fails(kind=InvalidResponseError, status=200, words=("upstream connect error",)),
+        ),
+        group.stream(
+            "html_after_text",
+            streamed(begun + b"<html><head><title>502 Bad Gateway</title></head></html>\n"),
+            Fails(kind=InvalidResponseError, status=200, words=("502 Bad Gateway",), partial=said),
+        ),
+        group.stream(
+            "html_at_the_start",
+            streamed(b"<html><head><title>502 Bad Gateway</title></head></html>\n"),
+            Fails(kind=InvalidResponseError, status=200, words=("502 Bad Gateway",)),
+        ),
     ]
 
 
@@ -190,6 +238,18 @@ def _places(group: Group) -> list[Case]:
         cut = 2 if wire is CHAT else 1
         cases.append(group.frames("error_after_completeness", [*wire.stream()[:-cut], frame], expect))
         calling, _ = wire.call_frames()
-        cases.append(group.frames("error_in_a_call", [*calling, frame], Fails(kind=ServerError, status=500, code="INTERNAL_ERROR", words=(SAYS,), calls=(("call_abc1", "get_weather", '{"city": "Zürich", "days": 3}'),))))
+        cases.append(
+            group.frames(
+                "error_in_a_call",
+                [*calling, frame],
+                Fails(
+                    kind=ServerError,
+                    status=500,
+                    code="INTERNAL_ERROR",
+                    words=(SAYS,),
+                    calls=(("call_abc1", "get_weather", '{"city": "Zürich", "days": 3}'),),
+                ),
+            )
+        )
     cases.append(group.frames("error_before_the_proof", [*wire.stream()[: -wire.proofs], frame], expect))
     return cases

@@ -17,7 +17,9 @@ TOKEN = "dapi0123456789abcdef"
 LONGEST_PAUSE = 0.01
 
 RUNS = [
-    pytest.param(case, way, streamed, id=f"{case.wire.api}-{case.name}-{way}-{'stream' if streamed else 'whole'}")
+    pytest.param(
+        case, way, streamed, id=f"{case.wire.api}-{case.group}-{case.name}-{way}-{'stream' if streamed else 'whole'}"
+    )
     for case in CASES
     for streamed in (True, False)
     if case.scene(streamed=streamed) is not None
@@ -90,12 +92,32 @@ def _base(case: Case, stage: Stage, faults: FaultServer, nobody: str) -> str:
             return stage.url
 
 
+class SignedIn:
+    """What stands for a configuration of the SDK: signs in, each time with a fresh token or always with the same."""
+
+    def __init__(self, host: str, *, renews: bool) -> None:
+        self.host = host
+        self.renews = renews
+        self.asked = 0
+
+    def authenticate(self) -> dict[str, str]:
+        self.asked += self.renews
+        return {"Authorization": f"Bearer {TOKEN}{self.asked}"}
+
+
+def _credentials(case: Case, base: str):
+    if case.place not in ("renewed", "unchanged"):
+        return {"token": TOKEN}
+    origin = base.rpartition("/")[0]
+    return {"sdk_config": SignedIn(origin, renews=case.place == "renewed")}
+
+
 def _fields(case: Case, base: str, certificate: str):
     return {
         "model": case.wire.model,
         "endpoint_url": base + case.wire.path,
         "api": case.wire.api,
-        "token": TOKEN,
+        **_credentials(case, base),
         "verify": certificate if case.place == "tls" else None,
         "timeout": 3.0,
         **case.settings,

@@ -145,7 +145,9 @@ class ChatCompletions(Wire):
 
     def usage_chunk(self, usage: Any) -> Frame:
         """Return the chunk that holds usage and nothing else."""
-        return Frame({"id": "cc-1", "object": "chat.completion.chunk", "model": self.model, "choices": [], "usage": usage})
+        return Frame(
+            {"id": "cc-1", "object": "chat.completion.chunk", "model": self.model, "choices": [], "usage": usage}
+        )
 
     def tail(self, said: str = SAID, reason: str = "stop", usage: Any = ...) -> list[Frame]:
         record = self.usage() if usage is ... else usage
@@ -320,9 +322,7 @@ class Responses(Wire):
         last = "response.completed" if whole["status"] == "completed" else "response.incomplete"
         done = self.item(said, "completed")
         return [
-            self.event(
-                "response.output_text.done", 900, item_id="msg_1", output_index=0, content_index=0, text=said
-            ),
+            self.event("response.output_text.done", 900, item_id="msg_1", output_index=0, content_index=0, text=said),
             self.event("response.output_item.done", 901, output_index=0, item=done),
             self.event(last, 902, response=whole),
         ]
@@ -333,9 +333,7 @@ class Responses(Wire):
             self.event("response.output_item.added", 1, output_index=0, item=self.call_item()),
         ]
         frames += [
-            self.event(
-                "response.function_call_arguments.delta", place, item_id="fc_1", output_index=0, delta=fragment
-            )
+            self.event("response.function_call_arguments.delta", place, item_id="fc_1", output_index=0, delta=fragment)
             for place, fragment in enumerate(fragments, 2)
         ]
         arguments = "".join(fragments)
@@ -404,7 +402,11 @@ class GenerateContent(Wire):
         return {"promptTokenCount": given, "candidatesTokenCount": output, "totalTokenCount": total}
 
     def error(self) -> tuple[Frame, int, str]:
-        return Frame({"error": {"code": 503, "message": "Model is overloaded", "status": "UNAVAILABLE"}}), 503, "UNAVAILABLE"
+        return (
+            Frame({"error": {"code": 503, "message": "Model is overloaded", "status": "UNAVAILABLE"}}),
+            503,
+            "UNAVAILABLE",
+        )
 
 
 CHAT = ChatCompletions(

@@ -6,11 +6,11 @@ import asyncio
 import copy
 import pickle
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from langchain_core import exceptions
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import ContextOverflowError, ModelError
@@ -21,7 +21,7 @@ from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from dbx_gateway.errors import ConfigurationError, InvalidRequestError
+from dbx_gateway.errors import ConfigurationError, DbxGatewayError, InvalidRequestError
 from dbx_gateway.testing import Fault
 from langchain_dbx_gateway import ChatDbxGateway
 
@@ -197,7 +197,7 @@ def test_a_call_that_is_cut_is_invalid_and_never_a_tool_call(make_llm, workspace
 def test_an_answer_without_choices_is_a_typed_error(make_llm, workspace):
     workspace.inject(Fault(status=200, body={"object": "chat.completion", "choices": []}), where="completions")
 
-    with pytest.raises(Exception, match="no answer|no choice|choices"):
+    with pytest.raises(DbxGatewayError, match="no chat completion"):
         make_llm(LLAMA, max_retries=0).invoke("hello")
 
 
@@ -228,10 +228,10 @@ def test_structured_output_beside_reasoning(make_llm, model, reasoning):
 
 
 def test_a_refusal_is_an_error_of_its_own(make_llm):
-    with pytest.raises(Exception, match="cannot help") as raised:
-        make_llm(GPT).with_structured_output(City).invoke("[refuse] Name a city")
+    declined = getattr(exceptions, "ModelRefusalError", exceptions.OutputParserException)
 
-    assert type(raised.value).__name__ in {"ModelRefusalError", "ChatRefusalError", "OutputParserException"}
+    with pytest.raises(declined, match="cannot help"):
+        make_llm(GPT).with_structured_output(City).invoke("[refuse] Name a city")
 
 
 # Content, reasoning, usage
@@ -253,7 +253,7 @@ def test_metadata_says_who_answered_and_how_it_ended(make_llm, model, way):
     ("model", "settings"),
     [
         (CLAUDE, {"thinking": 1024}),
-        (GPT, {"reasoning_effort": "low"}),
+        (GPT, {"thinking": {"type": "enabled", "display": "summarized"}}),
         (GEMINI, {"thinking": {"type": "enabled", "display": "summarized"}}),
         ("databricks-gpt-oss-120b", {}),
     ],
@@ -307,7 +307,7 @@ def test_blank_messages_anywhere_do_no_harm(make_llm, workspace, model):
         ("user", [{"type": "text", "text": ""}, {"type": "text", "text": "again"}]),
     ]
 
-    assert make_llm(model).invoke(history).text == "You said: again"
+    assert make_llm(model).invoke(history).text.endswith("again")
     assert workspace.ledger.model_calls()[-1].status == 200
 
 
@@ -390,9 +390,19 @@ def test_a_pickle_and_a_deep_copy_work_and_hold_no_secret(workspace, url, monkey
     assert "dapi-very-secret" not in repr(pickle.dumps(secret)) + dumps(secret) + repr(secret)
 
 
-@pytest.mark.parametrize(("status", "retryable"), [(400, False), (401, False), (403, False), (429, True), (503, True)])
-def test_errors_are_langchains_and_say_whether_to_try_again(make_llm, workspace, status, retryable):
-    workspace.inject(Fault(status=status), times=None, where="messages")
+@pytest.mark.parametrize(
+    ("status", "code", "retryable"),
+    [
+        (400, "INVALID_PARAMETER_VALUE", False),
+        (401, "UNAUTHENTICATED", False),
+        (403, "PERMISSION_DENIED", False),
+        (404, "NOT_FOUND", False),
+        (429, "REQUEST_LIMIT_EXCEEDED", True),
+        (503, "TEMPORARILY_UNAVAILABLE", True),
+    ],
+)
+def test_errors_are_langchains_and_say_whether_to_try_again(make_llm, workspace, status, code, retryable):
+    workspace.inject(Fault(status=status, error_code=code), times=None, where="ai-gateway")
 
     with pytest.raises(ModelError) as raised:
         make_llm(max_retries=0).invoke("hello")
@@ -435,8 +445,3 @@ def test_a_model_of_the_responses_api_alone_is_asked_there(make_llm, workspace):
     make_llm("databricks-gpt-5-3-codex").invoke("hello")
 
     assert [call.api for call in workspace.ledger.model_calls()] == ["responses"]
-
-
-# The table itself
-
-TABLE = Path(__file__).resolve().parents[2] / "docs" / "langchain.md"

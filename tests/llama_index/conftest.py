@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 
 import pytest
@@ -82,3 +83,10 @@ def settings():
     yield Settings
     for name, value in before.items():
         setattr(Settings, name, value)
+
+
+@pytest.fixture(scope="session")
+def png():
+    """A picture of one pixel: its bytes, and the same in base64."""
+    text = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    return base64.b64decode(text), text

@@ -14,7 +14,12 @@ from pydantic_core import to_json
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, OutputFormat, ToolChoice, ToolSpec
 from dbx_gateway.dialects.messages_answer import MessagesDecoder, decode_message
 from dbx_gateway.dialects.messages_schema import for_anthropic_output
-from dbx_gateway.dialects.messages_thinking import ThinkingPlan, default_max_tokens, plan_thinking
+from dbx_gateway.dialects.messages_thinking import (
+    ThinkingPlan,
+    default_max_tokens,
+    plan_thinking,
+    plan_within_turn,
+)
 from dbx_gateway.dialects.messages_turns import cache_control, write_prompt
 from dbx_gateway.dialects.reads import objects_of
 from dbx_gateway.errors import InvalidRequestError
@@ -54,8 +59,8 @@ class Messages:
             InvalidRequestError: the request holds something this api cannot carry; the message says what to change.
         """
         _refuse(request)
-        plan = plan_thinking(request, profile)
         prompt = write_prompt(request, profile)
+        plan = plan_within_turn(plan_thinking(request, profile), prompt.messages, request.model)
         output, instruction = _output(request, profile, plan)
         if instruction:
             prompt.system.append({"type": "text", "text": instruction})

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from dbx_gateway.chat import ChatRequest, JsonObject, ReasoningConfig
+from dbx_gateway.dialects.reads import objects_of
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.profiles import Profile
 
-__all__ = ["EFFORT_BUDGETS", "ThinkingPlan", "default_max_tokens", "plan_thinking"]
+__all__ = ["EFFORT_BUDGETS", "ThinkingPlan", "default_max_tokens", "plan_thinking", "plan_within_turn"]
 
 EFFORT_BUDGETS: Final[dict[str, int]] = {
     "minimal": 1024,
@@ -100,6 +101,38 @@ def plan_thinking(request: ChatRequest, profile: Profile) -> ThinkingPlan:
     if profile.thinking == "budget" or (profile.thinking == "both" and config.budget is not None):
         return _counted(request, config, profile)
     return _adaptive(config, profile)
+
+
+def plan_within_turn(plan: ThinkingPlan, turns: list[JsonObject], model: str) -> ThinkingPlan:
+    """Return ``plan``, or one without thinking where the conversation does not allow it.
+
+    With a budget, the assistant turn that the last tool results answer has to begin with its thoughts (dialects.md
+    section 3.6). Where another model wrote that turn, or its thoughts were not kept, there are none.
+
+    Args:
+        plan: what the settings ask for.
+        turns: the conversation on the wire.
+        model: the name that is asked.
+    """
+    if not plan.budget or _begins_with_thoughts(turns):
+        return plan
+    warn_once(
+        f"{model}: thinking within a turn",
+        f"{model} goes on with tool calls that came without its own thoughts, which it does not take while it thinks; "
+        "it is asked without thinking until the user speaks again",
+    )
+    return ThinkingPlan(effort=plan.effort)
+
+
+def _begins_with_thoughts(turns: list[JsonObject]) -> bool:
+    """Whether the turn of the latest tool calls, if the user has not spoken since, begins with thoughts."""
+    for turn in reversed(turns):
+        kinds = [block.get("type") for block in objects_of(turn.get("content"))]
+        if turn.get("role") == "assistant" and "tool_use" in kinds:
+            return kinds[0] in ("thinking", "redacted_thinking")
+        if turn.get("role") == "user" and "tool_result" not in kinds:
+            return True
+    return True
 
 
 def _off(config: ReasoningConfig, profile: Profile) -> ThinkingPlan:

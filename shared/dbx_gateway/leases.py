@@ -1,0 +1,92 @@
+"""Connections of sync answers that are being read, and what becomes of those that nobody gives back.
+
+The garbage collector may run while its thread is inside the connection pool and holds the pool's lock. Whatever closes an
+answer from there waits for that lock for ever. So an answer that the collector finds only has its socket closed, which
+takes no lock, and the pool is told on the next use. The same holds in a forked process: another thread of the parent may
+have held the lock.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import httpx
+
+__all__ = ["Lease", "settle"]
+
+
+class Lease:
+    """The connection of one sync answer while its body is being read.
+
+    Args:
+        response: whose body is read.
+        stop: ends what watches over the answer.
+
+    Attributes:
+        chunks: the body as it comes.
+        stops: what to call when the answer is closed; more may be added.
+    """
+
+    __slots__ = ("_pid", "chunks", "response", "stops")
+
+    def __init__(self, response: httpx.Response, stop: Callable[[], None]) -> None:
+        self.response = response
+        self.chunks = response.iter_bytes()
+        self.stops = [stop]
+        self._pid = os.getpid()
+        # Holds the HTTP library's own generators too: they close the answer when the collector finds them.
+        _held.add(self)
+
+    def release(self) -> None:
+        """Close the answer, at once; what takes a lock waits for the next use where it is not safe now."""
+        if self not in _held:
+            return
+        if self._pid != os.getpid():
+            _close_socket(self.response)
+        elif threading.get_ident() in _collecting:
+            _close_socket(self.response)
+            _left.append(self)
+        else:
+            _held.discard(self)
+            for stop in self.stops:
+                stop()
+            self.response.close()
+
+
+def settle() -> None:
+    """Close what the collector has found since the last use."""
+    while _left:
+        try:
+            lease = _left.popleft()
+        except IndexError:  # another thread was quicker
+            return
+        lease.release()
+
+
+_held: set[Lease] = set()
+_left: deque[Lease] = deque()
+_collecting: set[int] = set()
+
+
+def _close_socket(response: httpx.Response) -> None:
+    stream = response.extensions.get("network_stream")
+    if stream is not None:
+        stream.close()
+
+
+def _note_collection(phase: str, _: Mapping[str, int]) -> None:
+    thread = threading.get_ident()
+    _collecting.add(thread) if phase == "start" else _collecting.discard(thread)
+
+
+def _start_anew() -> None:
+    _left.clear()  # all of it is held, and stays so: what the parent has opened is the parent's
+    _collecting.clear()
+
+
+gc.callbacks.append(_note_collection)
+os.register_at_fork(after_in_child=_start_anew)

@@ -1,0 +1,352 @@
+"""Whole, in chunks or in events: an answer is the same message, and comes back as the parts it was made of."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from langchain_core.language_models.chat_model_stream import ChatModelStream
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage, message_to_dict, messages_from_dict
+from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
+
+from dbx_gateway.answers import replay
+from dbx_gateway.chat import (
+    Blob,
+    ChatResponse,
+    Citation,
+    Exchange,
+    Finish,
+    Image,
+    Message,
+    Native,
+    Origin,
+    Reasoning,
+    Refusal,
+    Segment,
+    Text,
+    ToolCall,
+    Usage,
+    is_executable,
+)
+from dbx_gateway.events import ReasoningDelta, TextDelta, ToolCallDelta
+from langchain_dbx_gateway.answers import answer_message
+from langchain_dbx_gateway.chunks import Chunks
+from langchain_dbx_gateway.events import MessageEvents
+from langchain_dbx_gateway.messages import to_core
+
+MODEL = "databricks-some-model"
+EXCHANGE = Exchange(surface="ai-gateway", family="gpt", api="responses", url="https://w/x", request_id="req-1")
+
+words = st.text(alphabet='ab {}[]"\\\n', max_size=8)
+spoken = st.text(alphabet='ab {}[]"\\\n', min_size=1, max_size=8)
+opaque = st.dictionaries(st.sampled_from(("thoughtSignature", "status")), spoken, max_size=2)
+citations = st.builds(
+    Citation,
+    kind=st.just("url_citation"),
+    url=st.just("https://example.com"),
+    cited_text=spoken,
+    source=st.just({"type": "url_citation", "url": "https://example.com"}),
+)
+texts = st.builds(
+    Text, spoken, st.lists(citations, max_size=2).map(tuple), st.sampled_from((None, "commentary")), opaque=opaque
+)
+segments = st.lists(st.builds(Segment, st.sampled_from(("summary", "raw")), spoken), max_size=3).map(tuple)
+thoughts = st.builds(
+    Reasoning,
+    segments=segments,
+    signature=st.none() | spoken,
+    encrypted=st.none() | spoken,
+    redacted=st.none() | spoken,
+    id=st.none() | st.just("rs_1"),
+    opaque=opaque,
+).filter(lambda part: part != Reasoning())
+arguments = st.dictionaries(words, st.integers() | words | st.lists(words, max_size=2), max_size=3).map(json.dumps)
+calls = st.builds(
+    ToolCall,
+    call_id=st.uuids().map(str),
+    name=st.just("add"),
+    arguments=arguments | arguments.flatmap(lambda text: st.integers(0, len(text)).map(lambda at: text[:at])) | words,
+    signature=st.none() | spoken,
+    minted=st.booleans(),
+    opaque=opaque,
+)
+others = st.builds(Refusal, spoken) | st.just(Native(api="responses", payload={"type": "odd", "value": 1}))
+pictures = st.just(Image(blob=Blob(data="iVBORw0KGgo=", mime="image/png")))
+parts = st.lists(texts | thoughts | calls | others | pictures, max_size=5).map(tuple)
+finishes = st.builds(Finish, reason=st.sampled_from(("stop", "tool_calls", "length")), raw=st.just("end"))
+
+
+@st.composite
+def answers(draw):
+    said = draw(parts)
+    return ChatResponse(
+        message=Message(role="assistant", parts=said, origin=Origin("responses", MODEL)),
+        finish=draw(finishes),
+        usage=draw(st.none() | st.just(Usage(input=10, output=5, total=15, cache_read=4, reasoning=2))),
+        id="resp_1",
+        model="some-model-2026",
+        extras={"service_tier": "default"},
+        exchange=EXCHANGE,
+    )
+
+
+def pieces(response):
+    """The events of a stream that gives every text in pieces of three characters."""
+    for event in replay(response):
+        match event:
+            case TextDelta() | ReasoningDelta():
+                yield from (replace(event, text=event.text[at : at + 3]) for at in range(0, len(event.text), 3))
+            case ToolCallDelta():
+                whole = event.arguments
+                yield from (ToolCallDelta(event.index, whole[at : at + 3]) for at in range(0, len(whole), 3))
+            case _:
+                yield event
+
+
+def streamed(response, *, blocks):
+    chunks = Chunks(MODEL, blocks=blocks)
+    made = [chunk.message for event in pieces(response) for chunk in chunks.of(event)]
+    before = copy.deepcopy(made)
+    first, *rest = made
+    total = first + rest if rest else first
+    assert made == before
+    assert made[-1].chunk_position == "last"
+    return total
+
+
+def told(response):
+    events = MessageEvents(MODEL)
+    return [one for event in pieces(response) for one in events.of(event)]
+
+
+def v3(response):
+    stream = ChatModelStream()
+    for event in told(response):
+        stream.dispatch(event)
+    return stream.output_message
+
+
+def plain(blocks):
+    """Blocks without what only a stream has: indices, and calls that stay in pieces because they were cut."""
+    known = [block["value"] if "refusal" in block.get("value", ()) else block for block in blocks]
+    left = [{key: value for key, value in block.items() if key != "index"} for block in known]
+    return [block for block in left if "tool_call" not in block["type"]]
+
+
+def gist(message):
+    return {
+        "text": str(message.text),
+        "blocks": plain(message.content_blocks),
+        "calls": message.tool_calls,
+        "broken": [(call["id"], call["name"]) for call in message.invalid_tool_calls],
+        "usage": message.usage_metadata,
+        "id": message.id,
+        "metadata": {key: value for key, value in message.response_metadata.items() if key != "output_version"},
+    }
+
+
+def replayed(message, calls=()):
+    """The parts that a message goes back to a model with, where every call has its result."""
+    results = [ToolMessage("done", tool_call_id=call.call_id) for call in calls]
+    return to_core([message, *results])[0].parts
+
+
+def joined(parts):
+    """Parts as they may come back: texts that say nothing beside their text are one with what follows them."""
+    made = []
+    for part in parts:
+        last = made[-1] if made else None
+        if isinstance(part, Text) and part == Text(part.text) and isinstance(last, Text) and last == Text(last.text):
+            made[-1] = Text(last.text + part.text)
+        else:
+            made.append(replace(part, arguments=part.arguments.strip() or "{}") if isinstance(part, ToolCall) else part)
+    return made
+
+
+@settings(max_examples=150, deadline=None)
+@given(answers())
+@example(
+    ChatResponse(
+        message=Message(role="assistant", parts=(ToolCall(call_id="c", name="f"),)), finish=Finish(reason="length")
+    )
+)
+def test_the_chunks_of_a_stream_add_up_to_the_whole_message(response):
+    whole = answer_message(response, MODEL)
+
+    assert gist(streamed(response, blocks=False)) == gist(whole)
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers())
+def test_chunks_of_standard_blocks_add_up_to_the_whole_message_in_standard_blocks(response):
+    whole = answer_message(response, MODEL, blocks=True)
+    total = streamed(response, blocks=True)
+
+    assert gist(total) == gist(whole)
+    assert plain(total.content) == plain(whole.content)
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers())
+def test_the_events_of_version_3_tell_the_same_story(response):
+    whole = answer_message(response, MODEL, blocks=True)
+    message = v3(response)
+
+    assert_valid_event_stream(told(response))
+    assert gist(message) == gist(whole)
+    assert [block["args"] for block in message.invalid_tool_calls] == [
+        call["args"] or None for call in whole.invalid_tool_calls
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers(), st.booleans())
+def test_a_message_comes_back_as_the_parts_of_the_answer(response, blocks):
+    """A list of blocks keeps the order of all parts; behind a plain text stand its calls, those that may run first."""
+    expected = list(response.message.parts)
+    message = answer_message(response, MODEL, blocks=blocks)
+    if isinstance(message.content, str):
+        calls = sorted(response.tool_calls, key=lambda call: not is_executable(call, response.finish))
+        expected = [part for part in expected if not isinstance(part, ToolCall)] + calls
+
+    assert joined(replayed(message, response.tool_calls)) == joined(expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers())
+def test_a_streamed_message_comes_back_as_the_same_parts_as_the_whole_one(response):
+    def but_calls(message):
+        return joined(part for part in replayed(message, response.tool_calls) if not isinstance(part, ToolCall))
+
+    def calls(message):
+        found = [part for part in joined(replayed(message, response.tool_calls)) if isinstance(part, ToolCall)]
+        return sorted(found, key=lambda call: call.call_id)
+
+    whole = answer_message(response, MODEL, blocks=True)
+    for message in (streamed(response, blocks=True), v3(response)):
+        assert but_calls(message) == but_calls(whole)
+        assert calls(message) == calls(whole)
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers(), st.booleans())
+def test_no_call_that_was_cut_or_does_not_parse_is_ever_executable(response, blocks):
+    may_run = {call.call_id for call in response.tool_calls if is_executable(call, response.finish)}
+
+    for message in (streamed(response, blocks=blocks), answer_message(response, MODEL, blocks=blocks), v3(response)):
+        assert {call["id"] for call in message.tool_calls} == may_run
+        assert len(message.tool_calls) + len(message.invalid_tool_calls) == len(response.tool_calls)
+
+
+@settings(max_examples=50, deadline=None)
+@given(answers(), st.booleans())
+def test_a_message_survives_being_stored(response, blocks):
+    message = answer_message(response, MODEL, blocks=blocks)
+    (stored,) = messages_from_dict(json.loads(json.dumps([message_to_dict(message)])))
+
+    assert replayed(stored, response.tool_calls) == replayed(message, response.tool_calls)
+
+
+def test_tool_calls_have_integer_indices_that_stay():
+    parts = (
+        Reasoning(segments=(Segment("raw", "hm"),)),
+        *(ToolCall(call_id=c, name="f", arguments="{}") for c in "ab"),
+    )
+    response = ChatResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="tool_calls"))
+    chunks = Chunks(MODEL)
+    made = [chunk.message for event in pieces(response) for chunk in chunks.of(event)]
+    pieces_of = [(piece["index"], piece["id"], piece["args"]) for message in made for piece in message.tool_call_chunks]
+
+    assert pieces_of == [(1, "a", ""), (1, None, "{}"), (2, "b", ""), (2, None, "{}")]
+
+
+def test_runs_of_reasoning_stay_apart():
+    part = Reasoning(segments=(Segment("summary", "one"), Segment("summary", "two")), encrypted="sealed")
+    response = ChatResponse(message=Message(role="assistant", parts=(part, Text("so"))), finish=Finish(reason="stop"))
+
+    for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
+        runs = [block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning"]
+        assert runs == ["one", "two"]
+        assert replayed(message) == (part, Text("so"))
+
+
+def test_plain_text_is_a_plain_string_and_stays_one_when_it_is_signed():
+    part = Text("Hello", opaque={"thoughtSignature": "sig"})
+    response = ChatResponse(message=Message(role="assistant", parts=(part,)), finish=Finish(reason="stop"))
+
+    for message in (answer_message(response, MODEL), streamed(response, blocks=False)):
+        assert message.content == "Hello"
+        assert replayed(message) == (part,)
+
+
+def test_a_cited_text_streams_as_plain_strings_and_shows_its_citations_in_the_end():
+    cited = Text("As they say", (Citation(kind="url_citation", url="https://example.com"),))
+    response = ChatResponse(message=Message(role="assistant", parts=(cited,)), finish=Finish(reason="stop"))
+    total = streamed(response, blocks=False)
+
+    assert total.content == "As they say"
+    (block,) = total.content_blocks
+    assert (block["text"], block["annotations"][0]["url"]) == ("As they say", "https://example.com")
+
+
+def test_text_before_anything_else_streams_as_plain_strings():
+    parts = (Text("Look: "), Native(api="responses", payload={"type": "odd"}), Text("done"))
+    response = ChatResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+    chunks = Chunks(MODEL)
+    contents = [chunk.message.content for event in replay(response) for chunk in chunks.of(event)]
+
+    assert [type(content) for content in contents] == [str, list, list, list]
+    assert str(streamed(response, blocks=False).text) == "Look: done"
+
+
+def test_a_cut_call_says_in_its_arguments_why_it_cannot_be_run():
+    call = ToolCall(call_id="a", name="f", arguments='{"city": "Par')
+    response = ChatResponse(message=Message(role="assistant", parts=(call,)), finish=Finish(reason="length"))
+    (broken,) = streamed(response, blocks=False).invalid_tool_calls
+
+    assert broken["args"] == '{"city": "Par"] (the answer was cut at its length limit; raise max_tokens)'
+    assert replayed(streamed(response, blocks=False), [call]) == (call,)
+
+
+def test_a_cut_call_without_a_result_is_left_out_of_the_conversation():
+    call = ToolCall(call_id="a", name="f", arguments='{"city": "Par')
+    response = ChatResponse(message=Message(role="assistant", parts=(Text("I"), call)), finish=Finish(reason="length"))
+
+    assert replayed(answer_message(response, MODEL)) == (Text("I"),)
+
+
+def test_a_call_that_was_taken_off_the_list_is_not_sent_again():
+    calls = (ToolCall(call_id="a", name="f", arguments="{}"), ToolCall(call_id="b", name="g", arguments="{}"))
+    response = ChatResponse(message=Message(role="assistant", parts=calls), finish=Finish(reason="tool_calls"))
+    message = answer_message(response, MODEL, blocks=True)
+    message.tool_calls = message.tool_calls[1:]
+
+    assert replayed(message) == (calls[1],)
+
+
+def test_arguments_that_were_edited_are_sent_as_edited():
+    call = ToolCall(call_id="a", name="f", arguments='{"x": 1}', signature="sig")
+    response = ChatResponse(message=Message(role="assistant", parts=(call,)), finish=Finish(reason="tool_calls"))
+    message = answer_message(response, MODEL, blocks=True)
+    message.tool_calls[0]["args"] = {"x": 2}
+
+    assert replayed(message) == (replace(call, arguments='{"x":2}'),)
+
+
+def test_a_free_text_tool_gets_its_text_as_the_one_argument():
+    call = ToolCall(call_id="a", name="run", arguments="print(1)", custom=True)
+    response = ChatResponse(message=Message(role="assistant", parts=(call,)), finish=Finish(reason="tool_calls"))
+
+    for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
+        assert [one["args"] for one in message.tool_calls] == [{"__arg1": "print(1)"}]
+        assert replayed(message) == (call,)
+
+
+def test_the_messages_of_a_stream_are_of_the_kinds_that_langchain_knows():
+    response = ChatResponse(message=Message(role="assistant", parts=(Text("a"),)), finish=Finish(reason="stop"))
+
+    assert type(streamed(response, blocks=False)) is AIMessageChunk
+    assert type(answer_message(response, MODEL)) is AIMessage

@@ -1,0 +1,199 @@
+"""Answers in objects: every method, every kind of schema, whole and growing, and what happens when there is none."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pytest
+from langchain_core import exceptions
+from langchain_core.exceptions import ModelInvalidRequestError, OutputParserException
+from langchain_core.messages import AIMessage, AIMessageChunk
+from pydantic import BaseModel, Field, RootModel
+from pydantic.v1 import BaseModel as OldBaseModel
+from typing_extensions import TypedDict
+
+from dbx_gateway.errors import ConfigurationError
+from langchain_dbx_gateway import ChatDbxGateway
+from langchain_dbx_gateway.structured import AnswerParser
+
+CLAUDE, GPT, GEMINI, LLAMA = (
+    "databricks-claude-sonnet-4-5",
+    "databricks-gpt-5-4",
+    "databricks-gemini-3-1-pro",
+    "databricks-meta-llama-3-3-70b-instruct",
+)
+ALL = (CLAUDE, GPT, GEMINI, LLAMA)
+METHODS = ("json_schema", "function_calling")
+PROMPT = "Ann is 42, write 'Ann'"
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str = Field(description="what they are called")
+    age: int
+
+
+class PersonDict(TypedDict):
+    """A person."""
+
+    name: Annotated[str, ..., "what they are called"]
+    age: Annotated[int, ..., "in years"]
+
+
+class OldPerson(OldBaseModel):
+    name: str
+    age: int
+
+
+@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_class_by_every_method_on_every_family(make_llm, model, method):
+    llm = make_llm(model).with_structured_output(Person, method=method)
+
+    assert llm.invoke(PROMPT) == Person(name="Ann", age=42)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("schema", [PersonDict, Person.model_json_schema()], ids=["TypedDict", "JSON schema"])
+def test_a_schema_that_is_no_class_gives_a_dictionary(make_llm, schema, method):
+    assert make_llm().with_structured_output(schema, method=method).invoke(PROMPT) == {"name": "Ann", "age": 42}
+
+
+def test_a_schema_without_a_title_will_do(make_llm):
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+
+    assert make_llm().with_structured_output(schema).invoke(PROMPT) == {"name": "Ann"}
+
+
+def test_a_class_of_pydantic_1_gives_its_objects(make_llm):
+    assert make_llm().with_structured_output(OldPerson).invoke(PROMPT) == OldPerson(name="Ann", age=42)
+
+
+@pytest.mark.parametrize("model", ALL)
+def test_json_mode_reads_the_object_the_prompt_describes(make_llm, model):
+    llm = make_llm(model).with_structured_output(None or Person.model_json_schema(), method="json_mode")
+
+    assert llm.invoke("Return JSON with 'name' and 'age' keys") == {"name": "some name", "age": "some age"}
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI])
+@pytest.mark.parametrize("method", [None, "json_schema"])
+def test_an_answer_with_reasoning_is_read_all_the_same(make_llm, model, method):
+    llm = make_llm(model, reasoning_effort="low", max_tokens=9000).with_structured_output(
+        Person, method=method, include_raw=True
+    )
+    told = llm.invoke(PROMPT)
+
+    assert told["parsed"] == Person(name="Ann", age=42)
+    assert told["raw"].usage_metadata["output_token_details"]["reasoning"] > 0
+
+
+@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_growing_dictionary_ends_as_the_whole_one(make_llm, model, method):
+    llm = make_llm(model).with_structured_output(PersonDict, method=method)
+    grown = list(llm.stream(PROMPT))
+    agrown = [part async for part in llm.astream(PROMPT)]
+
+    assert grown[-1] == agrown[-1] == {"name": "Ann", "age": 42}
+    assert all(part.items() <= {"name": "Ann", "age": 42}.items() or set(part) <= {"name", "age"} for part in grown)
+
+
+def test_partial_objects_come_while_the_answer_grows():
+    chunks = [AIMessageChunk(content=piece) for piece in ('{"name"', ': "Ann", "a', 'ge": 4', "2}")]
+
+    parts = list(AnswerParser().transform(iter(chunks)))
+
+    assert parts == [{}, {"name": "Ann"}, {"name": "Ann", "age": 4}, {"name": "Ann", "age": 42}]
+
+
+def test_a_class_streams_only_objects_that_are_valid():
+    chunks = [AIMessageChunk(content=piece) for piece in ('{"name"', ': "Ann", "a', 'ge": 4', "2}")]
+
+    assert list(AnswerParser(form=Person).transform(iter(chunks)))[-1] == Person(name="Ann", age=42)
+
+
+def test_a_stream_that_ends_without_an_object_raises():
+    with pytest.raises(OutputParserException, match="no JSON"):
+        list(AnswerParser().transform(iter([AIMessageChunk(content="I would rather talk")])))
+
+
+def test_include_raw_gives_the_message_the_object_and_no_error(make_llm):
+    told = make_llm().with_structured_output(Person, include_raw=True).invoke(PROMPT)
+
+    assert isinstance(told["raw"], AIMessage)
+    assert (told["parsed"], told["parsing_error"]) == (Person(name="Ann", age=42), None)
+
+
+def test_include_raw_gives_the_error_where_there_is_no_object(make_llm):
+    told = make_llm().with_structured_output(Person, include_raw=True).invoke(f"{PROMPT} [refuse]")
+
+    assert told["parsed"] is None
+    assert "cannot help" in str(told["parsing_error"])
+
+
+@pytest.mark.parametrize("model", [GPT, CLAUDE])
+def test_a_refusal_raises_langchains_error_for_it_where_there_is_one(make_llm, model):
+    expected = getattr(exceptions, "ModelRefusalError", OutputParserException)
+
+    with pytest.raises(expected, match="I cannot help with that"):
+        make_llm(GPT).with_structured_output(Person).invoke(f"{PROMPT} [refuse]")
+
+
+def test_an_answer_that_is_cut_says_what_to_raise(make_llm):
+    llm = make_llm(LLAMA, max_tokens=2).with_structured_output(Person)
+
+    with pytest.raises(OutputParserException, match="raise max_tokens"):
+        llm.invoke(PROMPT)
+
+
+def test_an_object_of_the_wrong_form_names_the_class():
+    with pytest.raises(OutputParserException, match="no Person"):
+        AnswerParser(form=Person).invoke(AIMessage('{"name": "Ann"}'))
+
+
+def test_prose_and_fences_around_the_object_do_no_harm():
+    answer = AIMessage('Sure! Here it is:\n```json\n{"name": "Ann", "age": 42}\n```\nAnything else?')
+
+    assert AnswerParser(form=Person).invoke(answer) == Person(name="Ann", age=42)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_further_tools_may_be_called_first(make_llm, method):
+    def look_up(name: str) -> str:
+        """Look somebody up."""
+        return name
+
+    llm = make_llm().with_structured_output(Person, method=method, tools=[look_up], include_raw=True)
+    told = llm.invoke("look_up 'Ann'")
+
+    assert [call["name"] for call in told["raw"].tool_calls] == ["look_up"]
+    assert (told["parsed"], told["parsing_error"]) == (None, None)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_strict_reaches_the_server(make_llm, workspace, method):
+    make_llm(GPT).with_structured_output(Person, method=method, strict=True).invoke(PROMPT)
+    body = workspace.ledger.model_calls()[-1].body
+    told = body["tools"][0] if method == "function_calling" else body["text"]["format"]
+
+    assert told["strict"] is True
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (7, "no form for an answer"),
+        (RootModel[list[int]], "always an object"),
+        ({"title": "Numbers", "type": "array", "items": {"type": "integer"}}, "'Numbers' is of type 'array'"),
+    ],
+)
+def test_a_schema_that_no_answer_can_have_is_refused_before_any_request(schema, message):
+    with pytest.raises(ModelInvalidRequestError, match=message):
+        ChatDbxGateway(model=CLAUDE).with_structured_output(schema)
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(ConfigurationError, match="'yaml'"):
+        ChatDbxGateway(model=CLAUDE).with_structured_output(Person, method="yaml")
