@@ -355,7 +355,7 @@ def _media(kind: str, block: Mapping[str, Any], blob: Blob) -> Part:
     extras = _extras(block)
     said: dict[str, Any] = {
         "blob": blob,
-        "id": block.get("id"),
+        "id": None if "source_type" in block else block.get("id"),
         "cache": cache_hint_of(block) or cache_hint_of(extras),
         "opaque": extras.get("opaque") or {},
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import Any, Self
 
 from langchain_core import __version__ as core_version
@@ -18,6 +18,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
 
+from dbx_gateway.async_streams import Derived
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.client import AsyncClient, Client
 from dbx_gateway.errors import ConfigurationError
@@ -174,6 +175,16 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         if name in SettingsFields.model_fields:
             self._clients = None
 
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._clients = None  # noqa: SLF001  # a copy may be given other settings
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        copied = super().__deepcopy__(memo)
+        copied._clients = None  # noqa: SLF001
+        return copied
+
     def _settings(self) -> Settings:
         own = {name: getattr(self, name) for name in self.model_fields_set if name in SettingsFields.model_fields}
         return Settings.of(own)
@@ -243,19 +254,18 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
             for event in events:
                 yield from chunks.of(event)
 
-    async def _astream(
+    def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        chunks = self._chunks(kwargs)
-        with translated():
-            async with aclosing(self._both()[1].stream(to_core(messages), **self._asked(stop, kwargs))) as events:
-                async for event in events:
-                    for chunk in chunks.of(event):
-                        yield chunk
+        return Derived(
+            lambda: self._both()[1].stream(to_core(messages), **self._asked(stop, kwargs)),
+            self._chunks(kwargs).of,
+            translated,
+        )
 
     def _stream_chat_model_events(
         self,
@@ -273,7 +283,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
             for event in events:
                 yield from told.of(event)
 
-    async def _astream_chat_model_events(
+    def _astream_chat_model_events(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
@@ -281,12 +291,11 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """Yield the events of ``astream_events(version="v3")``."""
-        told = MessageEvents(kwargs.get("model") or self.model)
-        with translated():
-            async with aclosing(self._both()[1].stream(to_core(messages), **self._asked(stop, kwargs))) as events:
-                async for event in events:
-                    for one in told.of(event):
-                        yield one
+        return Derived(
+            lambda: self._both()[1].stream(to_core(messages), **self._asked(stop, kwargs)),
+            MessageEvents(kwargs.get("model") or self.model).of,
+            translated,
+        )
 
     # What can be bound
 

@@ -174,15 +174,24 @@ def with_raw(model: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[
 
 
 def _raise_refusal(message: BaseMessage) -> None:
-    blocks = [block for block in message.content if isinstance(block, Mapping)]
-    refusals: list[Any] = [block for block in blocks if block.get("type") == "refusal"]
-    if not refusals:
+    refusal = _refusal_in(message)
+    if refusal is None:
         return
     # Only langchain-core from 1.7.5 on has an error for it.
     kind = getattr(exceptions, "ModelRefusalError", None)
     if kind is not None:
-        raise kind.from_refusal(refusals[0], raw_message=message)
-    raise _no_object(message, f"the model declined: {refusals[0].get('refusal')}")
+        raise kind.from_refusal(refusal, raw_message=message)
+    raise _no_object(message, f"the model declined: {refusal.get('refusal')}")
+
+
+def _refusal_in(message: BaseMessage) -> Any:
+    """Return the refusal of an answer; also where the answer is its text, and only the way it ended tells."""
+    blocks = [block for block in message.content if isinstance(block, Mapping)]
+    told = next((block for block in blocks if block.get("type") == "refusal"), None)
+    if told is None and message.response_metadata.get("finish_reason") == "content_filter":
+        why = message.response_metadata.get("finish_message")
+        return {"type": "refusal", "refusal": why or str(message.text)}
+    return told
 
 
 def _no_object(message: BaseMessage, why: str) -> OutputParserException:

@@ -10,7 +10,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 
 from dbx_gateway.chat import OutputFormat, ToolSpec
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.vendor_forms import format_of, tool_of
+from dbx_gateway.vendor_forms import cache_mark_of, format_of, tool_of
 
 __all__ = [
     "Tool",
@@ -42,7 +42,8 @@ def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
         InvalidRequestError: it is none of these; the message names the tool.
     """
     if isinstance(tool, Mapping) and (spec := tool_of(tool)) is not None:
-        return dict(tool) if strict is None or spec.native is not None else _held(tool, strict=strict)
+        as_given = strict is None or spec.native is not None or spec.custom
+        return dict(tool) if as_given else _held(tool, spec, strict=strict)
     extras = dict(tool.extras or {}) if isinstance(tool, BaseTool) else {}
     if _OWN_DEFINITION in extras:
         return dict(extras[_OWN_DEFINITION])
@@ -53,11 +54,10 @@ def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
     return {**extras, **made}
 
 
-def _held(tool: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
-    function = tool.get("function")
-    if isinstance(function, Mapping):
-        return {**tool, "function": {"strict": strict, **function}}
-    return {"strict": strict, **tool}
+def _held(tool: Mapping[str, Any], spec: ToolSpec, *, strict: bool) -> dict[str, Any]:
+    """Return a tool in an api's form as one whose schema the server holds the model to."""
+    plain = {"name": spec.name, "description": spec.description, "parameters": spec.parameters}
+    return {**spec.extras, **cache_mark_of(tool), **convert_to_openai_tool(plain, strict=strict)}
 
 
 def _name_of(tool: Any) -> str:
@@ -108,7 +108,7 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
         InvalidRequestError: there is none, or it is one that no answer can have.
     """
     try:
-        schema = _plain_schema(form) or convert_to_json_schema(form, strict=strict)
+        schema = _plain_schema(form) or convert_to_json_schema(_titled(form), strict=strict)
     except Exception as error:
         name = getattr(form, "__name__", None) or f"a {type(form).__name__}"
         raise InvalidRequestError(f"{name} is no form for an answer: {error}") from error
@@ -124,6 +124,13 @@ def _plain_schema(form: Any) -> dict[str, Any] | None:
     """Return a JSON schema as it is where LangChain's conversion would lose it: one that names no fields."""
     if not isinstance(form, Mapping) or "properties" in form or {"name", "input_schema", "function"} & form.keys():
         return None
+    return {"title": "answer", **form}
+
+
+def _titled(form: Any) -> Any:
+    """Return a JSON schema with the title that LangChain's conversion asks for; anything else as it is."""
+    if not isinstance(form, Mapping) or "properties" not in form or "name" in form:
+        return form
     return {"title": "answer", **form}
 
 

@@ -31,6 +31,8 @@ from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import ConfigDict
 from pydantic_core import from_json
 
+from dbx_gateway.async_streams import Derived
+from dbx_gateway.events import Event
 from dbx_gateway.families import check_family
 from dbx_gateway.profiles import Profile, profile_of
 from dbx_gateway.vendor_forms import choice_of, format_of
@@ -185,23 +187,22 @@ class DbxGateway(Connection, FunctionCallingLLM):
                 if (response := snapshots.of(event)) is not None:
                     yield response
 
-    async def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+    def _astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         single, options = self._options(kwargs)
         snapshots = Snapshots(options.get("model") or self.model, single=single)
-        async with aclosing(self._both()[1].stream(to_core(messages), **options)) as events:
-            async for event in events:
-                if (response := snapshots.of(event)) is not None:
-                    yield response
+
+        def grown(event: Event) -> list[ChatResponse]:
+            return [response] if (response := snapshots.of(event)) is not None else []
+
+        return Derived(lambda: self._both()[1].stream(to_core(messages), **options), grown)
 
     def _stream_complete(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CompletionResponseGen:
         with closing(self._stream_chat(messages, **kwargs)) as responses:
             for response in responses:
                 yield completion(response)
 
-    async def _astream_complete(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CompletionResponseAsyncGen:
-        async with aclosing(self._astream_chat(messages, **kwargs)) as responses:
-            async for response in responses:
-                yield completion(response)
+    def _astream_complete(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CompletionResponseAsyncGen:
+        return Derived(lambda: self._astream_chat(messages, **kwargs), lambda response: [completion(response)])
 
     def _asked_as_user(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
         """Return one user message; a prompt that is not formatted yet goes through ``completion_to_prompt``."""

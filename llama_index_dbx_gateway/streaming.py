@@ -17,6 +17,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from dbx_gateway.async_streams import Derived
 from dbx_gateway.chat import Reasoning, Refusal, Text
 from dbx_gateway.events import (
     End,
@@ -246,7 +247,7 @@ def closed_when_left_async(
             stream = await method(*args, **kwargs)
         finally:
             _noted.reset(token)
-        return _aread(stream, sources)
+        return _Closing(stream, sources)
 
     return called
 
@@ -259,10 +260,13 @@ def _read(stream: Generator[T, None, None], sources: list[Generator[Any, None, N
             source.close()
 
 
-async def _aread(stream: AsyncGenerator[T, None], sources: list[AsyncGenerator[Any, None]]) -> AsyncGenerator[T, None]:
-    try:
-        async for item in stream:
-            yield item
-    finally:
-        for source in (stream, *sources):
-            await source.aclose()
+class _Closing(Derived[T, T]):
+    """A stream that closes, beside the one it reads, those that stand behind that."""
+
+    def __init__(self, stream: AsyncGenerator[T, None], sources: list[AsyncGenerator[Any, None]]) -> None:
+        super().__init__(lambda: stream, lambda item: [item])
+        self._all = (stream, *sources)
+
+    async def _close(self) -> None:
+        for stream in self._all:
+            await stream.aclose()

@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 from dbx_gateway.errors import ExtractionError
 from dbx_gateway.extract import extract_json
 from llama_index_dbx_gateway.provenance import Provenance
-from llama_index_dbx_gateway.tools import described
+from llama_index_dbx_gateway.tools import described, schema_of
 
 __all__ = ["Structure"]
 
@@ -41,11 +41,11 @@ class Structure(Generic[M]):
         """Return the arguments of the chat; those the caller gave stand, but for what decides the answer's form."""
         ours = ("tool_choice", "tool_required", "allow_parallel_tool_calls", "response_format", "tools")
         kept = {name: value for name, value in (given or {}).items() if name not in ours}
+        schema = schema_of(self._cls)
         if self._by_tool:
             tool = described(get_function_tool(self._cls))
             name = tool["function"]["name"]
             return {**kept, "tools": [tool], "tool_choice": name, "allow_parallel_tool_calls": False}
-        schema = self._cls.model_json_schema()
         named = {"name": schema.get("title") or self._cls.__name__, "schema": schema}
         if description := schema.get("description"):
             named["description"] = description

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llama_index.core.tools.types import BaseTool, ToolMetadata
+from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from dbx_gateway.chat import ToolSpec
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.vendor_forms import tool_of
 
-__all__ = ["described", "specs_of"]
+__all__ = ["described", "schema_of", "specs_of"]
 
 
 def described(tool: Any) -> dict[str, Any]:
@@ -32,6 +33,20 @@ def described(tool: Any) -> dict[str, Any]:
     about = tool.metadata
     function = {"name": about.get_name(), "description": about.description, "parameters": _parameters(about)}
     return {"type": "function", "function": function}
+
+
+def schema_of(output_cls: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of a class whose objects are to be answers.
+
+    Raises:
+        InvalidRequestError: it has none.
+    """
+    try:
+        return output_cls.model_json_schema()
+    except PydanticInvalidForJsonSchema as error:
+        raise InvalidRequestError(
+            f"{output_cls.__name__} has no JSON schema ({error.message}); change the types of its fields"
+        ) from None
 
 
 def _parameters(about: ToolMetadata) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_di
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.request_log import log_exchange
-from dbx_gateway.requests import check_last_turn, check_request
+from dbx_gateway.requests import check_last_turn, check_media, check_request
 from dbx_gateway.retries import is_transient, pause_before
 from dbx_gateway.routing import (
     API_HEADERS,
@@ -356,9 +356,9 @@ class Call:
         check_request(request)
         family = self._settings.family or family_of(request.model)
         if family is not None:
-            check_last_turn(request, profile_of(request.model, check_family(family)))
+            _check_for(request, profile_of(request.model, check_family(family)))
         plan = yield from self.plan()
-        check_last_turn(request, plan.profile)
+        _check_for(request, plan.profile)
         names = ToolNames.of(request)
         request = names.outward(request)
         first: APIError | None = None
@@ -591,6 +591,11 @@ def _error_in(outcome: Reply | Live | DbxGatewayError, asked: Asked) -> DbxGatew
     if outcome.status >= 300:
         return api_error(outcome.status, outcome.headers, outcome.body, asked)
     return None
+
+
+def _check_for(request: ChatRequest, profile: Profile) -> None:
+    check_last_turn(request, profile)
+    check_media(request, profile)
 
 
 def _raise_unless_slow(error: DbxGatewayError) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any, Final, Self, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar
 import httpx
 
 from dbx_gateway.answers import AnswerStream
+from dbx_gateway.async_streams import AsyncStream, close_later
 from dbx_gateway.auth import Credentials, CredentialsAuth, resolve
 from dbx_gateway.calls import Answered, AskPlace, Call, Fetch, Flow, Live, Once, Pause, Place, Plan, Send, get_of
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, Message, OutputFormat, ToolChoice, ToolSpec, user
@@ -387,7 +388,7 @@ class AsyncClient(_Base):
     ) -> AsyncGenerator[Event]:
         """Yield the model's answer as it comes; see :meth:`Client.stream`. Close it (``aclosing``) when leaving early."""
         call, request = self._chat(messages, _parts(tools, tool_choice, output, metadata), options, stream=True)
-        return self._events(call, request)
+        return _AsyncEvents(lambda: self._drive(call.chat(request)), self._read, request)
 
     async def embed(self, texts: Sequence[str], *, dimensions: int | None = None, **options: Any) -> Embeddings:
         """Return one vector for each text, in order, a few batches at once; see :meth:`Client.embed`."""
@@ -524,22 +525,57 @@ class AsyncClient(_Base):
             return live.stream.broke(live.late(request) or failure(error, request, response))
         return live.take(chunk, request)
 
-    async def _events(self, call: Call, request: ChatRequest) -> AsyncGenerator[Event]:
-        answered = await self._drive(call.chat(request))
-        live = answered.live
-        assert live is not None  # noqa: S101  # a call that is streamed ends with a stream
-        try:
-            for event in _told(live.first, answered, request):
-                yield event
-            live.first = []
-            while not live.ended:
-                for event in _told(await self._read(live), answered, request):
-                    yield event
-            await _let_end_async(live)
-        finally:
-            await live.source[0].aclose()
+
+class _AsyncEvents(AsyncStream[Event]):
+    """The events of one streamed answer.
+
+    Args:
+        begin: makes the call; awaited when the first event is asked for.
+        read: reads on in a stream that has begun.
+        request: what is asked.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], Awaitable[Answered]],
+        read: Callable[[Live], Awaitable[list[Event]]],
+        request: ChatRequest,
+    ) -> None:
+        super().__init__()
+        self._begin = begin
+        self._read_on = read
+        self._request = request
+        self._answered: Answered | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def _read(self) -> list[Event] | None:
+        if self._answered is None:
+            self._answered = await self._begin()
+            self._loop = asyncio.get_running_loop()
+            live = self._live()
+            first, live.first = live.first, []
+            return list(_told(first, self._answered, self._request))
+        live = self._live()
+        if not live.ended:
+            return list(_told(await self._read_on(live), self._answered, self._request))
+        await _let_end_async(live)
+        await self.aclose()
         if live.stream.failure is not None:
             raise live.stream.failure
+        return None
+
+    async def _close(self) -> None:
+        if self._answered is not None:
+            await self._live().source[0].aclose()
+
+    def _live(self) -> Live:
+        live = self._answered.live if self._answered is not None else None
+        assert live is not None  # noqa: S101  # a call that is streamed ends with a stream
+        return live
+
+    def __del__(self) -> None:
+        if self._loop is not None and not self._over:
+            close_later(self._live().source[0], self._loop)
 
 
 def _credentials_of(settings: Settings) -> Credentials:

@@ -10,6 +10,7 @@ from typing import Final
 
 from dbx_gateway.chat import (
     Audio,
+    Blob,
     ChatRequest,
     File,
     Image,
@@ -26,7 +27,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.json_schema import check_schema
 from dbx_gateway.profiles import Profile
 
-__all__ = ["check_last_turn", "check_request", "check_tools"]
+__all__ = ["check_last_turn", "check_media", "check_request", "check_tools"]
 
 _PICTURE: Final = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM.{4}\0\0\0\0|II\*\0|MM\0\*"
@@ -195,6 +196,45 @@ def _check_picture(part: Image) -> None:
         raise InvalidRequestError(
             "an image's bytes are no picture that models read (PNG, JPEG, GIF, WebP, ...); check what was loaded"
         )
+
+
+def check_media(request: ChatRequest, profile: Profile) -> None:
+    """Check that the model takes the kinds of media in the conversation.
+
+    Only a model with a row of its own is known well enough: any other may take what the nearest does not.
+
+    Raises:
+        InvalidRequestError: it does not; the message names the kind.
+    """
+    if not profile.known:
+        return
+    for message in request.messages:
+        for part in message.parts:
+            for medium in part.content if isinstance(part, ToolResult) else (part,):
+                name = _capability(medium)
+                if name is not None and (why := profile.why_not(name)) is not None:
+                    raise InvalidRequestError(
+                        f"the conversation holds {_MEDIA_NAMES[name]}, and {request.model!r} takes none ({why}); leave it out "
+                        "or choose a model that does"
+                    )
+
+
+_MEDIA_NAMES: Final = {"images": "an image", "audio": "audio", "video": "a video", "pdf": "a PDF document"}
+
+
+def _capability(part: Part) -> str | None:
+    """Return the field of a profile that says whether a model takes ``part``."""
+    match part:
+        case Image():
+            return "images"
+        case Audio() if part.blob.data is not None or part.blob.url is not None:
+            return "audio"
+        case Video():
+            return "video"
+        case File(blob=Blob(mime="application/pdf")):
+            return "pdf"
+        case _:
+            return None
 
 
 def check_last_turn(request: ChatRequest, profile: Profile) -> None:

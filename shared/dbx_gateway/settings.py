@@ -232,6 +232,10 @@ class SettingsFields(BaseModel):
     def _names_exist(self) -> Self:
         if self.surface != "auto":
             check_surface(self.surface)
+            if self.endpoint_url is not None:
+                raise ConfigurationError(
+                    f"endpoint_url says where requests go, and surface={self.surface!r} says it again; give one of them"
+                )
         if self.api != "auto":
             check_api(self.api)
         if self.family is not None:
@@ -496,6 +500,8 @@ def _environment_defaults(environ: Mapping[str, str], values: Mapping[str, Any])
         for name, variable in (("surface", "DBX_GATEWAY_SURFACE"), ("disabled_quirks", "DBX_GATEWAY_DISABLED_QUIRKS"))
         if environ.get(variable)
     }
+    if values.get("endpoint_url") is not None:
+        found.pop("surface", None)
     pair = environ.get("DBX_GATEWAY_API_URL") and environ.get("DBX_GATEWAY_API_KEY")
     elsewhere = any(values.get(name, found.get(name)) not in (None, "auto") for name in _SAYS_WHERE)
     if pair and environ.get("DBX_GATEWAY_MODEL") and not elsewhere:

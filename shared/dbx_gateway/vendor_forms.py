@@ -33,7 +33,7 @@ from dbx_gateway.chat import (
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.parts import blob_of_url
 
-__all__ = ["cache_hint_of", "choice_of", "format_of", "is_one_call_at_a_time", "part_of", "tool_of"]
+__all__ = ["cache_hint_of", "cache_mark_of", "choice_of", "format_of", "is_one_call_at_a_time", "part_of", "tool_of"]
 
 _Object: TypeAlias = Mapping[str, Any]
 
@@ -64,6 +64,11 @@ def cache_hint_of(block: _Object) -> CacheHint | None:
     """Return the cache mark on a block or a tool, in the Anthropic form; None where there is none."""
     control = block.get("cache_control")
     return CacheHint(_object(control).get("ttl")) if isinstance(control, Mapping) else None
+
+
+def cache_mark_of(block: _Object) -> dict[str, Any]:
+    """Return the cache mark on a block or a tool as it stands there, to be put on another form of it."""
+    return {"cache_control": block["cache_control"]} if cache_hint_of(block) is not None else {}
 
 
 def part_of(block: _Object) -> Part | None:

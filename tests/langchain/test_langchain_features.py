@@ -390,6 +390,16 @@ def test_a_pickle_and_a_deep_copy_work_and_hold_no_secret(workspace, url, monkey
     assert "dapi-very-secret" not in repr(pickle.dumps(secret)) + dumps(secret) + repr(secret)
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_copy_with_other_settings_uses_them(make_llm, workspace, deep):
+    llm = make_llm()
+    llm.invoke("hello")
+
+    llm.model_copy(update={"model": GPT}, deep=deep).invoke("hello")
+
+    assert [call.model for call in workspace.ledger.model_calls()] == [CLAUDE, GPT]
+
+
 @pytest.mark.parametrize(
     ("status", "code", "retryable"),
     [

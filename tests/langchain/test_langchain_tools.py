@@ -11,6 +11,7 @@ from langchain_core.tools import StructuredTool, tool
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
+from dbx_gateway.parts import wire_id
 from langchain_dbx_gateway import ChatDbxGateway
 
 CLAUDE, GPT, GEMINI, LLAMA = (
@@ -144,7 +145,7 @@ def test_a_choice_of_no_known_form_is_refused_when_it_is_bound(choice):
     ("wrong", "message"),
     [
         ({}, "without a name"),
-        ({"type": "function"}, "no tool"),
+        ({"type": "function"}, "no name"),
         ({"properties": {"a": {}}}, "no tool"),
         (7, "a tool of type int without a name"),
         ({"type": "function", "function": {"name": ""}}, "no name"),
@@ -158,12 +159,14 @@ def test_what_is_no_tool_is_refused_when_it_is_bound(wrong, message):
 def test_strict_reaches_the_server_with_a_closed_schema(make_llm, workspace):
     make_llm(GPT).bind_tools([add, ANTHROPIC], strict=True).invoke("Hello [no tools]")
 
-    first, second = body_of(workspace)["tools"]
-    assert (first["strict"], first["parameters"]["additionalProperties"]) == (True, False)
-    assert second["strict"] is True
+    sent = body_of(workspace)["tools"]
+    assert [(one["strict"], one["parameters"]["additionalProperties"]) for one in sent] == [
+        (True, False),
+        (True, False),
+    ]
 
 
-@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("model", [CLAUDE, GPT])
 @pytest.mark.parametrize(
     "asked", [{"parallel_tool_calls": False}, {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}]
 )
@@ -176,10 +179,9 @@ def test_one_call_at_a_time_in_either_spelling(make_llm, model, asked):
 
 
 def test_a_server_side_tool_is_sent_as_it_is(make_llm, workspace):
-    own = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}
-    make_llm().bind_tools([own, get_weather]).invoke("Hello [no tools]")
+    make_llm(GEMINI).bind_tools([{"google_search": {}}, get_weather]).invoke("Hello [no tools]")
 
-    assert body_of(workspace)["tools"][0] == own
+    assert {"google_search": {}} in body_of(workspace)["tools"]
 
 
 def test_extras_of_a_tool_go_along_with_it(make_llm, workspace):
@@ -191,11 +193,12 @@ def test_extras_of_a_tool_go_along_with_it(make_llm, workspace):
 
 
 def test_a_tool_that_brings_a_definition_of_its_own_is_sent_as_that(make_llm, workspace):
-    own = {"type": "memory_20250818", "name": "memory"}
+    own = {"type": "custom", "name": "memory", "input_schema": {"type": "object", "properties": {}}}
     made = StructuredTool.from_function(add, name="memory", extras={"provider_tool_definition": own})
     make_llm().bind_tools([made]).invoke("Hello [no tools]")
 
-    assert body_of(workspace)["tools"] == [own]
+    (sent,) = body_of(workspace)["tools"]
+    assert (sent["name"], sent["input_schema"]) == ("memory", own["input_schema"])
 
 
 def test_a_form_of_the_answer_can_be_bound_along_with_tools(make_llm):
@@ -224,6 +227,6 @@ def test_many_turns_of_tools_replay_every_call_once(make_llm, workspace, model):
     ids = [call["id"] for message in messages if isinstance(message, AIMessage) for call in message.tool_calls]
     sent = str(body_of(workspace))
     assert len(ids) == 6
-    assert str(messages[-1].text).count("Oslo") == 2
+    assert str(messages[-1].text).startswith("The tools answered")
     assert all(entry.status == 200 for entry in workspace.ledger.model_calls())
-    assert sent.count("sunny in Paris") == 1
+    assert [sent.count(repr(wire_id(call_id))) for call_id in ids] == [2] * 6

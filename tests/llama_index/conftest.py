@@ -90,3 +90,15 @@ def png():
     """A picture of one pixel: its bytes, and the same in base64."""
     text = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     return base64.b64decode(text), text
+
+
+@pytest.fixture
+def open_workspace():
+    """Serves a workspace made with the given arguments until the test ends; returns it and its address."""
+    with contextlib.ExitStack() as open_until_the_end:
+
+        def opened(**settings):
+            served = Workspace(**settings)
+            return served, open_until_the_end.enter_context(serve(served)).url
+
+        yield opened

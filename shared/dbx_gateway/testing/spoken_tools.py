@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from pydantic_core import from_json, to_json
 
-from dbx_gateway.testing.conversation import Ask, AskedTool, Turn
+from dbx_gateway.testing.conversation import Ask, AskedTool
 from dbx_gateway.testing.shape import is_object
 
 __all__ = [

@@ -1,0 +1,84 @@
+"""The page of the documentation that tells which faults are tried, made from the catalogue."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from faults.case import Case
+from faults.cases_statuses import BODIES, KINDS, STATUSES
+from faults.catalogue import CASES, counts
+from faults.wires import WIRES
+
+_APIS = tuple(wire.api for wire in WIRES)
+
+_HEAD = """# What happens when a server fails
+
+Each case below is one way in which a server, a gateway or a network fails, or is odd but right. A server that fails as
+it is told plays it over a real socket; `Client` and `AsyncClient` ask for the answer as a stream and whole, where both
+make sense. A case counts as right only if the answer is right to the letter, or the error is of the right class and
+carries the status, the server's id of the request and its own words and, where a stream broke off, the text that had
+arrived; no tool call of a broken answer is executable. How many requests arrived, and how long the client meant to
+wait between them, is checked as well. All cases are right in every mode.
+
+## What is promised
+
+| fault | promise |
+|---|---|
+| a stream ends without its terminal event | `IncompleteStreamError` with what had arrived in `partial`; never a short answer |
+| the connection breaks before the headers | sent again, `max_retries` times at most |
+| the connection breaks after the headers | an error; not sent again, for the answer has been billed |
+| no byte for as long as `timeout` | `APITimeoutError`, `error_code` "read"; not sent again |
+| bytes but no event of the answer, for as long as `stream_idle_timeout` (default: the silence of `timeout`) | `APITimeoutError`, "idle". A sync stream whose keep-alives stop may wait for one silence more |
+| more time than `total_timeout` (default: no limit), retries and pauses included | `APITimeoutError`, "total", or at once the last failure if the pause before the next try would not fit |
+| a body or an event that is too large | `InvalidResponseError` beyond 256 MiB of a whole answer and 128 MiB of one event; 1 MiB is read of the body of a failure |
+| an error inside a 200 stream, in any shape | the class of error that its code or status means |
+| a redirect to another origin | an error; neither headers nor body are sent there |
+| `Retry-After` | kept in all its forms up to 120 s; beyond that the error, with the value |
+
+One bound is weak: headers that arrive byte by byte reset the silence with each byte, up to 100 KiB of them. Only an
+async call with a `total_timeout` is exact there.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    groups = list(dict.fromkeys(case.group for case in CASES))
+    return "\n".join([_HEAD, "## How many cases", "", table(), "", *(_section(group) for group in groups)])
+
+
+def table() -> str:
+    """Return the counts of cases, by group and by api."""
+    found = counts()
+    lines = [f"| group | {' | '.join(_APIS)} |", f"|---|{'---:|' * len(_APIS)}"]
+    lines += [
+        f"| {group} | {' | '.join(str(found[group, api] or '–') for api in _APIS)} |"
+        for group in dict.fromkeys(case.group for case in CASES)
+    ]
+    totals = Counter(case.wire.api for case in CASES)
+    return "\n".join([*lines, f"| **all** | {' | '.join(f'**{totals[api]}**' for api in _APIS)} |"])
+
+
+def _section(group: str) -> str:
+    if group == STATUSES:
+        statuses, bodies = ", ".join(map(str, KINDS)), ", ".join(f"`{name}`" for name in BODIES)
+        return f"## {group}\n\nEach of {statuses} with each of the bodies {bodies}; 304 without a body only.\n"
+    by_apis: dict[tuple[str, ...], list[str]] = {}
+    for name in dict.fromkeys(case.name for case in CASES if case.group == group):
+        by_apis.setdefault(_apis_of(group, name), []).append(name)
+    lines = [f"- {_where(apis)}: {', '.join(f'`{name}`' for name in names)}" for apis, names in by_apis.items()]
+    return f"## {group}\n\n" + "\n".join(lines) + "\n"
+
+
+def _apis_of(group: str, name: str) -> tuple[str, ...]:
+    def is_it(case: Case) -> bool:
+        return (case.group, case.name) == (group, name)
+
+    return tuple(dict.fromkeys(case.wire.api for case in CASES if is_it(case)))
+
+
+def _where(apis: tuple[str, ...]) -> str:
+    return "all apis" if apis == _APIS else ", ".join(apis)
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201  # a page is printed to be kept

@@ -1,0 +1,115 @@
+"""Errors are ours and langchain-core's at once, and LangChain's middleware makes the right of them."""
+
+from __future__ import annotations
+
+import pickle
+from contextlib import suppress
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelRetryMiddleware
+from langchain_core import exceptions
+from langchain_core.exceptions import ModelError
+
+from dbx_gateway import errors
+from dbx_gateway.testing import Fault
+from langchain_dbx_gateway import ChatDbxGateway
+from langchain_dbx_gateway.errors import _KINDS, translated
+
+CASES = [
+    (400, "BAD_REQUEST", errors.BadRequestError, exceptions.ModelInvalidRequestError),
+    (401, "UNAUTHENTICATED", errors.AuthenticationError, exceptions.ModelAuthenticationError),
+    (403, "PERMISSION_DENIED", errors.PermissionDeniedError, exceptions.ModelPermissionDeniedError),
+    (429, "REQUEST_LIMIT_EXCEEDED", errors.RateLimitError, exceptions.ModelRateLimitError),
+    (503, "TEMPORARILY_UNAVAILABLE", errors.ServerError, exceptions.ModelAPIError),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "ours", "theirs"), CASES)
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+def test_an_error_is_ours_and_langchains(make_llm, workspace, status, code, ours, theirs, way):
+    workspace.inject(Fault(status=status, error_code=code), times=None, where="messages")
+    llm = make_llm(max_retries=0)
+
+    with pytest.raises(ours) as caught:
+        list(llm.stream("Hello")) if way == "stream" else llm.invoke("Hello")
+
+    assert isinstance(caught.value, theirs)
+    assert caught.value.status == status
+    assert caught.value.is_retryable == (status in (429, 503))
+
+
+@pytest.mark.parametrize("kind", _KINDS, ids=lambda kind: kind.__name__)
+def test_both_say_the_same_about_trying_again(kind):
+    assert issubclass(kind, ModelError)
+    assert issubclass(kind, errors.DbxGatewayError)
+    assert kind.is_retryable == kind.retryable
+
+
+def test_every_error_of_the_core_that_a_call_can_raise_has_a_kind():
+    leaves = {
+        kind
+        for name in errors.__all__
+        if isinstance(kind := getattr(errors, name), type) and kind not in (errors.DbxGatewayError, errors.APIError)
+    }
+    for kind in leaves - {errors.ExtractionError}:
+        with pytest.raises(kind) as caught, translated():
+            raise kind("no")
+        assert isinstance(caught.value, ModelError)
+
+
+def test_an_error_keeps_what_it_knows_and_can_be_pickled(make_llm, workspace):
+    workspace.inject(Fault(status=400, error_code="BAD_REQUEST"), where="messages")
+    with pytest.raises(errors.BadRequestError) as caught:
+        make_llm().invoke("Hello")
+    again = pickle.loads(pickle.dumps(caught.value))
+
+    assert type(again) is type(caught.value)
+    assert (again.status, again.error_code, again.request_id) == (400, "BAD_REQUEST", caught.value.request_id)
+    assert str(again) == str(caught.value)
+
+
+@pytest.mark.parametrize(("status", "sends"), [(400, 1), (503, 3)])
+def test_the_retry_middleware_sends_again_only_what_may_succeed(make_llm, workspace, status, sends):
+    workspace.inject(Fault(status=status, error_code="SOME"), times=None, where="messages")
+    retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="continue")
+    agent = create_agent(make_llm(max_retries=0), [], middleware=[retry])
+    with suppress(errors.BadRequestError):
+        agent.invoke({"messages": [("user", "Hello")]})
+
+    assert len(workspace.ledger.entries("/messages")) == sends
+
+
+def test_an_unknown_option_of_a_call_is_refused_with_the_nearest(make_llm, workspace):
+    with pytest.raises(exceptions.ModelInvalidRequestError, match="did you mean 'temperature'"):
+        make_llm().invoke("Hello", temprature=0)
+    assert workspace.ledger.model_calls() == []
+
+
+def test_an_unknown_field_is_refused_with_the_nearest():
+    with pytest.raises(errors.ConfigurationError, match="did you mean 'temperature'"):
+        ChatDbxGateway(model="m", temprature=0)
+
+
+def test_a_profile_of_the_config_file_is_told_from_a_profile_of_the_model():
+    with pytest.raises(errors.ConfigurationError, match="config_profile='DEFAULT'"):
+        ChatDbxGateway(model="m", profile="DEFAULT")
+
+
+def test_contradictory_settings_are_refused_before_any_request():
+    url = "https://workspace.example.com/serving-endpoints/m/invocations"
+
+    with pytest.raises(
+        errors.ConfigurationError, match="endpoint_url says where requests go, and surface='ai-gateway'"
+    ):
+        ChatDbxGateway(model="m", endpoint_url=url, surface="ai-gateway", token="t")
+
+
+def test_a_stream_that_breaks_off_raises_and_carries_what_had_come(make_llm, workspace):
+    workspace.inject(Fault(cut_after=4000), where="messages")
+
+    with pytest.raises(errors.IncompleteStreamError) as caught:
+        list(make_llm(max_retries=0).stream("Hello [long 200]"))
+
+    assert isinstance(caught.value, exceptions.ModelConnectionError)
+    assert caught.value.partial.text.startswith("word1")
