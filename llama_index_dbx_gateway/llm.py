@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
 from typing import Any, Final
 
-from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser
 from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
@@ -268,6 +267,9 @@ class DbxGateway(Connection, FunctionCallingLLM):
         """Return the arguments with what LlamaIndex's way of asking in words needs and does not bring."""
         if self.metadata.is_function_calling_model:
             return kwargs
+        # Reads the framework's templates, so not before they are wanted.
+        from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
+
         return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
 
     def get_tool_calls_from_response(

@@ -12,8 +12,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -57,16 +56,10 @@ class AsyncStream(AsyncGenerator[T, None], Generic[T]):
         """Return the next item, as a generator does."""
         return await self.__anext__()
 
-    async def athrow(  # type: ignore[override]  # the old form with a type and a value is not needed
-        self,
-        error: BaseException,
-        value: object = None,
-        trace: TracebackType | None = None,
-        /,  # noqa: ARG002
-    ) -> T:
-        """Close the stream and raise ``error``."""
+    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> T:  # noqa: ARG002  # nobody waits inside
+        """Close the stream and raise the error, as a generator does that does not expect it."""
         await self.aclose()
-        raise error
+        raise typ
 
     async def aclose(self) -> None:
         """Close what the stream reads from, at once; later calls do nothing."""

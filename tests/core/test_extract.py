@@ -3,7 +3,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dbx_gateway import extract
@@ -97,6 +97,7 @@ def test_any_value_alone_is_found(value, indent, ascii_only):
 @given(documents, prose, prose, layout, st.booleans())
 def test_any_object_or_array_in_prose_is_found(value, before, after, indent, ascii_only):
     text = f"{before} : {json.dumps(value, indent=indent, ensure_ascii=ascii_only)} . {after}"
+    assume(not (before.lstrip().startswith('"') and after.rstrip().endswith('"')))  # it may be one JSON string
     assert extract_json(text) == value
 
 

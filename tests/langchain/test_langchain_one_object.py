@@ -17,6 +17,9 @@ from dbx_gateway.errors import ConfigurationError
 from langchain_dbx_gateway import ChatDbxGateway
 
 HELLO = "You said: Hello"
+# This is how LangChain marks load and loads.
+pytestmark = pytest.mark.filterwarnings("ignore:.*in beta:langchain_core._api.beta_decorator.LangChainBetaWarning")
+
 SECRET = "dapi-very-secret"
 
 
@@ -147,7 +150,7 @@ def test_no_secret_is_in_any_form_of_it():
         model="m", host="https://workspace.example.com", token=SECRET, default_headers={"x-team": SECRET}
     )
 
-    shown = f"{llm!r} {llm} {llm.model_dump()} {llm.dict()} {llm._get_llm_string()} {llm.to_json()['kwargs'].keys()}"
+    shown = f"{llm!r} {llm} {llm.model_dump()} {llm.asdict()} {llm._get_llm_string()} {llm.to_json()['kwargs'].keys()}"
     assert SECRET not in shown
 
 
