@@ -25,7 +25,7 @@ from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.profiles import profile_of
 from dbx_gateway.settings import Lost, Settings, SettingsFields, misfit, named_values
-from dbx_gateway.vendor_forms import choice_of, is_one_call_at_a_time
+from dbx_gateway.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
 from dbx_gateway.version import __version__
 from langchain_dbx_gateway.answers import PROVIDER, answer_messages
 from langchain_dbx_gateway.chunks import Chunks
@@ -38,9 +38,7 @@ from langchain_dbx_gateway.tools import (
     described,
     described_format,
     output_of,
-    schema_format,
     schema_of,
-    schema_tool,
     specs_of,
 )
 
@@ -383,7 +381,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         offered = list(tools or ())
         if chosen == "function_calling":
             answer = schema_tool(plain, strict)
-            name = answer["function"]["name"]
+            name = specs_of([answer])[0].name
             choice = "any" if offered else name
             bound: Any = self.bind_tools([answer, *offered], tool_choice=choice, strict=strict)
             return bound.bind(ls_structured_output_format=told), name
@@ -391,7 +389,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
             raise ConfigurationError(
                 f"method is {chosen!r}; give 'json_schema', 'function_calling' or 'json_mode', or leave it out"
             )
-        form = schema_format(plain, strict) if chosen == "json_schema" else {"type": "json_object"}
+        form = schema_format(plain, strict) if chosen == "json_schema" else dict(JSON_FORMAT)
         bound = self.bind_tools(offered, strict=strict) if offered else self
         return bound.bind(response_format=form, ls_structured_output_format=told), None
 

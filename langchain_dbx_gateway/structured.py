@@ -8,8 +8,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core import exceptions
 from langchain_core.exceptions import OutputParserException
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import ToolCallChunk
+from langchain_core.output_parsers import BaseTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
@@ -26,9 +27,10 @@ __all__ = ["AnswerParser", "Method", "form_of", "with_raw"]
 Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 
 _CUT: Final = ("length", "content_filter", "error")
+_UNSEEN: Final = object()
 
 
-class AnswerParser(BaseCumulativeTransformOutputParser[Any]):
+class AnswerParser(BaseTransformOutputParser[Any]):
     """Reads the object out of an answer, whole or while it grows.
 
     Args:
@@ -57,46 +59,45 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any]):
         """Return the object in an answer; of a partial one, as much of it as there is, or None."""
         message = result[0].message if isinstance(result[0], ChatGeneration) else AIMessage(result[0].text)
         if partial:
-            return self._so_far(message)
+            growth = _Growth(self.tool)
+            growth.add(message)
+            return self._so_far(growth)
         _raise_refusal(message)
         value = self._value(message)
         return None if value is None else self._formed(value, message)
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:  # noqa: A002  # LangChain's own name
-        last, ends = None, _Ends()
-        for parsed in super()._transform(ends.watch(input)):
-            last = parsed
-            yield parsed
-        yield from self._end(ends, last)
+        growth, last = _Growth(self.tool), None
+        for chunk in input:
+            growth.add(chunk)
+            if (parsed := self._so_far(growth)) is not None and parsed != last:
+                last = parsed
+                yield parsed
+        yield from self._end(growth, last)
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:  # noqa: A002  # LangChain's own name
-        last, ends = None, _Ends()
-        async for parsed in super()._atransform(ends.awatch(input)):
-            last = parsed
-            yield parsed
-        for parsed in self._end(ends, last):
+        growth, last = _Growth(self.tool), None
+        async for chunk in input:
+            growth.add(chunk)
+            if (parsed := self._so_far(growth)) is not None and parsed != last:
+                last = parsed
+                yield parsed
+        for parsed in self._end(growth, last):
             yield parsed
 
-    def _end(self, ends: _Ends, last: Any) -> Iterator[Any]:
+    def _end(self, growth: _Growth, last: Any) -> Iterator[Any]:
         """Yield the final object if it is another than the last one; raise where there is none."""
-        if ends.message is not None:
-            final = self.parse_result([ChatGeneration(message=ends.message)])
+        if growth.message is not None:
+            final = self.parse_result([ChatGeneration(message=growth.message)])
             if final is not None and final != last:
                 yield final
 
-    def _so_far(self, message: BaseMessage) -> Any:
+    def _so_far(self, growth: _Growth) -> Any:
         try:
-            value = self._partial_value(message)
+            value = growth.value()
             return None if value is None or (self.form is not None and not value) else self._validated(value)
         except (ValueError, ValidationError, OldValidationError):
-            return None
-
-    def _partial_value(self, message: BaseMessage) -> Any:
-        if self.tool is not None:
-            return self._arguments(message)
-        text = message.text
-        start = text.find("{")
-        return from_json(text[start:], allow_partial="trailing-strings") if start >= 0 else None
+            return None  # not yet a value, or not yet one of the class
 
     def _arguments(self, message: BaseMessage) -> dict[str, Any] | None:
         calls = message.tool_calls if isinstance(message, AIMessage) else []
@@ -136,25 +137,46 @@ class AnswerParser(BaseCumulativeTransformOutputParser[Any]):
         return self.form.parse_obj(value) if issubclass(self.form, OldBaseModel) else value
 
 
-class _Ends:
-    """Adds up a stream that passes through, for its end to be looked at."""
+class _Growth:
+    """An answer as it grows: what of the object there is.
 
-    def __init__(self) -> None:
+    Args:
+        tool: the tool whose arguments are the object; None where the text is.
+    """
+
+    def __init__(self, tool: str | None) -> None:
+        self._tool = tool
         self._chunks: list[Any] = []
+        self._index: Any = _UNSEEN
+        self._json = ""
 
-    def watch(self, stream: Iterator[Any]) -> Iterator[Any]:
-        for chunk in stream:
-            self._chunks.append(chunk)
-            yield chunk
+    def add(self, chunk: str | BaseMessage) -> None:
+        """Take the next piece."""
+        self._chunks.append(chunk)
+        if self._tool is None:
+            self._json += chunk if isinstance(chunk, str) else str(chunk.text)
+        elif isinstance(chunk, AIMessageChunk):
+            for piece in chunk.tool_call_chunks:
+                self._add_arguments(piece)
 
-    async def awatch(self, stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for chunk in stream:
-            self._chunks.append(chunk)
-            yield chunk
+    def _add_arguments(self, piece: ToolCallChunk) -> None:
+        if piece["name"] == self._tool and self._index is _UNSEEN:
+            self._index = piece["index"]
+        if piece["index"] == self._index:
+            self._json += piece["args"] or ""
+
+    def value(self) -> Any:
+        """Return as much of the object as there is; None where it has not begun.
+
+        Raises:
+            ValueError: what there is, is no JSON.
+        """
+        start = self._json.find("{")
+        return from_json(self._json[start:], allow_partial="trailing-strings") if start >= 0 else None
 
     @property
     def message(self) -> BaseMessage | None:
-        """The whole message; None where nothing came, or plain strings."""
+        """The whole message; None where nothing came."""
         first, *others = self._chunks or [None]
         if not isinstance(first, BaseMessage):
             return AIMessage("".join(self._chunks)) if first is not None else None

@@ -10,16 +10,14 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 
 from dbx_gateway.chat import OutputFormat, ToolSpec
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.vendor_forms import cache_mark_of, format_of, tool_of
+from dbx_gateway.vendor_forms import cache_mark_of, format_of, is_format, schema_format, tool_of
 
 __all__ = [
     "Tool",
     "described",
     "described_format",
     "output_of",
-    "schema_format",
     "schema_of",
-    "schema_tool",
     "specs_of",
 ]
 
@@ -42,8 +40,9 @@ def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
         InvalidRequestError: it is none of these; the message names the tool.
     """
     if isinstance(tool, Mapping) and (spec := tool_of(tool)) is not None:
-        as_given = strict is None or spec.native is not None or spec.custom
-        return dict(tool) if as_given else _held(tool, spec, strict=strict)
+        if strict is None or spec.native is not None or spec.custom:
+            return dict(tool)
+        return _held(tool, spec, strict=strict)
     extras = dict(tool.extras or {}) if isinstance(tool, BaseTool) else {}
     if _OWN_DEFINITION in extras:
         return dict(extras[_OWN_DEFINITION])
@@ -91,14 +90,10 @@ def described_format(response_format: Any, strict: bool | None = None) -> Any:  
     Raises:
         InvalidRequestError: it is no form that an answer can have.
     """
-    if response_format is None or (isinstance(response_format, Mapping) and _is_format(response_format)):
+    if response_format is None or (isinstance(response_format, Mapping) and is_format(response_format)):
         format_of(response_format)
         return response_format
     return schema_format(schema_of(response_format, strict), strict)
-
-
-def _is_format(value: Mapping[str, Any]) -> bool:
-    return value.get("type") in ("text", "json_object", "json_schema")
 
 
 def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
@@ -122,7 +117,7 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
 
 def _plain_schema(form: Any) -> dict[str, Any] | None:
     """Return a JSON schema as it is where LangChain's conversion would lose it: one that names no fields."""
-    if not isinstance(form, Mapping) or "properties" in form or {"name", "input_schema", "function"} & form.keys():
+    if not isinstance(form, Mapping) or "properties" in form or "name" in form or tool_of(form) is not None:
         return None
     return {"title": "answer", **form}
 
@@ -132,23 +127,6 @@ def _titled(form: Any) -> Any:
     if not isinstance(form, Mapping) or "properties" not in form or "name" in form:
         return form
     return {"title": "answer", **form}
-
-
-def schema_format(schema: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
-    """Return the object that asks for answers of ``schema``."""
-    named: dict[str, Any] = {"name": str(schema.get("title") or "answer"), "schema": dict(schema)}
-    return {"type": "json_schema", "json_schema": named | ({} if strict is None else {"strict": strict})}
-
-
-def schema_tool(schema: Mapping[str, Any], strict: bool | None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
-    """Return the tool whose arguments are an object of ``schema``."""
-    said = ("title", "description")
-    function: dict[str, Any] = {
-        "name": str(schema.get("title") or "answer"),
-        "description": str(schema.get("description") or ""),
-        "parameters": {name: value for name, value in schema.items() if name not in said},
-    }
-    return {"type": "function", "function": function | ({} if strict is None else {"strict": strict})}
 
 
 def output_of(response_format: Any) -> OutputFormat | None:

@@ -99,7 +99,9 @@ class DbxGateway(Connection, FunctionCallingLLM):
 
     def to_payload(self) -> dict[str, Any]:
         """Return what traces show of this object: the model and how it is asked, no secret."""
-        return super().to_payload() | {"model": self.model, "temperature": self.temperature}
+        inherited = getattr(super(), "to_payload", dict)  # LlamaIndex's older versions have none
+        own = {"class_name": self.class_name(), "model": self.model, "temperature": self.temperature}
+        return {**inherited(), **own}
 
     # --- the eight ways to ask -----------------------------------------------------------------------------------
 

@@ -216,7 +216,7 @@ class Plan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
     outgoing: Outgoing
-    body: JsonObject
+    body: JsonObject = field(repr=False)
     context: Context
     reading: Reading
     asked: Asked

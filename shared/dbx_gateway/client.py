@@ -250,6 +250,9 @@ class Client(_Base):
             except StopIteration as end:
                 result: T = end.value
                 return result
+            except DbxGatewayError as error:
+                self._credentials.mask_error(error)
+                raise
             match action:
                 case AskPlace():
                     outcome = self._place()
@@ -349,6 +352,7 @@ class Client(_Base):
         finally:
             lease.release()
         if live.stream.failure is not None:
+            self._credentials.mask_error(live.stream.failure)
             raise live.stream.failure
 
 
@@ -388,7 +392,8 @@ class AsyncClient(_Base):
     ) -> AsyncGenerator[Event]:
         """Yield the model's answer as it comes; see :meth:`Client.stream`. Close it (``aclosing``) when leaving early."""
         call, request = self._chat(messages, _parts(tools, tool_choice, output, metadata), options, stream=True)
-        return _AsyncEvents(lambda: self._drive(call.chat(request)), self._read, request)
+        mask = self._credentials.mask_error
+        return _AsyncEvents(lambda: self._drive(call.chat(request)), self._read, mask, request)
 
     async def embed(self, texts: Sequence[str], *, dimensions: int | None = None, **options: Any) -> Embeddings:
         """Return one vector for each text, in order, a few batches at once; see :meth:`Client.embed`."""
@@ -441,6 +446,9 @@ class AsyncClient(_Base):
             except StopIteration as end:
                 result: T = end.value
                 return result
+            except DbxGatewayError as error:
+                self._credentials.mask_error(error)
+                raise
             match action:
                 case AskPlace():
                     outcome = Place(await self._credentials.host_async(), self._credentials.identity)
@@ -532,6 +540,7 @@ class _AsyncEvents(AsyncStream[Event]):
     Args:
         begin: makes the call; awaited when the first event is asked for.
         read: reads on in a stream that has begun.
+        mask: takes credentials out of an error.
         request: what is asked.
     """
 
@@ -539,11 +548,13 @@ class _AsyncEvents(AsyncStream[Event]):
         self,
         begin: Callable[[], Awaitable[Answered]],
         read: Callable[[Live], Awaitable[list[Event]]],
+        mask: Callable[[DbxGatewayError], None],
         request: ChatRequest,
     ) -> None:
         super().__init__()
         self._begin = begin
         self._read_on = read
+        self._mask = mask
         self._request = request
         self._answered: Answered | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -561,6 +572,7 @@ class _AsyncEvents(AsyncStream[Event]):
         await _let_end_async(live)
         await self.aclose()
         if live.stream.failure is not None:
+            self._mask(live.stream.failure)
             raise live.stream.failure
         return None
 
@@ -581,7 +593,7 @@ class _AsyncEvents(AsyncStream[Event]):
 def _credentials_of(settings: Settings) -> Credentials:
     given: dict[str, Any] = {"workspace_client": settings.workspace_client, "sdk_config": settings.sdk_config}
     if settings.token is not None:
-        given["token"] = settings.token.get_secret_value()
+        given["token"] = settings.token
     if settings.lost:
         given = {"lost": settings.lost[0]}
     return resolve(

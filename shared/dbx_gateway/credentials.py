@@ -13,10 +13,13 @@ import os
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
+
+from pydantic import SecretStr
 
 from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError
 from dbx_gateway.hosts import normalise_host, origin_of
@@ -27,6 +30,15 @@ __all__ = ["Credentials", "Granted", "SdkCredentials", "StaticCredentials", "Unu
 
 PATIENCE: Final = 30.0
 """Seconds to wait for a credential that blocks: a command line tool, or a token endpoint that does not answer."""
+
+_REMEMBERED: Final = 16
+"""Secrets that are masked at the same time: those of the latest sign-ins."""
+
+_SECRET_HEADERS: Final = ("authorization", "token", "secret", "key")
+"""What a header's name has in it whose value proves who asks; others name a workspace."""
+
+_SHORTEST_SECRET: Final = 6
+"""Characters; anything shorter would be masked in the middle of words."""
 
 _SALT: Final = os.urandom(16)
 
@@ -66,6 +78,7 @@ class Credentials(ABC):
     """
 
     def __init__(self, names: Names, *, source: str, identity: str, given: str | None = None) -> None:
+        self._secrets: deque[str] = deque(maxlen=_REMEMBERED)
         self._names = names
         self._given = given
         self.source = source
@@ -103,6 +116,28 @@ class Credentials(ABC):
         """Return what :meth:`host` returns without blocking the event loop."""
         return (await self.fetch_async()).host
 
+    def remember(self, granted: Granted) -> Granted:
+        """Return ``granted``, whose secrets are masked from now on wherever a server repeats them."""
+        for name, value in granted.headers.items():
+            secret = value.rpartition(" ")[2]
+            names_a_secret = any(word in name.lower() for word in _SECRET_HEADERS)
+            if names_a_secret and len(secret) >= _SHORTEST_SECRET and secret not in self._secrets:
+                self._secrets.append(secret)
+        return granted
+
+    def mask(self, text: str) -> str:
+        """Return ``text`` without the secrets that these credentials have given out."""
+        for secret in tuple(self._secrets):
+            text = text.replace(secret, "***")
+        return text
+
+    def mask_error(self, error: DbxGatewayError) -> None:
+        """Take out of ``error`` what a server has repeated of these credentials."""
+        for name, value in vars(error).items():
+            if isinstance(value, str):
+                setattr(error, name, self.mask(value))
+        error.args = tuple(self.mask(value) if isinstance(value, str) else value for value in error.args)
+
     def __repr__(self) -> str:
         return f"<credentials from {self.source}>"
 
@@ -122,16 +157,19 @@ class StaticCredentials(Credentials):
     def __init__(
         self,
         host: str,
-        token: str,
+        token: SecretStr,
         names: Names,
         *,
         source: str,
         given: str | None = None,
         workspace_id: str | None = None,
     ) -> None:
-        checked = _checked_token(token, source)
+        _check_token(token, source)
+        checked = token.get_secret_value().strip()
         super().__init__(names, source=source, identity=f"bearer:{_fingerprint(checked)}", given=given)
-        self._granted = Granted({"Authorization": f"Bearer {checked}", **_workspace_header(workspace_id)}, host)
+        authorization = {"Authorization": f"Bearer {checked}"}
+        self.remember(Granted(authorization, host))
+        self._granted = Granted({**authorization, **_workspace_header(workspace_id)}, host)
 
     def fetch(self, refused: Granted | None = None) -> Granted:  # noqa: ARG002  # nothing else can be granted
         """Return the token's header."""
@@ -239,7 +277,7 @@ class SdkCredentials(Credentials):
                 if sign_in.config is None or sign_in.generation == stale:
                     sign_in.config = self._open()
                     sign_in.generation = next(_generations)
-                granted = _granted(sign_in.config, sign_in.generation)
+                granted = self.remember(_granted(sign_in.config, sign_in.generation))
         except DbxGatewayError as error:
             failure = error
         except Exception as error:  # noqa: BLE001  # whatever the SDK raises is told to the caller as one of ours
@@ -281,7 +319,7 @@ os.register_at_fork(after_in_child=_after_fork)
 def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
     *,
     host: str | None = None,
-    token: str | None = None,
+    token: str | SecretStr | None = None,
     config_profile: str | None = None,
     workspace_client: Any = None,
     sdk_config: Any = None,
@@ -312,7 +350,8 @@ def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
     Raises:
         ConfigurationError: two credentials contradict each other, or a host or token is malformed.
     """
-    variables = os.environ if environ is None else environ
+    variables = _Variables(os.environ if environ is None else environ)
+    token = SecretStr(token) if isinstance(token, str) else token  # so that no frame of an error shows it
     names = Names(None if host is None else normalise_host(host), config_profile, endpoint_url, surface, api)
     if lost is not None:
         return _loaded(names, f"{lost}=")
@@ -344,7 +383,7 @@ def _of_object(config: SdkConfig, what: str, names: Names) -> Credentials:
     return SdkCredentials(lambda: config, names, host, source=what, identity=identity, given=what)
 
 
-def _of_token(token: str, names: Names, variables: Mapping[str, str]) -> Credentials:
+def _of_token(token: SecretStr, names: Names, variables: Mapping[str, str]) -> Credentials:
     host = _origin_host(names.endpoint_url) or names.host or _environment_host(variables)
     if host is None:
         problem = "token= was given without a host; give host=, or set DATABRICKS_HOST"
@@ -375,7 +414,7 @@ def _of_chain(names: Names, variables: Mapping[str, str]) -> Credentials:
 
 
 def _of_environment(names: Names, variables: Mapping[str, str]) -> Credentials:
-    url, key = variables.get("DBX_GATEWAY_API_URL"), variables.get("DBX_GATEWAY_API_KEY")
+    url, key = variables.get("DBX_GATEWAY_API_URL"), _secret(variables, "DBX_GATEWAY_API_KEY")
     chosen = [name for name in (names.surface, names.api, names.endpoint_url) if name not in (None, "auto")]
     if url and key and not chosen:
         origin = _origin_host(url) or ""
@@ -388,7 +427,7 @@ def _of_environment(names: Names, variables: Mapping[str, str]) -> Credentials:
             "DBX_GATEWAY_API pair",
             f"DBX_GATEWAY_API_{there} is set without DBX_GATEWAY_API_{missing} and is not used; set both or neither",
         )
-    host, token = _environment_host(variables), variables.get("DATABRICKS_TOKEN")
+    host, token = _environment_host(variables), _secret(variables, "DATABRICKS_TOKEN")
     if host is not None and token and not any(variables.get(name) for name in CREDENTIAL_VARIABLES):
         return StaticCredentials(
             host,
@@ -423,15 +462,42 @@ def _workspace_header(workspace_id: object) -> dict[str, str]:
     return {"X-Databricks-Workspace-Id": workspace_id} if isinstance(workspace_id, str) and workspace_id else {}
 
 
-def _checked_token(token: str, source: str) -> str:
-    """Return the token without blanks around it; a malformed one would end up in the error of the HTTP library."""
-    text = token.strip()
-    if not text or not text.isascii() or any(character.isspace() or not character.isprintable() for character in text):
+class _Variables(Mapping[str, str]):
+    """Variables of the environment, which no frame of an error shows."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def _secret(variables: Mapping[str, str], name: str) -> SecretStr | None:
+    """Return a variable's value so that no frame of an error shows it; None where it is empty."""
+    return SecretStr(variables[name]) if variables.get(name) else None
+
+
+def _check_token(token: SecretStr, source: str) -> None:
+    """Refuse a malformed token, which would end up in the error of the HTTP library.
+
+    Raises:
+        ConfigurationError: it is empty, or holds what no token does, blanks around it apart.
+    """
+    if not _is_token(token.get_secret_value().strip()):
         raise ConfigurationError(
             f"the token from {source} is empty or holds blanks or characters no token has; give the token alone, "
             "without 'Bearer'"
         )
-    return text
+
+
+def _is_token(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text != "" and not any(one.isspace() for one in text)
 
 
 def _fingerprint(*secrets: str) -> str:

@@ -8,13 +8,11 @@ have held the lock.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
-from inspect import GEN_RUNNING, getgeneratorstate
+from collections.abc import Callable, Mapping
 
 import httpx
 
@@ -37,16 +35,11 @@ class Lease:
 
     def __init__(self, response: httpx.Response, stop: Callable[[], None]) -> None:
         self.response = response
-        self.chunks = _chunks(response)
+        self.chunks = response.iter_bytes()
         self.stops = [stop]
         self._pid = os.getpid()
         # Holds the HTTP library's own generators too: they close the answer when the collector finds them.
         _held.add(self)
-
-    @property
-    def is_being_read(self) -> bool:
-        """Whether a thread waits for the body."""
-        return getgeneratorstate(self.chunks) == GEN_RUNNING
 
     def release(self) -> None:
         """Close the answer, at once; what takes a lock waits for the next use where it is not safe now."""
@@ -62,10 +55,6 @@ class Lease:
             for stop in self.stops:
                 stop()
             self.response.close()
-
-
-def _chunks(response: httpx.Response) -> Generator[bytes]:
-    yield from response.iter_bytes()
 
 
 def settle() -> None:
@@ -99,14 +88,5 @@ def _start_anew() -> None:
     _collecting.clear()
 
 
-def _end() -> None:
-    """Close what is open while the threads still run: one that the end of Python stops may hold the lock."""
-    settle()
-    for lease in list(_held):
-        if not lease.is_being_read:
-            lease.release()
-
-
-atexit.register(_end)
 gc.callbacks.append(_note_collection)
 os.register_at_fork(after_in_child=_start_anew)

@@ -66,7 +66,8 @@ class SingleFlight:
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, Future[Any]] = {}
-        self._lock = threading.Lock()
+        # Reentrant: the collector may find a caller that will not return, here, and land its flight.
+        self._lock = threading.RLock()
 
     def join(self, key: Hashable) -> tuple[Future[Any], bool]:
         """Return the flight of ``key``, and whether the caller is the one to carry it out (and must then land it)."""

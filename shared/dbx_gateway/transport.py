@@ -74,8 +74,8 @@ class Outgoing:
 
     method: str
     url: str
-    headers: Mapping[str, str]
-    content: bytes | None = None
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
     timeout: httpx.Timeout = field(default_factory=lambda: CONTROL_TIMEOUT)
     deadline: Deadline = NO_DEADLINE
     asked: str = ""
@@ -87,8 +87,8 @@ class Reply:
     """A whole answer: status, headers (names in lower case) and body."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class SyncTransport:
@@ -276,17 +276,25 @@ def failure(error: Exception, request: Outgoing, response: httpx.Response | None
     """Return the typed error for a request that got no answer, or whose answer broke off.
 
     ``error_code`` says at which step: ``connect``, ``pool``, ``read``, ``write`` or ``protocol``; or which limit of the
-    call was reached: ``total`` or ``idle``. The request that ``error`` holds loses its headers, for it becomes the cause
-    of the typed error and must hold no credential.
+    call was reached: ``total`` or ``idle``. ``error`` becomes the cause of the typed error and must hold no credential
+    and no prompt: its request loses headers and body, and its frames go, in which the HTTP library has both.
     """
     if isinstance(error, httpx.HTTPError):
         error.request = httpx.Request(request.method, request.url)
+    _forget_frames(error)
     idle, silence = request.deadline.idle, request.timeout.read
     if request.deadline.passed:
         return overdue(request, response)
     if isinstance(error, httpx.ReadTimeout) and idle is not None and (silence is None or idle < silence):
         return silent(request, response)
     return _answered(_failure(error, request), response)
+
+
+def _forget_frames(error: BaseException) -> None:
+    cause: BaseException | None = error
+    while cause is not None and cause.__traceback__ is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
 
 
 def _failure(error: Exception, request: Outgoing) -> DbxGatewayError:

@@ -33,7 +33,19 @@ from dbx_gateway.chat import (
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.parts import blob_of_url
 
-__all__ = ["cache_hint_of", "cache_mark_of", "choice_of", "format_of", "is_one_call_at_a_time", "part_of", "tool_of"]
+__all__ = [
+    "JSON_FORMAT",
+    "cache_hint_of",
+    "cache_mark_of",
+    "choice_of",
+    "format_of",
+    "is_format",
+    "is_one_call_at_a_time",
+    "part_of",
+    "schema_format",
+    "schema_tool",
+    "tool_of",
+]
 
 _Object: TypeAlias = Mapping[str, Any]
 
@@ -54,7 +66,7 @@ def _object(value: Any) -> _Object:
 
 
 def _list(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    return [*cast("Sequence[Any]", value)] if isinstance(value, list) else []
 
 
 # Content
@@ -412,6 +424,9 @@ def _no_choice(choice: Any) -> InvalidRequestError:
 
 # Answer format
 
+JSON_FORMAT: Final[Mapping[str, str]] = {"type": "json_object"}
+"""The ``response_format`` that asks for any JSON object."""
+
 
 def format_of(wanted: Any) -> OutputFormat | None:
     """Return a ``response_format`` of the OpenAI or Anthropic apis; None for plain text.
@@ -436,12 +451,37 @@ def format_of(wanted: Any) -> OutputFormat | None:
             )
 
 
+def is_format(value: _Object) -> bool:
+    """Whether an object is a ``response_format``, and not a schema."""
+    return value.get("type") in ("text", "json_object", "json_schema")
+
+
+def schema_format(schema: _Object, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # a setting of the api
+    """Return the ``response_format`` that asks for objects of ``schema``, under its title."""
+    named: dict[str, Any] = {"name": _title_of(schema), "schema": dict(schema)}
+    return {"type": "json_schema", "json_schema": named | ({} if strict is None else {"strict": strict})}
+
+
+def schema_tool(schema: _Object, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # a setting of the api
+    """Return the tool whose arguments are an object of ``schema``, under its title."""
+    function: dict[str, Any] = {
+        "name": _title_of(schema),
+        "description": str(schema.get("description") or ""),
+        "parameters": {name: value for name, value in schema.items() if name not in ("title", "description")},
+    }
+    return {"type": "function", "function": function | ({} if strict is None else {"strict": strict})}
+
+
+def _title_of(schema: _Object) -> str:
+    return str(schema.get("title") or "answer")
+
+
 def _schema_format(named: _Object) -> OutputFormat:
     schema = dict(_object(named["schema"]))
     return OutputFormat(
         kind="json_schema",
         schema=schema,
-        name=str(named.get("name") or schema.get("title") or "answer"),
+        name=str(named.get("name") or _title_of(schema)),
         description=named.get("description"),
         strict=named.get("strict"),
     )

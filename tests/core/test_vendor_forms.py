@@ -25,7 +25,17 @@ from dbx_gateway.chat import (
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.profiles import profile_of
 from dbx_gateway.requests import check_media
-from dbx_gateway.vendor_forms import cache_mark_of, choice_of, format_of, is_one_call_at_a_time, part_of, tool_of
+from dbx_gateway.vendor_forms import (
+    cache_mark_of,
+    choice_of,
+    format_of,
+    is_format,
+    is_one_call_at_a_time,
+    part_of,
+    schema_format,
+    schema_tool,
+    tool_of,
+)
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 MARK = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
@@ -126,6 +136,17 @@ def test_one_call_at_a_time_in_anthropics_words():
 )
 def test_formats(wanted, output):
     assert format_of(wanted) == output
+
+
+@pytest.mark.parametrize("strict", [None, True])
+def test_a_schema_becomes_a_format_or_a_tool_and_is_read_back(strict):
+    titled = {"title": "T", "description": "d", **SCHEMA}
+
+    assert is_format(schema_format(titled, strict))
+    assert format_of(schema_format(titled, strict)) == OutputFormat(
+        kind="json_schema", name="T", schema=titled, strict=strict
+    )
+    assert tool_of(schema_tool(titled, strict)) == ToolSpec(name="T", description="d", parameters=SCHEMA, strict=strict)
 
 
 def test_a_format_that_nothing_understands_is_refused():

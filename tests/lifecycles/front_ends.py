@@ -84,7 +84,7 @@ class Core(FrontEnd):
         return list((await self.async_client.embed(texts, model=EMBEDDINGS)).vectors)
 
     def said(self, item):
-        from dbx_gateway import TextDelta
+        from dbx_gateway.events import TextDelta
 
         return item.text if isinstance(item, TextDelta) else ""
 

@@ -101,29 +101,6 @@ thread.join()
 }
 
 
-IN_THE_POOL = """
-import time
-from dbx_gateway import transport
-
-def stay():
-    (client,) = transport._clients.values()
-    while True:
-        with client._transport._pool._optional_thread_lock:
-            inside.set()
-            time.sleep(0.05)
-
-stream, inside = begun(), threading.Event()
-threading.Thread(target=stay, daemon=True).start()
-assert inside.wait(20)
-"""
-
-
-def test_a_program_ends_though_a_background_thread_is_stopped_in_the_pool(host, run):
-    done = run(f"{BEGIN}\n{IN_THE_POOL}\nprint('done', flush=True)", host.url, "core", TOKEN)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(
     ("case", "status"),
     [

@@ -111,6 +111,8 @@ def with_block(block):
 @pytest.mark.parametrize(
     ("model", "block", "told"),
     [
+        (LLAMA, ImageBlock(url="https://example.com/a.png"), "image"),
+        (LLAMA, DocumentBlock(data=b"%PDF-1.4", document_mimetype="application/pdf"), "PDF"),
         (CLAUDE, AudioBlock(audio=WAV, format="wav"), "audio"),
         (CLAUDE, VideoBlock(video=b"\0\0\0\x18ftypmp42", video_mimetype="video/mp4"), "video"),
         (GPT, VideoBlock(video=b"\0\0\0\x18ftypmp42", video_mimetype="video/mp4"), "video"),

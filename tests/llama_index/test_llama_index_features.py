@@ -168,8 +168,6 @@ def test_a_rate_limiter_is_asked_before_each_call(make_llm):
             self.asked += 1
 
     limiter, llm = Counting(), make_llm()
-    if "rate_limiter" not in DbxGateway.model_fields:  # LlamaIndex before 0.14.14 has none
-        return
     llm.__dict__["rate_limiter"] = limiter
 
     llm.chat(HELLO)

@@ -292,9 +292,13 @@ def _closes(tool: AskedTool) -> bool:
 
 
 def _until_closing(ask: Ask, user: str, closing: AskedTool) -> list[AskedTool]:
-    """Call the other tools first, and with their results, or with nothing to call them for, the one that ends it."""
+    """Call the other tools first, and with their results, or with nothing to call them for, the one that ends it.
+
+    That one is also called first where the user names it and no other.
+    """
     others = tuple(tool for tool in ask.tools if not _closes(tool))
-    due = _results(ask.turns) or "[no tools]" in user or not user or not others
+    asked_for = _is_named(closing.name, user) and not any(_is_named(tool.name, user) for tool in others)
+    due = _results(ask.turns) or "[no tools]" in user or not user or not others or asked_for
     return [closing] if due else _picked(others, user)
 
 

@@ -1,0 +1,105 @@
+"""One object in one event loop after another, in two at once, and in many threads."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from lifecycles.leftovers import descriptors, other_tasks, settled, threads
+
+from dbx_gateway.transport import close_connections
+
+TEXTS = ["a", "b", "c"]
+
+
+async def talk(one, text: str) -> None:
+    """Do everything that can be done from an event loop, and check what comes."""
+    assert await one.aask(text) == f"You said: {text}"
+    assert "".join([one.said(item) async for item in await one.astream(text)]) == f"You said: {text}"
+    assert len(await one.avectors(TEXTS)) == 3
+
+
+@pytest.fixture
+def leaves_nothing():
+    gc.collect()
+    before, running = descriptors(), threads()
+    yield
+    close_connections()
+    settled(before, running)
+
+
+def test_one_object_works_in_ten_event_loops_one_after_another(front, fields, leaves_nothing):
+    one = front(**fields)
+
+    async def main(number: int) -> None:
+        await talk(one, f"Hello {number}")
+        assert other_tasks() == set()
+
+    for number in range(10):
+        asyncio.run(main(number))
+
+
+def test_one_object_works_in_two_event_loops_at_once(front, fields, leaves_nothing):
+    one = front(**fields)
+    together = threading.Barrier(2)
+
+    async def main(number: int) -> None:
+        await asyncio.to_thread(together.wait, 20)
+        await asyncio.gather(*(talk(one, f"Hello {number} {turn}") for turn in range(5)))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda number: asyncio.run(main(number)), range(2), timeout=60))
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*:pytest.PytestUnraisableExceptionWarning")
+def test_one_object_works_in_an_event_loop_whose_predecessor_was_never_shut_down(front, fields):
+    """What such a loop leaves open is Python's to report; the next loop does not stumble over it."""
+    one = front(**fields)
+    for number in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(talk(one, f"Hello {number}"))
+        loop.close()
+    asyncio.run(talk(one, "Hello again"))
+    gc.collect()
+
+
+def test_a_stream_begun_in_one_loop_can_be_left_while_another_runs(front, host):
+    one = front(**host.fields())
+
+    async def begun():
+        stream = await one.astream("Hello")
+        await anext(stream)
+        return stream
+
+    asyncio.run(begun())
+    asyncio.run(begun())
+    gc.collect()
+    host.wait_for("open", 0)
+    assert host.begun == 2
+
+
+def test_thirty_two_threads_make_four_calls_each_with_one_object(front, fields, leaves_nothing):
+    one = front(**fields)
+    together = threading.Barrier(32)
+
+    def work(number: int) -> None:
+        together.wait(30)
+        text = f"Hello {number}"
+        assert one.ask(text) == f"You said: {text}"
+        assert "".join(one.said(item) for item in one.stream(text)) == f"You said: {text}"
+        assert len(one.vectors([text])) == 1
+        asyncio.run(talk(one, text)) if number % 8 == 0 else one.ask(text)
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(work, range(32), timeout=60))
+
+
+async def test_sync_calls_work_inside_a_running_loop_beside_async_ones(front, fields):
+    one = front(**fields)
+    assert one.ask("Hello") == "You said: Hello"
+    await talk(one, "Hello")
+    assert "".join(one.said(item) for item in one.stream("Hello")) == "You said: Hello"
+    await talk(one, "Hello")
