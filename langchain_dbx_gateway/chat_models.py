@@ -24,7 +24,7 @@ from dbx_gateway.client import AsyncClient, Client
 from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.profiles import profile_of
-from dbx_gateway.settings import Lost, Settings, SettingsFields, misfit, named_values
+from dbx_gateway.settings import Lost, Settings, SettingsFields, misfit, named_values, veiled
 from dbx_gateway.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
 from dbx_gateway.version import __version__
 from langchain_dbx_gateway.answers import PROVIDER, answer_messages
@@ -73,6 +73,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
     _clients: tuple[Client, AsyncClient] | None = PrivateAttr(default=None)
 
     def __init__(self, **fields: Any) -> None:
+        fields = veiled(fields)
         try:
             super().__init__(**fields)
         except ValidationError as error:

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from dbx_gateway.client import AsyncClient, Client
 from dbx_gateway.embeddings import Embeddings as Vectors
-from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values
+from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values, veiled
 from langchain_dbx_gateway.errors import translated
 
 __all__ = ["DbxGatewayEmbeddings"]
@@ -43,6 +43,7 @@ class DbxGatewayEmbeddings(SettingsFields, Embeddings):
     _clients: tuple[Client, AsyncClient] | None = PrivateAttr(default=None)
 
     def __init__(self, **fields: Any) -> None:
+        fields = veiled(fields)
         try:
             super().__init__(**fields)
         except ValidationError as error:

@@ -9,7 +9,7 @@ from llama_index.core import __version__ as core_version
 from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
 
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values
+from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values, veiled
 
 if TYPE_CHECKING:
     from dbx_gateway.client import AsyncClient, Client
@@ -52,6 +52,7 @@ class Connection(SettingsFields):
     _lost: tuple[str, ...] = PrivateAttr(default=())
 
     def __init__(self, **fields: Any) -> None:
+        fields = veiled(fields)
         try:
             super().__init__(**fields)
         except ValidationError as error:

@@ -29,7 +29,7 @@ from dbx_gateway.leases import Lease
 from dbx_gateway.notices import warn_once
 from dbx_gateway.observations import Observations, shared_observations
 from dbx_gateway.profiles import profile_of
-from dbx_gateway.settings import Settings
+from dbx_gateway.settings import Settings, veiled
 from dbx_gateway.transport import (
     GRACE,
     AsyncTransport,
@@ -71,6 +71,7 @@ class _Base:
         product: str = "",
         **fields: Any,
     ) -> None:
+        fields = veiled(fields)
         self.settings = self._given = settings if settings is not None else Settings.of(fields)
         self._observations = observations
         self._product = product

@@ -41,6 +41,7 @@ __all__ = [
     "named_values",
     "reasoning_config",
     "timeout_of",
+    "veiled",
 ]
 
 ALIASES: Final[Mapping[str, str]] = {
@@ -359,6 +360,14 @@ CALL_OPTIONS: Final = frozenset(Settings.model_fields) - {
     "http_async_client",
 }
 """Settings that one call may change; the others say as whom and through which connection, and belong to an object."""
+
+
+def veiled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``fields`` with a token that is a plain text made one that no frame of an error shows."""
+    tokens = {"token", *(alias for alias, name in ALIASES.items() if name == "token")}
+    return {
+        name: SecretStr(value) if name in tokens and isinstance(value, str) else value for name, value in fields.items()
+    }
 
 
 def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from llama_index.core.llms import ChatMessage, MessageRole
 from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.program.utils import process_streaming_objects
+from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from llama_index_families import AGENT_WARNINGS, CLAUDE, GPT, LLAMA, NATIVE
 from llama_index_families import GEMINI as GEMINI_MODEL
@@ -46,6 +47,12 @@ class City(BaseModel):
 
     name: str
     people: int
+
+
+class Word(BaseModel):
+    """One field."""
+
+    text: str
 
 
 class Answer(BaseModel):
@@ -257,10 +264,12 @@ def test_a_program_streams_objects_that_grow(make_llm, model):
 
 
 @EACH_MODEL
-def test_a_program_with_a_single_field_is_not_silently_empty(make_llm, model):
-    program = FunctionCallingProgram.from_defaults(Answer, prompt_template_str='Say "blue".', llm=make_llm(model))
+def test_an_object_with_a_single_field_is_not_silently_empty(make_llm, model):
+    llm = make_llm(model)
+    program = FunctionCallingProgram.from_defaults(Word, prompt_template_str='Say "blue".', llm=llm)
 
-    assert program().text != "nothing"
+    assert program() == Word(text="blue")
+    assert llm.structured_predict(Answer, PromptTemplate('Say "blue".')) == Answer(text="blue")
 
 
 @EACH_MODEL

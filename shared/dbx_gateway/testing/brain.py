@@ -292,13 +292,9 @@ def _closes(tool: AskedTool) -> bool:
 
 
 def _until_closing(ask: Ask, user: str, closing: AskedTool) -> list[AskedTool]:
-    """Call the other tools first, and with their results, or with nothing to call them for, the one that ends it.
-
-    That one is also called first where the user names it and no other.
-    """
+    """Call the other tools first, and with their results, or with nothing to call them for, the one that ends it."""
     others = tuple(tool for tool in ask.tools if not _closes(tool))
-    asked_for = _is_named(closing.name, user) and not any(_is_named(tool.name, user) for tool in others)
-    due = _results(ask.turns) or "[no tools]" in user or not user or not others or asked_for
+    due = _results(ask.turns) or "[no tools]" in user or not user or not others
     return [closing] if due else _picked(others, user)
 
 
