@@ -18,11 +18,25 @@ class DbxGatewayEmbedding(Connection, BaseEmbedding):
 
     Constructing one needs no network and no credentials.
 
-    Example:
-        >>> DbxGatewayEmbedding(model="databricks-gte-large-en").get_query_embedding("tables")  # doctest: +SKIP
+    Args:
+        model: name of the serving endpoint or model service; ``model_name`` is the same.
+        dimensions: length of the vectors, for models that offer several.
+        query_instruction, text_instruction: texts to put in front, for models that want them.
+        embed_batch_size: texts that LlamaIndex gives at once; what the model takes at once is kept to in any case.
+        **others: the other settings of ``dbx_gateway.Settings`` (``host``, ``token``, ``timeout``, …) and LlamaIndex's own.
 
     Raises:
         ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
+
+    Examples:
+        `pip install 'dbx-gateway[llama-index]'`
+
+        ```python
+        from llama_index.core import Settings
+        from llama_index_dbx_gateway import DbxGatewayEmbedding
+
+        Settings.embed_model = DbxGatewayEmbedding(model="databricks-gte-large-en")
+        ```
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())

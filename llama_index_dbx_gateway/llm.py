@@ -58,12 +58,34 @@ class DbxGateway(Connection, FunctionCallingLLM):
 
     Constructing one needs no network and no credentials, and neither does ``metadata``.
 
-    Example:
-        >>> llm = DbxGateway(model="databricks-claude-sonnet-4-5")  # doctest: +SKIP
-        >>> llm.complete("What is a lakehouse?").text  # doctest: +SKIP
+    Args:
+        model: name of the serving endpoint or model service: ``databricks-…``, ``system.ai.…`` or your own.
+        temperature: sent only if given, like all that shapes an answer (``top_p``, ``stop``, ``seed``, …).
+        max_tokens: tokens of the answer at most, reasoning included.
+        reasoning_effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``.
+        thinking: True, False, ``"auto"`` or a budget in tokens.
+        host, token, config_profile, workspace_client: whom to sign in as and where; by default as every Databricks tool.
+        surface: ``auto``, ``ai-gateway`` or ``model-serving``.
+        context_window, is_function_calling_model: what is known of the model, overridden.
+        **others: the other settings of ``dbx_gateway.Settings``, and LlamaIndex's own (``system_prompt``,
+            ``callback_manager``, ``pydantic_program_mode``, …).
 
     Raises:
         ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
+
+    Examples:
+        `pip install 'dbx-gateway[llama-index]'`
+
+        ```python
+        from llama_index.core.agent.workflow import FunctionAgent
+        from llama_index_dbx_gateway import DbxGateway
+
+        llm = DbxGateway(model="databricks-claude-sonnet-4-5")
+        print(llm.complete("What is a lakehouse?"))
+
+        agent = FunctionAgent(llm=llm, tools=[add])
+        print(await agent.run("What is 2 plus 3?"))
+        ```
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())

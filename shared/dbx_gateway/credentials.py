@@ -78,7 +78,7 @@ class Credentials(ABC):
     """
 
     def __init__(self, names: Names, *, source: str, identity: str, given: str | None = None) -> None:
-        self._secrets: deque[str] = deque(maxlen=_REMEMBERED)
+        self._secrets: deque[SecretStr] = deque(maxlen=_REMEMBERED)
         self._names = names
         self._given = given
         self.source = source
@@ -119,7 +119,7 @@ class Credentials(ABC):
     def remember(self, granted: Granted) -> Granted:
         """Return ``granted``, whose secrets are masked from now on wherever a server repeats them."""
         for name, value in granted.headers.items():
-            secret = value.rpartition(" ")[2]
+            secret = SecretStr(value.rpartition(" ")[2])
             names_a_secret = any(word in name.lower() for word in _SECRET_HEADERS)
             if names_a_secret and len(secret) >= _SHORTEST_SECRET and secret not in self._secrets:
                 self._secrets.append(secret)
@@ -128,7 +128,7 @@ class Credentials(ABC):
     def mask(self, text: str) -> str:
         """Return ``text`` without the secrets that these credentials have given out."""
         for secret in tuple(self._secrets):
-            text = text.replace(secret, "***")
+            text = text.replace(secret.get_secret_value(), "***")
         return text
 
     def mask_error(self, error: DbxGatewayError) -> None:

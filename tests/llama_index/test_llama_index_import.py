@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +22,9 @@ sys.addaudithook(lambda event, _: sys.exit(event) if event in ("socket.connect",
 import llama_index_dbx_gateway
 llama_index_dbx_gateway.DbxGateway(model="m").metadata
 llama_index_dbx_gateway.DbxGatewayEmbedding(model="m")
-print([name for name in ("databricks.sdk", "openai", "anthropic", "starlette", "uvicorn") if name in sys.modules])
+unwanted = ("databricks.sdk", "openai", "anthropic", "google.genai", "starlette", "uvicorn")
+unwanted += ("dbx_gateway.client", "dbx_gateway.transport")
+print([name for name in unwanted if name in sys.modules])
 """
 
 
@@ -42,6 +47,17 @@ def test_a_broken_llama_index_is_reported_as_what_it_is():
 
 
 def test_importing_loads_no_vendor_and_no_sdk():
+    """Nor what only a call needs: the clients."""
     done = run(LOADED)
 
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_llama_hub_is_told_where_the_classes_are():
+    """As LlamaIndex's own integrations tell it, in pyproject.toml."""
+    project = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    told = project["tool"]["llamahub"]
+
+    module = importlib.import_module(told["import_path"])
+
+    assert set(told["class_authors"]) == set(module.__all__)
