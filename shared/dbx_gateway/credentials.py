@@ -164,10 +164,10 @@ class StaticCredentials(Credentials):
         given: str | None = None,
         workspace_id: str | None = None,
     ) -> None:
+        identity = f"bearer:{_fingerprint(token.get_secret_value().strip())}"
+        super().__init__(names, source=source, identity=identity, given=given)
         _check_token(token, source)
-        checked = token.get_secret_value().strip()
-        super().__init__(names, source=source, identity=f"bearer:{_fingerprint(checked)}", given=given)
-        authorization = {"Authorization": f"Bearer {checked}"}
+        authorization = {"Authorization": f"Bearer {token.get_secret_value().strip()}"}
         self.remember(Granted(authorization, host))
         self._granted = Granted({**authorization, **_workspace_header(workspace_id)}, host)
 
