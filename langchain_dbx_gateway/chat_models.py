@@ -74,10 +74,13 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
 
     def __init__(self, **fields: Any) -> None:
         fields = veiled(fields)
+        wrong: ConfigurationError | None = None
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise misfit(error) from None
+            wrong = misfit(error)
+        if wrong is not None:
+            raise wrong  # here, where it does not hang on the error that holds the values
 
     @model_validator(mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from dbx_gateway.client import AsyncClient, Client
 from dbx_gateway.embeddings import Embeddings as Vectors
+from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values, veiled
 from langchain_dbx_gateway.errors import translated
 
@@ -44,10 +45,13 @@ class DbxGatewayEmbeddings(SettingsFields, Embeddings):
 
     def __init__(self, **fields: Any) -> None:
         fields = veiled(fields)
+        wrong: ConfigurationError | None = None
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise misfit(error) from None
+            wrong = misfit(error)
+        if wrong is not None:
+            raise wrong  # here, where it does not hang on the error that holds the values
 
     @model_validator(mode="before")
     @classmethod

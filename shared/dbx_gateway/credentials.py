@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
-from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError
+from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError, forget_frames
 from dbx_gateway.hosts import normalise_host, origin_of
 from dbx_gateway.notices import warn_once
 from dbx_gateway.sdk_chain import CREDENTIAL_VARIABLES, SIGN_IN, SdkConfig, explained, open_config
@@ -132,7 +132,8 @@ class Credentials(ABC):
         return text
 
     def mask_error(self, error: DbxGatewayError) -> None:
-        """Take out of ``error`` what a server has repeated of these credentials."""
+        """Take out of ``error`` what a server has repeated of these credentials, and the frames that hold its words."""
+        forget_frames(error)
         for name, value in vars(error).items():
             if isinstance(value, str):
                 setattr(error, name, self.mask(value))

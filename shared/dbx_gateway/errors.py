@@ -44,6 +44,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "ServerError",
+    "forget_frames",
     "unknown_name",
 ]
 
@@ -166,6 +167,20 @@ class IncompleteStreamError(DbxGatewayError):
     """
 
     retryable = True
+
+
+def forget_frames(error: BaseException) -> None:
+    """Take the frames off ``error`` and off all that it hangs on.
+
+    Crash reporters send local variables along, and those of the frames inside hold headers, prompts and answers. What
+    is raised again afterwards has the frames from there on.
+    """
+    one: BaseException | None = error
+    seen: set[int] = set()
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> ConfigurationError:

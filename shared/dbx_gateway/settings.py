@@ -522,7 +522,8 @@ def _validated(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        raise misfit(error) from None
+        wrong = misfit(error)
+    raise wrong  # here, where it does not hang on the error that holds the values
 
 
 def misfit(error: ValidationError) -> ConfigurationError:

@@ -13,8 +13,8 @@ import ssl
 import threading
 import urllib.request
 import weakref
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -32,6 +32,7 @@ from dbx_gateway.errors import (
     ConfigurationError,
     DbxGatewayError,
     InvalidResponseError,
+    forget_frames,
 )
 from dbx_gateway.hosts import origin_of
 from dbx_gateway.leases import settle
@@ -281,20 +282,13 @@ def failure(error: Exception, request: Outgoing, response: httpx.Response | None
     """
     if isinstance(error, httpx.HTTPError):
         error.request = httpx.Request(request.method, request.url)
-    _forget_frames(error)
+    forget_frames(error)
     idle, silence = request.deadline.idle, request.timeout.read
     if request.deadline.passed:
         return overdue(request, response)
     if isinstance(error, httpx.ReadTimeout) and idle is not None and (silence is None or idle < silence):
         return silent(request, response)
     return _answered(_failure(error, request), response)
-
-
-def _forget_frames(error: BaseException) -> None:
-    cause: BaseException | None = error
-    while cause is not None and cause.__traceback__ is not None:
-        cause.__traceback__ = None
-        cause = cause.__cause__ or cause.__context__
 
 
 def _failure(error: Exception, request: Outgoing) -> DbxGatewayError:
@@ -339,6 +333,9 @@ def _failure(error: Exception, request: Outgoing) -> DbxGatewayError:
 class Watchdog:
     """Ends a sync answer that does not end by itself in time: shuts its socket down after a while.
 
+    It never touches a socket that has gone back to the pool, and may serve another request by then: giving the connection
+    back and shutting its socket down exclude each other.
+
     Args:
         response: whose connection to shut down.
         seconds: how long to wait.
@@ -347,8 +344,11 @@ class Watchdog:
     def __init__(self, response: httpx.Response, seconds: float = GRACE) -> None:
         stream = response.extensions.get("network_stream")
         self._socket: socket.socket | None = stream.get_extra_info("socket") if stream is not None else None
+        self._response = response
         self._timer: threading.Timer | None = None
         self._seconds = seconds
+        self._turn = threading.RLock()
+        self._over = False
 
     @classmethod
     def until(cls, deadline: Deadline, response: httpx.Response) -> Watchdog:
@@ -361,22 +361,42 @@ class Watchdog:
 
     def start(self) -> None:
         """Start the wait; later calls do nothing."""
-        if self._timer is None and self._socket is not None:
+        if self._timer is None and self._socket is not None and not self._response.is_closed:
+            inner = self._response.stream
+            if isinstance(inner, httpx.SyncByteStream):
+                self._response.stream = _Watched(inner, self)
             self._timer = threading.Timer(self._seconds, self._shut)
             self._timer.daemon = True
             self._timer.start()
 
     def stop(self) -> None:
-        """The stream has ended by itself."""
+        """The answer has ended by itself, or its connection is about to be given back."""
         if self._timer is not None:
+            with self._turn:
+                self._over = True
             self._timer.cancel()
 
     def _shut(self) -> None:
-        try:
-            if self._socket is not None:
+        with self._turn:
+            if self._over or self._socket is None:
+                return
+            with suppress(OSError):  # it ended in the meantime, which is what was wanted
                 self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it ended in the meantime, which is what was wanted
+
+
+class _Watched(httpx.SyncByteStream):
+    """The body of a watched answer: its watchdog is stopped before its connection is given back."""
+
+    def __init__(self, inner: httpx.SyncByteStream, watchdog: Watchdog) -> None:
+        self._inner = inner
+        self._watchdog = watchdog
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._inner)
+
+    def close(self) -> None:
+        self._watchdog.stop()
+        self._inner.close()
 
 
 def new_client(verify: Verify = None, limits: httpx.Limits = LIMITS) -> httpx.Client:

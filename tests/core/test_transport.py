@@ -18,7 +18,16 @@ from dbx_gateway.errors import (
     InvalidResponseError,
     NotFoundError,
 )
-from dbx_gateway.transport import AsyncTransport, Outgoing, Reply, SyncTransport, close_connections, failure, new_client
+from dbx_gateway.transport import (
+    AsyncTransport,
+    Outgoing,
+    Reply,
+    SyncTransport,
+    Watchdog,
+    close_connections,
+    failure,
+    new_client,
+)
 
 URL = "https://ws.example.com/serving-endpoints/chat/completions"
 PROMPT = b'{"messages":"hush"}'
@@ -350,3 +359,38 @@ def test_every_request_of_a_client_says_who_sends_it():
     assert len(heard) > 1
     assert all(sent.headers["user-agent"].startswith("dbx-gateway/") for sent in heard)
     assert all("p/2" in sent.headers["user-agent"] for sent in heard)
+
+
+class _Socket:
+    """A socket that notes whether it was shut down."""
+
+    def __init__(self):
+        self.shut = False
+
+    def get_extra_info(self, _):
+        return self
+
+    def shutdown(self, _):
+        self.shut = True
+
+
+def watched():
+    line = _Socket()
+    response = httpx.Response(200, stream=httpx.ByteStream(b"x"), extensions={"network_stream": line})
+    watchdog = Watchdog(response, 60)
+    watchdog.start()
+    return line, response, watchdog
+
+
+def test_a_watchdog_shuts_down_the_socket_of_an_answer_that_is_still_open():
+    line, response, watchdog = watched()
+    watchdog._shut()
+    assert line.shut
+    response.close()
+
+
+def test_a_watchdog_never_touches_a_connection_that_was_given_back():
+    line, response, watchdog = watched()
+    assert b"".join(response.iter_bytes()) == b"x"  # read to its end, which gives the connection back
+    watchdog._shut()  # a timer that was late
+    assert not line.shut

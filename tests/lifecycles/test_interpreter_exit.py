@@ -101,6 +101,7 @@ thread.join()
 }
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(
     ("case", "status"),
     [
