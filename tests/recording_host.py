@@ -1,4 +1,4 @@
-"""A host that answers every request with what a function makes of it, and keeps every byte that it was sent."""
+"""A host that answers every request with what a function makes of it, on a connection of its own, and keeps all it got."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Wire:
         with contextlib.suppress(OSError, ssl.SSLError), connection:
             spoken = self._tls.wrap_socket(connection, server_side=True) if self._tls else connection
             with spoken:
-                while request := _request(spoken):
+                if request := _request(spoken):
                     self.requests.append(request)
                     spoken.sendall(self.reply(request))
 
@@ -92,3 +92,13 @@ def answer(status: int, body: bytes, kind: str = "application/json", **headers: 
 def redirect(status: int, target: str) -> bytes:
     """Return a redirect."""
     return REDIRECT.format(status=status, target=target).encode()
+
+
+def signs_in(url: str) -> dict[bytes, dict[str, str]]:
+    """Return, by path, what a workspace at ``url`` says about signing in; the token endpoint's answer is left empty."""
+    endpoints = {"token_endpoint": f"{url}/oidc/v1/token", "authorization_endpoint": f"{url}/oidc/v1/authorize"}
+    return {
+        b"/.well-known/databricks-config": {"oidc_endpoint": f"{url}/oidc", "workspace_id": "4242"},
+        b"/oidc/.well-known/oauth-authorization-server": endpoints,
+        b"/oidc/v1/token": {},
+    }

@@ -103,6 +103,12 @@ class _Base:
         call, settings = self._call(options)
         return call, settings.request(_conversation(messages), stream=stream, **parts)
 
+    def _masked(self, reply: Reply) -> Reply:
+        """Return ``reply`` without the credentials that a refusal repeats."""
+        if reply.status < 300:
+            return reply
+        return Reply(reply.status, reply.headers, self._credentials.mask_body(reply.body))
+
     def _embedding(
         self, texts: Sequence[str], dimensions: int | None, options: dict[str, Any]
     ) -> tuple[list[Flow[Embeddings]], int]:
@@ -239,7 +245,7 @@ class Client(_Base):
 
     def _fetch(self, request: Outgoing) -> Reply | DbxGatewayError:
         try:
-            return self._transport().send(request)
+            return self._masked(self._transport().send(request))
         except DbxGatewayError as error:
             return error
 
@@ -305,7 +311,7 @@ class Client(_Base):
             if response.status_code >= 300:
                 reply = Reply(response.status_code, headers, body_of(response, request))
                 lease.release()
-                return reply
+                return self._masked(reply)
             stream.expect(headers.get("content-type", ""), request_id_of(headers), response.status_code)
             live = Live(response.status_code, headers, stream, (lease, request))
             while not live.first and not live.ended:
@@ -435,7 +441,7 @@ class AsyncClient(_Base):
 
     async def _fetch(self, request: Outgoing) -> Reply | DbxGatewayError:
         try:
-            return await self._transport().send(request)
+            return self._masked(await self._transport().send(request))
         except DbxGatewayError as error:
             return error
 
@@ -501,7 +507,7 @@ class AsyncClient(_Base):
             if response.status_code >= 300:
                 reply = Reply(response.status_code, headers, await body_of_async(response, request))
                 await response.aclose()
-                return reply
+                return self._masked(reply)
             stream.expect(headers.get("content-type", ""), request_id_of(headers), response.status_code)
             live = Live(response.status_code, headers, stream, (response, response.aiter_bytes(), request))
             while not live.first and not live.ended:

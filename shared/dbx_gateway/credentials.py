@@ -131,6 +131,12 @@ class Credentials(ABC):
             text = text.replace(secret.get_secret_value(), "***")
         return text
 
+    def mask_body(self, body: bytes) -> bytes:
+        """Return the body of a refusal without the secrets that it repeats."""
+        for secret in tuple(self._secrets):
+            body = body.replace(secret.get_secret_value().encode(), b"***")
+        return body
+
     def mask_error(self, error: DbxGatewayError) -> None:
         """Take out of ``error`` what a server has repeated of these credentials, and the frames that hold its words."""
         forget_frames(error)

@@ -7,7 +7,7 @@ from dbx_gateway import errors
 from dbx_gateway.chat import ChatResponse, Finish, Message, Text
 from dbx_gateway.errors import ConfigurationError, DbxGatewayError, unknown_name
 
-KINDS = [getattr(errors, name) for name in errors.__all__ if name != "unknown_name"]
+KINDS = [getattr(errors, name) for name in errors.__all__ if name not in ("forget_frames", "unknown_name")]
 PARTIAL = ChatResponse(message=Message(role="assistant", parts=(Text("hush"),)), finish=Finish(reason="error"))
 
 

@@ -9,7 +9,7 @@ import pickle
 import socket
 
 import pytest
-from recording_host import answer, wire
+from recording_host import answer, signs_in, wire
 from secret_finding import chain, frames, holds, told
 
 from dbx_gateway import AsyncClient, Client, DbxGatewayError
@@ -151,14 +151,10 @@ async def test_the_cause_of_an_error_has_no_frames_of_the_http_library(front):
 
 async def test_a_token_of_an_oauth_sign_in_is_masked_where_the_server_repeats_it(monkeypatch):
     def reply(request: bytes) -> bytes:
-        if b"databricks-config" in request:
-            return answer(404, b"{}")
-        if b"/oidc/" in request:
-            base = host.url
-            told = {"token_endpoint": f"{base}/oidc/v1/token", "authorization_endpoint": f"{base}/oidc/v1/authorize"}
-            issued = {"access_token": f"issued-{len(host.requests)}-of-no-known-shape", "token_type": "Bearer"}
-            granted = issued | {"expires_in": 3600}
-            return answer(200, json.dumps(granted if b"POST" in request else told).encode())
+        issued = {"access_token": f"issued-{len(host.requests)}-of-no-known-shape", "token_type": "Bearer"}
+        found = next((told for path, told in signs_in(host.url).items() if path in request), None)
+        if found is not None:
+            return answer(200, json.dumps(found or issued | {"expires_in": 3600}).encode())
         return answer(401, json.dumps({"message": echo(request)}).encode())
 
     with wire(reply) as host:
