@@ -78,7 +78,7 @@ def test_a_stream_begun_in_one_loop_can_be_left_while_another_runs(front, host):
     asyncio.run(begun())
     gc.collect()
     host.wait_for("open", 0)
-    assert host.begun == 2
+    host.wait_for("begun", 2)
 
 
 def test_thirty_two_threads_make_four_calls_each_with_one_object(front, fields, leaves_nothing):

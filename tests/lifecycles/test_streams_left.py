@@ -89,14 +89,14 @@ def test_many_streams_that_are_closed_leave_nothing(one, many, host, leaves_noth
     for _ in range(many):
         with contextlib.closing(one.stream("Hello")) as stream:
             next(stream)
-    assert host.begun == many
+    host.wait_for("begun", many)
 
 
 def test_many_streams_that_a_loop_breaks_off_leave_nothing(one, many, host, leaves_nothing):
     for _ in range(many):
         for _ in one.stream("Hello"):
             break
-    assert host.begun == many
+    host.wait_for("begun", many)
 
 
 def test_many_streams_whose_reader_raises_leave_nothing(one, many, host, leaves_nothing):
@@ -108,7 +108,7 @@ def test_many_streams_whose_reader_raises_leave_nothing(one, many, host, leaves_
     for _ in range(many):
         with pytest.raises(KeyError):
             read()
-    assert host.begun == many
+    host.wait_for("begun", many)
 
 
 @pytest.mark.parametrize("total_timeout", [None, 60.0])
@@ -121,7 +121,7 @@ def test_many_streams_that_the_collector_finds_are_closed_by_it(case, many, host
             gc.collect()
     gc.collect()
     host.wait_for("streams", 0)
-    assert host.begun == many
+    host.wait_for("begun", many)
     assert one.ask("Hello") == "You said: Hello"
     assert [connection for connection in pooled(host) if not connection.is_idle()] == []
     close_connections()
@@ -156,7 +156,7 @@ def test_streams_left_in_many_threads_at_once_leave_nothing(one, many, host, lea
         thread.join(30)
         assert not thread.is_alive()
     gc.collect()
-    assert host.begun == many // 8 * 8 * 3
+    host.wait_for("begun", many // 8 * 8 * 3)
     close_connections()
 
 
@@ -197,7 +197,7 @@ def test_streams_that_the_collector_finds_while_it_is_in_the_pool_do_not_stop_th
     """The failure of others: closing an answer takes a lock that this very thread holds, for ever."""
     done = run(AT_THE_WORST_MOMENT, host.url, case[0], TOKEN, str(many))
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "done", "")
-    assert host.begun == many + 1
+    host.wait_for("begun", many + 1)
     host.wait_for("open", 0)
 
 
@@ -209,7 +209,7 @@ async def test_many_async_streams_that_are_closed_leave_nothing(one, many, host,
         async with contextlib.aclosing(await one.astream("Hello")) as stream:
             await anext(stream)
     await no_task_left()
-    assert host.begun == many
+    host.wait_for("begun", many)
 
 
 async def test_many_async_streams_that_a_loop_breaks_off_leave_nothing(one, many, host, leaves_nothing):
@@ -217,7 +217,7 @@ async def test_many_async_streams_that_a_loop_breaks_off_leave_nothing(one, many
         async for _ in await one.astream("Hello"):
             break
     await no_task_left()
-    assert host.begun == many
+    host.wait_for("begun", many)
     await asyncio.to_thread(host.wait_for, "streams", 0)
 
 
@@ -230,7 +230,7 @@ async def test_many_async_streams_that_the_collector_finds_leave_nothing(one, ma
     gc.collect()
     await no_task_left()
     await asyncio.to_thread(host.wait_for, "streams", 0)
-    assert host.begun == many
+    host.wait_for("begun", many)
     assert await one.aask("Hello") == "You said: Hello"
 
 
@@ -249,7 +249,7 @@ async def test_many_cancelled_readers_of_streams_leave_nothing(one, many, host, 
         assert {type(end) for end in ended} == {asyncio.CancelledError}
         await asyncio.to_thread(host.wait_for, "streams", 0)
     await no_task_left()
-    assert host.begun == many
+    host.wait_for("begun", many)
 
 
 async def test_many_cancelled_calls_leave_nothing(one, many, host, leaves_nothing):
