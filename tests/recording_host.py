@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 Reply = Callable[[bytes], bytes]
 
-REDIRECT = "HTTP/1.1 {status} Elsewhere\r\nlocation: {target}\r\ncontent-length: 0\r\n\r\n"
+REDIRECT = "HTTP/1.1 {status} Elsewhere\r\nlocation: {target}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Wire:
@@ -85,7 +85,8 @@ def wire(reply: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Wire]:
 def answer(status: int, body: bytes, kind: str = "application/json", **headers: str) -> bytes:
     """Return a whole response."""
     told = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    head = f"HTTP/1.1 {status} Told\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n{told}\r\n"
+    framing = f"connection: close\r\ncontent-length: {len(body)}\r\n"
+    head = f"HTTP/1.1 {status} Told\r\ncontent-type: {kind}\r\n{framing}{told}\r\n"
     return head.encode() + body
 
 
