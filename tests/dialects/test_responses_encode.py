@@ -425,6 +425,7 @@ def test_plain_text_asks_for_no_form():
         (ReasoningConfig(effort="xhigh"), {"effort": "high"}),
         (ReasoningConfig(effort="none"), {"effort": "minimal"}),
         (ReasoningConfig(mode="off"), {"effort": "minimal"}),
+        (ReasoningConfig(mode="on"), {"effort": "medium"}),
         (ReasoningConfig(effort="vast"), {"effort": "vast"}),
     ],
 )
@@ -432,9 +433,7 @@ def test_reasoning_settings_become_effort_and_summary(config, wire):
     assert encode(reasoning=config, judged=config.effort != "vast")["reasoning"] == wire
 
 
-@pytest.mark.parametrize(
-    "config", [ReasoningConfig(show="none"), ReasoningConfig(mode="on"), ReasoningConfig(mode="auto")]
-)
+@pytest.mark.parametrize("config", [ReasoningConfig(show="none"), ReasoningConfig(mode="auto")])
 def test_reasoning_settings_that_say_nothing_new_are_no_field(config):
     assert "reasoning" not in encode(reasoning=config)
 

@@ -5,6 +5,7 @@ Source: dialects.md sections 2, 5, 7 and 8.3; databricks-wire.md section 5.3.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic import JsonValue
@@ -141,6 +142,11 @@ def _format(output: OutputFormat) -> JsonObject:
     return form
 
 
+_EFFORT_OF_MODE: Final[Mapping[str | None, str]] = {"off": "none", "on": "medium"}
+"""The effort that stands for thinking switched off or on: the default of some models is none (databricks-wire.md
+section 5.2)."""
+
+
 def _reasoning(request: ChatRequest, profile: Profile) -> JsonObject:
     config = request.reasoning
     if config is None:
@@ -152,7 +158,7 @@ def _reasoning(request: ChatRequest, profile: Profile) -> JsonObject:
             "Use reasoning_effort.",
         )
     fields: JsonObject = {}
-    effort = config.effort or ("none" if config.mode == "off" else None)
+    effort = config.effort or _EFFORT_OF_MODE.get(config.mode)
     if effort is not None:
         fields["effort"] = _nearest_effort(effort, request.model, profile)
     if config.show in _SUMMARIES:
