@@ -7,6 +7,7 @@ import copy
 import pickle
 
 import pytest
+from lifecycles.front_ends import front_end
 
 from dbx_gateway import ConfigurationError
 from dbx_gateway.settings import Settings
@@ -77,9 +78,17 @@ def test_a_pickle_is_as_good_with_every_protocol(front, signed_in, used):
         assert front(pickle.loads(pickle.dumps(one.objects(), protocol))).ask("Hello") == "You said: Hello"
 
 
-@USED
-def test_an_object_goes_to_another_process_and_works_there(front, signed_in, used, tmp_path, run):
-    one = front(**signed_in)
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [
+        ("core", False),
+        ("langchain", True),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("core", True), ("langchain", False))),
+        *(pytest.param("llama-index", used, marks=pytest.mark.slow) for used in (False, True)),
+    ],
+)
+def test_an_object_goes_to_another_process_and_works_there(name, used, signed_in, tmp_path, run):
+    one = front_end(name, **signed_in)
     if used:
         one.ask("Hello")
     path = tmp_path / "objects"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from lifecycles.front_ends import FRONT_ENDS
 from lifecycles.host import TOKEN
 
 BEGIN = """
@@ -101,16 +102,23 @@ thread.join()
 }
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize(
-    ("case", "status"),
-    [
-        ("core", 0),
-        pytest.param("langchain", 3),
-        pytest.param("llama-index", 0, marks=pytest.mark.slow),
-    ],
-)
-def test_a_program_ends_quietly_and_at_once_with_streams_open(case, ending, status, host, run):
+SOON = {
+    "core": set(ENDINGS),
+    "langchain": {"a stream of an event loop that has ended", "streams of an event loop in cycles"},
+    "llama-index": {"streams of an event loop in cycles"},
+}
+"""What is not left to the full check: for the adapters, where they have something of their own to close."""
+
+RUNS = [
+    pytest.param(case, ending, marks=() if ending in SOON[case] else pytest.mark.slow)
+    for case in FRONT_ENDS
+    for ending in ENDINGS
+]
+
+
+@pytest.mark.parametrize(("case", "ending"), RUNS)
+def test_a_program_ends_quietly_and_at_once_with_streams_open(case, ending, host, run):
+    status = list(ENDINGS).index(ending) % 3
     done = run(f"{BEGIN}\n{ENDINGS[ending]}\nprint('done', flush=True)\nsys.exit({status})", host.url, case, TOKEN)
     assert (done.returncode, done.stdout, done.stderr) == (status, "done\n", "")
     assert host.begun >= 1
