@@ -46,6 +46,9 @@ _BODY_STARTS = (b"{", b"[", b"<")
 
 _LONGEST_QUOTE = 500
 
+MAX_STREAM_BYTES = 1024 * 1024 * 1024
+"""What is read of one stream at most: the answer so far is kept, so a stream without end would fill the memory."""
+
 
 class Reading:
     """How one answer is to be read.
@@ -167,6 +170,7 @@ class AnswerStream:
         self._reader = SSEReader(MAX_EVENT_BYTES)
         self._body: list[bytes] = []
         self._body_size = 0
+        self._size = 0
         self._request_id: str | None = None
 
     @property
@@ -187,6 +191,11 @@ class AnswerStream:
         """Take the next bytes, and return the events they cause; once nothing more is worth reading, there are none."""
         if self.done or self.failure is not None:
             return []
+        self._size += len(chunk)
+        if self._size > MAX_STREAM_BYTES:
+            return self._fail(
+                self._reading.invalid(f"a stream of more than {MAX_STREAM_BYTES} bytes", self._partial()), []
+            )
         if self._form != "events":
             self._body.append(chunk)
             self._body_size += len(chunk)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import threading
 
 import pytest
 from lifecycles.front_ends import front_end
-from lifecycles.host import TOKEN
+from lifecycles.host import LLAMA, TOKEN
 from lifecycles.leftovers import descriptors, no_task_left, settled, threads
 
 from dbx_gateway import transport
@@ -232,6 +233,37 @@ async def test_many_async_streams_that_the_collector_finds_leave_nothing(one, ma
     await asyncio.to_thread(host.wait_for, "streams", 0)
     host.wait_for("begun", many)
     assert await one.aask("Hello") == "You said: Hello"
+
+
+async def test_an_async_stream_of_a_transport_of_the_callers_own_is_closed_when_the_collector_finds_it(front):
+    """The transports that httpx brings close themselves then; others need not."""
+    import httpx
+
+    class Endless(httpx.AsyncByteStream):
+        closed = 0
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            return b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": "and "}}]}).encode() + b"\n\n"
+
+        async def aclose(self):
+            Endless.closed += 1
+
+    class Own(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=Endless())
+
+    async with httpx.AsyncClient(transport=Own()) as own:
+        settings = {"model": LLAMA, "host": "http://127.0.0.1:9", "token": TOKEN, "surface": "model-serving"}
+        one = front(**settings, http_async_client=own)
+        for _ in range(5):
+            Cycle(await abegun(await one.astream("Hello")))
+        gc.collect()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert Endless.closed == 5
 
 
 async def test_many_cancelled_readers_of_streams_leave_nothing(one, many, host, leaves_nothing):
