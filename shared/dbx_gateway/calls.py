@@ -38,7 +38,7 @@ from dbx_gateway.profiles import Profile, profile_of
 from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_disabled, fix_request
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.repairs import Repair, learned_quirks, repair_for
-from dbx_gateway.request_log import log_exchange
+from dbx_gateway.request_log import Transcript, log_exchange
 from dbx_gateway.requests import check_last_turn, check_media, check_request
 from dbx_gateway.retries import is_transient, pause_before
 from dbx_gateway.routing import (
@@ -136,6 +136,7 @@ class Live:
         patience_ends: when, by ``time.monotonic``, to stop waiting for what may follow a complete answer.
         silent_since: when, by ``time.monotonic``, the wait for the next event began.
         kept_alive: bytes have come since then, but no event.
+        transcript: what the log wants of it.
     """
 
     status: int
@@ -147,6 +148,7 @@ class Live:
     patience_ends: float | None = None
     silent_since: float | None = None
     kept_alive: bool = False
+    transcript: Transcript | None = None
 
     def wait_begins(self) -> None:
         """The next bytes are to be read; the time that the caller takes between two events does not count."""
@@ -166,6 +168,8 @@ class Live:
 
     def take(self, chunk: bytes, request: Outgoing) -> list[Event]:
         """Return the events that ``chunk`` causes; a stream that has taken too long by now ends with them."""
+        if self.transcript is not None:
+            self.transcript.hear(chunk)
         events = self.stream.feed(chunk)
         self.kept_alive = not events
         if events:

@@ -29,6 +29,7 @@ from dbx_gateway.leases import Lease
 from dbx_gateway.notices import warn_once
 from dbx_gateway.observations import Observations, shared_observations
 from dbx_gateway.profiles import profile_of
+from dbx_gateway.request_log import Transcript
 from dbx_gateway.settings import Settings, veiled
 from dbx_gateway.transport import (
     GRACE,
@@ -314,6 +315,7 @@ class Client(_Base):
                 return self._masked(reply)
             stream.expect(headers.get("content-type", ""), request_id_of(headers), response.status_code)
             live = Live(response.status_code, headers, stream, (lease, request))
+            live.transcript = Transcript.if_wanted(self._credentials.mask_body)
             while not live.first and not live.ended:
                 live.first = self._read(live)
         except DbxGatewayError as error:
@@ -358,6 +360,8 @@ class Client(_Base):
             _let_end(live)
         finally:
             lease.release()
+            if live.transcript is not None:
+                live.transcript.tell()
         if live.stream.failure is not None:
             self._credentials.mask_error(live.stream.failure)
             raise live.stream.failure
@@ -510,6 +514,7 @@ class AsyncClient(_Base):
                 return self._masked(reply)
             stream.expect(headers.get("content-type", ""), request_id_of(headers), response.status_code)
             live = Live(response.status_code, headers, stream, (response, response.aiter_bytes(), request))
+            live.transcript = Transcript.if_wanted(self._credentials.mask_body)
             while not live.first and not live.ended:
                 live.first = await self._read(live)
         except DbxGatewayError as error:
@@ -585,7 +590,10 @@ class _AsyncEvents(AsyncStream[Event]):
 
     async def _close(self) -> None:
         if self._answered is not None:
-            await self._live().source[0].aclose()
+            live = self._live()
+            await live.source[0].aclose()
+            if live.transcript is not None:
+                live.transcript.tell()
 
     def _live(self) -> Live:
         live = self._answered.live if self._answered is not None else None

@@ -10,7 +10,7 @@ import sys
 import pytest
 from end_to_end.site import CLAUDE, GPT, Principal
 
-from dbx_gateway import Client, NotFoundError
+from dbx_gateway import APIConnectionError, Client, IncompleteStreamError, NotFoundError
 
 LINE = re.compile(r"'[\w.-]+' on \S+ \S+ http\S+ status=(\S+) ms=\d+ attempt=(\d+) request_id=(\S+)")
 
@@ -87,6 +87,33 @@ def test_bodies_are_logged_on_request_and_that_is_said_once(site, monkeypatch, c
     assert "You said: Hello again" in got[1]
     said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert ["prompts and answers" in line for line in said] == [True]
+
+
+async def test_what_is_streamed_is_logged_on_request_once_it_has_ended(site, monkeypatch, lines):
+    monkeypatch.setenv("DBX_GATEWAY_LOG", "bodies")
+    list(site.client(surface="ai-gateway").stream("Hello there"))
+    [event async for event in site.async_client(surface="ai-gateway").stream("Hello again")]
+    got = [line for line in lines() if line.startswith("got ")]
+    assert len(got) == 2
+    assert all("message_stop" in line and re.search(r"\(\d+ bytes streamed\)$", line) for line in got)
+    assert "event: message_start" in got[0]
+
+
+async def test_what_was_streamed_until_it_was_left_or_failed_is_logged_too(site, monkeypatch, lines):
+    monkeypatch.setenv("DBX_GATEWAY_LOG", "bodies")
+    stream = site.client(surface="ai-gateway").stream("Hello there")
+    next(stream)
+    stream.close()
+    astream = site.async_client(surface="ai-gateway").stream("Hello there")
+    await anext(astream)
+    await astream.aclose()
+    for size, error in ((700, IncompleteStreamError), (300, APIConnectionError)):
+        site.fail(where="/ai-gateway/", cut_after=size)
+        with pytest.raises(error):
+            list(site.client(surface="ai-gateway").stream("Hello there"))
+    got = [line for line in lines() if line.startswith("got ")]
+    assert len(got) == 4
+    assert all("event: message_start" in line for line in got)
 
 
 def test_lines_are_shown_though_the_program_configures_no_logging(site):
