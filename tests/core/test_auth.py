@@ -14,6 +14,7 @@ from typing import ClassVar
 import httpx
 import pytest
 from core.sign_in import SECRET, SignIn, sign_in_server
+from databricks.sdk.credentials_provider import ModelServingAuthProvider
 
 from dbx_gateway import credentials as credentials_module
 from dbx_gateway import sdk_chain
@@ -716,7 +717,10 @@ def test_a_login_of_the_azure_cli(azure, tmp_path, monkeypatch):
 
 def test_inside_model_serving_the_mounted_token_is_used(server, tmp_path, monkeypatch):
     mounted = {"OAUTH_TOKEN": [{"oauthTokenValue": "mounted"}]}
-    (tmp_path / "model-dependencies-oauth-token").write_text(json.dumps(mounted))
+    file = tmp_path / "model-dependencies-oauth-token"
+    file.write_text(json.dumps(mounted))
+    # Where older releases of databricks-sdk look, which have no variable for it.
+    monkeypatch.setattr(ModelServingAuthProvider, "_MODEL_DEPENDENCY_OAUTH_TOKEN_FILE_PATH", str(file))
     monkeypatch.setenv("IS_IN_DATABRICKS_MODEL_SERVING_ENV", "true")
     monkeypatch.setenv("SERVING_CREDENTIALS_DIR", str(tmp_path))
     monkeypatch.setenv("DATABRICKS_MODEL_SERVING_HOST_URL", HOST)
