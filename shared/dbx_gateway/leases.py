@@ -8,11 +8,13 @@ have held the lock.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import httpx
 
@@ -33,6 +35,9 @@ class Lease:
 
     __slots__ = ("_pid", "chunks", "response", "stops")
 
+    # Of the class, for the names of the module are gone when the interpreter takes the last streams down.
+    _ending: ClassVar[bool] = False
+
     def __init__(self, response: httpx.Response, stop: Callable[[], None]) -> None:
         self.response = response
         self.chunks = response.iter_bytes()
@@ -43,7 +48,7 @@ class Lease:
 
     def release(self) -> None:
         """Close the answer, at once; what takes a lock waits for the next use where it is not safe now."""
-        if self not in _held:
+        if self._ending or self not in _held:
             return
         if self._pid != os.getpid():
             _close_socket(self.response)
@@ -78,6 +83,14 @@ def _close_socket(response: httpx.Response) -> None:
         stream.close()
 
 
+def _end() -> None:
+    """Leave open what is open: the process takes its connections along, and closing needs modules that are going.
+
+    httpx notes how long an answer took as it closes it; with its datetime half gone, Python 3.13.0 crashes there.
+    """
+    Lease._ending = True
+
+
 def _note_collection(phase: str, _: Mapping[str, int]) -> None:
     thread = threading.get_ident()
     _collecting.add(thread) if phase == "start" else _collecting.discard(thread)
@@ -88,5 +101,6 @@ def _start_anew() -> None:
     _collecting.clear()
 
 
+atexit.register(_end)
 gc.callbacks.append(_note_collection)
 os.register_at_fork(after_in_child=_start_anew)

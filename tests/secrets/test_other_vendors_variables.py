@@ -118,5 +118,7 @@ def test_the_variables_of_other_vendors_are_never_asked_for(front, poisoned, mon
             talk(front, server, model)
         monkeypatch.undo()
     assert "DBX_GATEWAY_LOG" in asked
+    # urllib looks for proxies in every variable that ends so; no scheme of ours is a vendor's name.
+    asked = {name for name in asked if not name.endswith("_PROXY")}
     assert [name for name in asked if name.startswith(VENDORS)] == []
     assert trap.connections == 0
