@@ -61,6 +61,14 @@ class Lease:
                 stop()
             self.response.close()
 
+    @classmethod
+    def leave_open(cls) -> None:
+        """Close nothing from now on: the process takes its connections along, and closing needs modules that are going.
+
+        httpx notes how long an answer took as it closes it; with its datetime half gone, Python 3.13.0 crashes there.
+        """
+        cls._ending = True
+
 
 def settle() -> None:
     """Close what the collector has found since the last use."""
@@ -83,14 +91,6 @@ def _close_socket(response: httpx.Response) -> None:
         stream.close()
 
 
-def _end() -> None:
-    """Leave open what is open: the process takes its connections along, and closing needs modules that are going.
-
-    httpx notes how long an answer took as it closes it; with its datetime half gone, Python 3.13.0 crashes there.
-    """
-    Lease._ending = True
-
-
 def _note_collection(phase: str, _: Mapping[str, int]) -> None:
     thread = threading.get_ident()
     _collecting.add(thread) if phase == "start" else _collecting.discard(thread)
@@ -101,6 +101,6 @@ def _start_anew() -> None:
     _collecting.clear()
 
 
-atexit.register(_end)
+atexit.register(Lease.leave_open)
 gc.callbacks.append(_note_collection)
 os.register_at_fork(after_in_child=_start_anew)
