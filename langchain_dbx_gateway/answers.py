@@ -10,6 +10,7 @@ from langchain_core.messages.ai import UsageMetadata
 from pydantic_core import to_json
 
 from dbx_gateway.chat import (
+    Alternative,
     ChatResponse,
     Exchange,
     Finish,
@@ -20,6 +21,7 @@ from dbx_gateway.chat import (
     Usage,
     is_executable,
 )
+from dbx_gateway.notices import warn_once
 from langchain_dbx_gateway.blocks import FREE_TEXT, Block, facts_of, filled, listed
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "finish_of",
     "metadata_of",
     "reason_broken",
+    "tell_of_others",
     "text_facts",
     "usage_of",
 ]
@@ -165,6 +168,16 @@ def usage_of(usage: Usage | None) -> UsageMetadata | None:
     if answered:
         told["output_token_details"] = answered  # type: ignore[typeddict-item]  # only known counts are in it
     return told
+
+
+def tell_of_others(model: str, alternatives: Sequence[Alternative]) -> None:
+    """Say once that a stream of LangChain's is one answer, where several were asked for."""
+    if alternatives:
+        warn_once(
+            f"{model}: n of a stream",
+            f"{model!r} gave {len(alternatives) + 1} answers, and a stream is the first of them; use generate() "
+            "without streaming to have them all",
+        )
 
 
 def metadata_of(model: str, served: str | None, exchange: Exchange | None, answer_id: str | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeAlias, get_args
 
 from langchain_core.messages import AIMessage
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from dbx_gateway.chat import (
     Audio,
@@ -32,7 +32,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import blob_of_url
 from dbx_gateway.surfaces import Api
-from dbx_gateway.vendor_forms import cache_hint_of, part_of
+from dbx_gateway.vendor_forms import cache_hint_of, is_citable, part_of
 
 __all__ = [
     "FREE_CLOSES",
@@ -179,10 +179,18 @@ def _native_block(part: Native) -> Block:
     own = {"api": part.api, "payload": part.payload}
     provider = _TRANSLATED_BY.get(part.api)
     if provider is not None:
-        told = AIMessage(content=[part.payload], response_metadata={"model_provider": provider}).content_blocks
+        told = _translated(part.payload, provider)
         if len(told) == 1 and told[0]["type"] in _SERVER_SIDE:
             return {**told[0], "extras": {"native": own}}
     return {"type": "non_standard", "value": {"native": own}}
+
+
+def _translated(payload: Block, provider: str) -> list[Any]:
+    """Return an api's own object as langchain-core translates it; nothing where it is not of the vendor's shape."""
+    try:
+        return AIMessage(content=[payload], response_metadata={"model_provider": provider}).content_blocks
+    except (AttributeError, KeyError, TypeError, ValueError):  # the translators trust the server
+        return []
 
 
 def _media_block(part: Image | Audio | Video | File) -> Block:
@@ -248,13 +256,12 @@ def _part(block: Mapping[str, Any]) -> Part | None:
     match kind:
         case "text":
             return _text(block)
-        case "reasoning" if "summary" not in block:
+        case "reasoning" if part_of(block) is None:
             return _reasoning(block)
         case "refusal":
             extras = _extras(block)
-            return Refusal(
-                block["refusal"], extras.get("category"), id=block.get("id"), opaque=extras.get("opaque", {})
-            )
+            text = str(block.get("refusal") or "")
+            return Refusal(text, extras.get("category"), id=block.get("id"), opaque=extras.get("opaque", {}))
         case "image" | "audio" | "video" | "file" if (blob := _blob(block)) is not None:
             return _media(str(kind), block, blob)
         case "text-plain":
@@ -297,9 +304,11 @@ def _tell_left_out(kind: str) -> None:
 def _native(block: Mapping[str, Any]) -> Native | None:
     value = block.get("value")
     own = (value if isinstance(value, Mapping) else _extras(block)).get("native")
-    if not isinstance(own, Mapping) or own.get("api") not in get_args(Api):
-        return None
-    return Native(api=own["api"], payload=own["payload"])
+    match own:
+        case {"api": api, "payload": Mapping() as payload} if api in get_args(Api):
+            return Native(api=api, payload=dict(payload))
+        case _:
+            return None
 
 
 def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -324,7 +333,11 @@ def _text(block: Mapping[str, Any]) -> Text:
     )
 
 
-def _citation(note: Mapping[str, Any]) -> Citation:
+def _citation(note: Any) -> Citation:
+    if not isinstance(note, Mapping):
+        raise InvalidRequestError(
+            f"the annotations of a text hold a {type(note).__name__}; each is an object with a type"
+        )
     extras = _extras(note)
     return Citation(
         kind=extras.get("kind") or note.get("type") or "citation",
@@ -361,9 +374,7 @@ def _media(kind: str, block: Mapping[str, Any], blob: Blob) -> Part:
     }
     if kind == "file":
         names: dict[str, Any] = {name: block.get(name) or extras.get(name) for name in ("filename", "title", "context")}
-        citations = block.get("citations") or extras.get("citations")
-        citable = isinstance(citations, Mapping) and citations.get("enabled") is True
-        return File(**said, **names, citable=citable)
+        return File(**said, **names, citable=is_citable(block) or is_citable(extras))
     if kind == "image":
         said["detail"] = block.get("detail") or extras.get("detail")
     if kind == "audio":
@@ -377,12 +388,16 @@ def _plain_text(block: Mapping[str, Any]) -> File:
     blob = _blob(block)
     if blob is not None:
         return File(blob=replace(blob, mime=blob.mime or "text/plain"), cache=cache, **named)
-    return File(text=block.get("text"), cache=cache, **named)
+    text = block.get("text")
+    if not isinstance(text, str):
+        raise InvalidRequestError("a content block of type 'text-plain' holds no text; give 'text', 'url' or 'base64'")
+    return File(text=text, cache=cache, **named)
 
 
 def _blob(block: Mapping[str, Any]) -> Blob | None:
     """Return the bytes of a standard block, or of one from before LangChain 1.0; None where it is of another form."""
-    mime = block.get("mime_type")
+    said = block.get("mime_type")
+    mime = said if isinstance(said, str) else None
     match block:
         case {"base64": data} | {"source_type": "base64", "data": data}:
             text = base64.b64encode(data).decode() if isinstance(data, bytes) else str(data)
@@ -397,8 +412,11 @@ def _blob(block: Mapping[str, Any]) -> Blob | None:
 
 def _call(block: Mapping[str, Any]) -> ToolCall:
     args = block.get("args")
-    text = args if isinstance(args, str) else to_json(args or {}).decode()
-    return ToolCall(call_id=block.get("id") or "", name=block.get("name") or "", arguments=text)
+    try:
+        text = args if isinstance(args, str) else to_json(args or {}).decode()
+    except PydanticSerializationError as error:
+        raise InvalidRequestError(f"the arguments of tool call {block.get('id')!r} are no JSON: {error}") from None
+    return ToolCall(call_id=str(block.get("id") or ""), name=str(block.get("name") or ""), arguments=text)
 
 
 def with_facts(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> list[Part]:

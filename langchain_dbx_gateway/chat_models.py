@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from langchain_core import __version__ as core_version
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -16,15 +16,14 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import ConfigDict, PrivateAttr, ValidationError, model_validator
+from pydantic import ConfigDict, model_validator
 
 from dbx_gateway.async_streams import Derived
 from dbx_gateway.chat import ChatResponse
-from dbx_gateway.client import AsyncClient, Client
-from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.connection import Connection
+from dbx_gateway.errors import ConfigurationError, unknown_name
 from dbx_gateway.notices import warn_once
-from dbx_gateway.profiles import profile_of
-from dbx_gateway.settings import Lost, Settings, SettingsFields, misfit, named_values, veiled
+from dbx_gateway.settings import ALIASES, Lost, SettingsFields, named_values, reasoning_config
 from dbx_gateway.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
 from dbx_gateway.version import __version__
 from langchain_dbx_gateway.answers import PROVIDER, answer_messages
@@ -32,7 +31,7 @@ from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.errors import translated
 from langchain_dbx_gateway.events import MessageEvents
 from langchain_dbx_gateway.messages import to_core
-from langchain_dbx_gateway.model_profile import profile_data
+from langchain_dbx_gateway.model_profile import OwnProfile, profile_data
 from langchain_dbx_gateway.structured import AnswerParser, Method, form_of, with_raw
 from langchain_dbx_gateway.tools import (
     described,
@@ -44,12 +43,18 @@ from langchain_dbx_gateway.tools import (
 
 __all__ = ["ChatDbxGateway"]
 
-_PRODUCT = f"langchain-core/{core_version}"
+_OF_PROFILE = ("model", "family")
+
+_CALL_ARGUMENTS = (
+    *("tools", "tool_choice", "response_format", "stream", "metadata", "base_url"),
+    "ls_structured_output_format",  # LangChain's own, for traces
+)
+"""What a call takes beside the settings."""
 
 _UNSERIALISED = ("workspace_client", "sdk_config", "http_client", "http_async_client", "default_headers")
 
 
-class ChatDbxGateway(SettingsFields, BaseChatModel):
+class ChatDbxGateway(Connection, BaseChatModel):
     """Chat with any model a Databricks workspace serves, on Model Serving and AI Gateway.
 
     Constructing one needs no network and no credentials. One object may be used from many threads and from one event
@@ -67,20 +72,10 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
     )
 
+    product: ClassVar[str] = f"langchain-core/{core_version}"
+
     streaming: bool | None = None
     """Stream also where a whole answer is asked for, so that callbacks see it grow."""
-
-    _clients: tuple[Client, AsyncClient] | None = PrivateAttr(default=None)
-
-    def __init__(self, **fields: Any) -> None:
-        fields = veiled(fields)
-        wrong: ConfigurationError | None = None
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            wrong = misfit(error)
-        if wrong is not None:
-            raise wrong  # here, where it does not hang on the error that holds the values
 
     @model_validator(mode="before")
     @classmethod
@@ -93,7 +88,9 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
                 f"config_profile={values['profile']!r}"
             )
         lost = {name: Lost() for name in values.get("lost", ()) if name in _UNSERIALISED}
-        given = {name: value for name, value in values.items() if name != "lost"}
+        # Of another object: where LangChain makes one of the fields of one, for another model maybe.
+        stale = isinstance(values.get("profile"), OwnProfile)
+        given = {name: value for name, value in values.items() if name != "lost" and not (stale and name == "profile")}
         return named_values(given, cls.model_fields) | lost
 
     @model_validator(mode="after")
@@ -174,37 +171,25 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if name in SettingsFields.model_fields:
-            self._clients = None
+        if name in _OF_PROFILE and isinstance(self.profile, OwnProfile):
+            self.profile = self._resolve_model_profile()
 
-    def __copy__(self) -> Self:
-        copied = super().__copy__()
-        copied._clients = None  # noqa: SLF001  # a copy may be given other settings
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, with the settings in ``update``, whose profile is that of its model."""
+        copied = super().model_copy(update=update, deep=deep)
+        if isinstance(copied.profile, OwnProfile):
+            copied.profile = copied._resolve_model_profile()  # noqa: SLF001  # of a copy of this object
         return copied
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        copied = super().__deepcopy__(memo)
-        copied._clients = None  # noqa: SLF001
-        return copied
-
-    def _settings(self) -> Settings:
-        own = {name: getattr(self, name) for name in self.model_fields_set if name in SettingsFields.model_fields}
-        return Settings.of(own)
-
-    def _both(self) -> tuple[Client, AsyncClient]:
-        if self._clients is None:
-            settings = self._settings()
-            self._clients = (Client(settings, product=_PRODUCT), AsyncClient(settings, product=_PRODUCT))
-        return self._clients
 
     def _asked(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the core's arguments for LangChain's."""
+        _check_options(kwargs)
         options = {name: value for name, value in kwargs.items() if value is not None and name != "stream"}
         tools = specs_of(options.pop("tools", None))
         choice = choice_of(options.pop("tool_choice", None), [tool.name for tool in tools])
         output = output_of(options.pop("response_format", None))
         if stop is not None:
-            options["stop"] = tuple(stop)
+            options["stop"] = stop
         return {"tools": tools, "tool_choice": choice, "output": output, **options}
 
     def _wants_blocks(self) -> bool:
@@ -325,6 +310,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
             InvalidRequestError: ``tool_choice`` names no tool on offer, or one of ``tools`` is none.
         """
         with translated():
+            _check_options(kwargs, "strict")
             bound = [described(tool, strict) for tool in tools]
             choice_of(tool_choice, [spec.name for spec in specs_of(bound)])
             form = described_format(response_format, strict)
@@ -353,8 +339,8 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         Args:
             schema: a pydantic class, a TypedDict, or a JSON schema.
             include_raw: return the message and any parsing error beside the object.
-            method: ``json_schema`` (default where the model takes a schema), ``function_calling`` or ``json_mode``, for
-                which the prompt has to say what the object looks like.
+            method: ``json_schema`` (default where the model takes a schema, or reasons), ``function_calling`` or
+                ``json_mode``, for which the prompt has to say what the object looks like.
             strict: have the server hold the model to the schema.
             tools: further tools the model may call first; the object is then None, and the calls are in the raw message.
             **kwargs: further arguments for each call.
@@ -363,6 +349,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
             InvalidRequestError: the schema is none, or no answer can have its form.
         """
         with translated():
+            _check_options(kwargs, "include_raw", "method", "strict")
             plain = schema_of(schema, strict)
             bound = self._structured(plain, schema, method, strict=strict, tools=tools)
         model, tool = bound
@@ -380,7 +367,7 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         tools: Sequence[Any] | None,
     ) -> tuple[Any, str | None]:
         """Return the model bound for a method, and the tool whose arguments are then the object."""
-        chosen = method or ("json_schema" if profile_of(self.model).structured_output else "function_calling")
+        chosen = method or self._usual_method()
         told = {"schema": schema, "kwargs": {"method": chosen, "strict": strict}}
         offered = list(tools or ())
         if chosen == "function_calling":
@@ -396,6 +383,25 @@ class ChatDbxGateway(SettingsFields, BaseChatModel):
         form = schema_format(plain, strict) if chosen == "json_schema" else dict(JSON_FORMAT)
         bound = self.bind_tools(offered, strict=strict) if offered else self
         return bound.bind(response_format=form, ls_structured_output_format=told), None
+
+    def _usual_method(self) -> Method:
+        """Return the method for an answer that comes with or without thoughts: not each model can be forced beside them."""
+        known: Mapping[str, Any] = self.profile or profile_data(self.model, self.family)
+        reasoning = reasoning_config(self.reasoning_effort, self.thinking)
+        reasons = reasoning is not None and not reasoning.is_off
+        return "json_schema" if known.get("structured_output") or reasons else "function_calling"
+
+
+def _check_options(given: Mapping[str, Any], *more: str) -> None:
+    """Refuse arguments of a call that nobody knows; ``more`` are those of the method they came to.
+
+    Raises:
+        ConfigurationError: the message names the nearest.
+    """
+    known = {*SettingsFields.model_fields, *ALIASES, *_CALL_ARGUMENTS, *more}
+    for name in given:
+        if name not in known:
+            raise unknown_name("setting", name, sorted(known))
 
 
 def _tell_of_estimate() -> None:

@@ -22,11 +22,13 @@ from dbx_gateway.events import (
     ToolCallStart,
 )
 from langchain_dbx_gateway.answers import (
+    PROVIDER,
     beside,
     call_facts,
     finish_of,
     metadata_of,
     reason_broken,
+    tell_of_others,
     text_facts,
     usage_of,
 )
@@ -154,13 +156,14 @@ class Chunks:
         return [self._block(index, late)]
 
     def _end(self, event: End) -> list[ChatGenerationChunk]:
+        tell_of_others(self._model, event.alternatives)
         broken = {index: call for index, call in self._calls.items() if not is_executable(call, event.finish)}
         chunks = [self._call(index, args=_spoiler(call, event.finish)) for index, call in broken.items()]
         last = AIMessageChunk(
             content=[] if self._blocks else "",
             id=self._id,
             usage_metadata=usage_of(event.usage),
-            response_metadata=self._opening() | event.extras | finish_of(event.finish),
+            response_metadata=self._told() | event.extras | finish_of(event.finish),
             additional_kwargs=beside(
                 calls=call_facts(list(self._calls.values()), event.finish), texts=text_facts(self._texts)
             ),
@@ -183,15 +186,16 @@ class Chunks:
         return self._chunk([{**block, "type": "tool_call_chunk"}], tool_call_chunks=[piece])
 
     def _chunk(self, content: str | list[Any], **more: Any) -> ChatGenerationChunk:
-        told = self._opening()
-        return ChatGenerationChunk(message=AIMessageChunk(content=content, id=self._id, response_metadata=told, **more))
+        message = AIMessageChunk(content=content, id=self._id, response_metadata=self._told(), **more)
+        return ChatGenerationChunk(message=message)
 
-    def _opening(self) -> dict[str, Any]:
-        """Return the metadata that the first chunk of content carries, and no other."""
+    def _told(self) -> dict[str, Any]:
+        """Return the metadata of a chunk: whose it is and how to read it, and all else on the first one."""
+        read = {"model_provider": PROVIDER} | ({"output_version": "v1"} if self._standard else {})
         if self._begun:
-            return {}
+            return read
         self._begun = True
-        return self._metadata | ({"output_version": "v1"} if self._standard else {})
+        return self._metadata | read
 
 
 def _last_piece(call: ToolCall) -> list[str]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from typing import Any, ClassVar
 
 from langchain_core import __version__ as core_version
 from langchain_core.embeddings import Embeddings
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from dbx_gateway.client import AsyncClient, Client
+from dbx_gateway.connection import Connection
 from dbx_gateway.embeddings import Embeddings as Vectors
-from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.settings import Settings, SettingsFields, misfit, named_values, veiled
+from dbx_gateway.settings import named_values
 from langchain_dbx_gateway.errors import translated
 
 __all__ = ["DbxGatewayEmbeddings"]
 
-_PRODUCT: Final = f"langchain-core/{core_version}"
 
-
-class DbxGatewayEmbeddings(SettingsFields, Embeddings):
+class DbxGatewayEmbeddings(Connection, Embeddings):
     """Vectors of texts from an embedding model of a workspace.
 
     Constructing one needs no network and no credentials. Texts are sent in batches, a few at once, and their vectors
@@ -34,6 +31,8 @@ class DbxGatewayEmbeddings(SettingsFields, Embeddings):
         ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
     """
 
+    product: ClassVar[str] = f"langchain-core/{core_version}"
+
     dimensions: int | None = Field(default=None, ge=1)
     """Length of the vectors, for models that offer several."""
     batch_size: int | None = Field(default=None, ge=1)
@@ -41,44 +40,10 @@ class DbxGatewayEmbeddings(SettingsFields, Embeddings):
     max_concurrency: int | None = Field(default=None, ge=1)
     """Requests at once; None for a few."""
 
-    _clients: tuple[Client, AsyncClient] | None = PrivateAttr(default=None)
-
-    def __init__(self, **fields: Any) -> None:
-        fields = veiled(fields)
-        wrong: ConfigurationError | None = None
-        try:
-            super().__init__(**fields)
-        except ValidationError as error:
-            wrong = misfit(error)
-        if wrong is not None:
-            raise wrong  # here, where it does not hang on the error that holds the values
-
     @model_validator(mode="before")
     @classmethod
     def _names(cls, values: Any) -> Any:
         return named_values(values, cls.model_fields) if isinstance(values, dict) else values
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if name in SettingsFields.model_fields:
-            self._clients = None
-
-    def __copy__(self) -> Self:
-        copied = super().__copy__()
-        copied._clients = None  # noqa: SLF001  # a copy may be given other settings
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        copied = super().__deepcopy__(memo)
-        copied._clients = None  # noqa: SLF001
-        return copied
-
-    def _both(self) -> tuple[Client, AsyncClient]:
-        if self._clients is None:
-            own = {name: getattr(self, name) for name in self.model_fields_set if name in SettingsFields.model_fields}
-            settings = Settings.of(own)
-            self._clients = (Client(settings, product=_PRODUCT), AsyncClient(settings, product=_PRODUCT))
-        return self._clients
 
     def _options(self) -> dict[str, Any]:
         return {

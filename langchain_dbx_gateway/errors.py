@@ -37,6 +37,10 @@ class ChatContextOverflowError(errors.ContextOverflowError, exceptions.ContextOv
     """The prompt is longer than the model's context window."""
 
 
+class ChatAPIError(errors.APIError, exceptions.ModelError):
+    """The server answered with an error that has no kind of its own."""
+
+
 class ChatBadRequestError(errors.BadRequestError, exceptions.ModelInvalidRequestError):
     """The server refuses the request as it stands."""
 
@@ -73,6 +77,7 @@ _KINDS: Final[tuple[type[errors.DbxGatewayError], ...]] = (
     ChatServerError,
     ChatContextOverflowError,
     ChatBadRequestError,
+    ChatAPIError,
     ChatConfigurationError,
     ChatInvalidRequestError,
     ChatInvalidResponseError,
@@ -80,7 +85,7 @@ _KINDS: Final[tuple[type[errors.DbxGatewayError], ...]] = (
     ChatConnectionError,
     ChatIncompleteStreamError,
 )
-"""The most telling first: a context overflow before a bad request, a timeout before a connection failure."""
+"""The most telling first: a context overflow before a bad request, any of these before an api error, a timeout before a failed connection."""
 
 
 @contextmanager
@@ -93,5 +98,5 @@ def translated() -> Iterator[None]:
         if kind is None or isinstance(error, kind):
             raise
         told = kind(error.message)
-        told.__dict__.update(error.__dict__)
+        told.__dict__.update(error.__dict__, is_retryable=error.retryable)
         raise told from error

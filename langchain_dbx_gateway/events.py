@@ -17,7 +17,15 @@ from dbx_gateway.events import (
     ToolCallEnd,
     ToolCallStart,
 )
-from langchain_dbx_gateway.answers import beside, call_facts, finish_of, metadata_of, reason_broken, usage_of
+from langchain_dbx_gateway.answers import (
+    beside,
+    call_facts,
+    finish_of,
+    metadata_of,
+    reason_broken,
+    tell_of_others,
+    usage_of,
+)
 from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, blocks_of, facts_of, free_text, text_block
 from langchain_dbx_gateway.chunks import Numbers
 
@@ -137,6 +145,7 @@ class MessageEvents:
         return events
 
     def _end(self, event: End) -> list[Any]:
+        tell_of_others(self._model, event.alternatives)
         finished = self._run_finished()
         finished += [
             self._event("finish", index, 0, content=_final(call, event.finish)) for index, call in self._calls.items()

@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from dbx_gateway.call_ids import with_distinct_ids
 from dbx_gateway.chat import Message, Origin, Part, Role, ToolCall, ToolResult
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.surfaces import Api
@@ -30,11 +31,13 @@ _ROLES: Final[Mapping[str, Role]] = {
 def to_core(messages: Sequence[BaseMessage]) -> tuple[Message, ...]:
     """Return ``messages`` as the core's; none of them is changed.
 
+    Calls without an id, or with one that another call has too, are told apart; results follow their calls in order.
+
     Raises:
         InvalidRequestError: a message or block is of a kind that no model takes.
     """
     answered = frozenset(message.tool_call_id for message in messages if isinstance(message, ToolMessage))
-    return tuple(_message(message, answered) for message in messages)
+    return with_distinct_ids([_message(message, answered) for message in messages])
 
 
 def _message(message: BaseMessage, answered: frozenset[str]) -> Message:

@@ -6,7 +6,7 @@ It needs ``langchain``, which the extra does not bring: ``pip install 'dbx-gatew
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeVar
 
@@ -21,6 +21,7 @@ from langgraph.runtime import Runtime
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.families import check_family
 from dbx_gateway.profiles import profile_of
+from dbx_gateway.vendor_forms import cache_hint_of, with_cache_mark
 from langchain_dbx_gateway.chat_models import ChatDbxGateway
 from langchain_dbx_gateway.errors import translated
 from langchain_dbx_gateway.history import without_attachments
@@ -85,12 +86,11 @@ class DbxPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
         count = len(request.messages) + (request.system_message is not None)
         if count < self.min_messages:
             return request
-        mark = {"type": "ephemeral", "ttl": self.ttl}
         system = request.system_message
         return request.override(
-            system_message=_marked_message(system, mark) if system is not None else None,
-            tools=_marked_tools(request.tools, mark),
-            messages=_marked_messages(request.messages, mark),
+            system_message=_marked_message(system, self.ttl) if system is not None else None,
+            tools=_marked_tools(request.tools, self.ttl),
+            messages=_marked_messages(request.messages, self.ttl),
         )
 
     def _takes_marks(self, model: object) -> bool:
@@ -119,34 +119,34 @@ def _why_not(model: object) -> str | None:
     return f"{model.model!r} takes no cache marks"
 
 
-def _marked_messages(messages: Sequence[Any], mark: Mapping[str, str]) -> list[Any]:
+def _marked_messages(messages: Sequence[Any], ttl: str) -> list[Any]:
     """Mark the ends of this request and of the one before: the messages in front of an answer, or at the very end."""
     marked = list(messages)
     ends = [at for at in range(len(marked)) if at + 1 == len(marked) or isinstance(marked[at + 1], AIMessage)]
     takers = [at for at in ends if isinstance(marked[at], HumanMessage | ToolMessage)]
     for at in takers[-_MARKED_MESSAGES:]:
-        marked[at] = _marked_message(marked[at], mark)
+        marked[at] = _marked_message(marked[at], ttl)
     return marked
 
 
-def _marked_message(message: M, mark: Mapping[str, str]) -> M:
+def _marked_message(message: M, ttl: str) -> M:
     """Return ``message`` with a mark on its last block; one that is empty or marked already stays as it is."""
     content: Any = message.content
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) and content else content
-    if not blocks or any(isinstance(block, dict) and "cache_control" in block for block in blocks):
+    if not blocks or any(isinstance(block, dict) and cache_hint_of(block) for block in blocks):
         return message
     last = {"type": "text", "text": blocks[-1]} if isinstance(blocks[-1], str) else blocks[-1]
-    return message.model_copy(update={"content": [*blocks[:-1], {**last, "cache_control": dict(mark)}]})
+    return message.model_copy(update={"content": [*blocks[:-1], with_cache_mark(last, ttl)]})
 
 
-def _marked_tools(tools: Sequence[Any], mark: Mapping[str, str]) -> list[Any]:
+def _marked_tools(tools: Sequence[Any], ttl: str) -> list[Any]:
     """Mark the last tool: one mark at the end keeps them all."""
     if not tools:
         return []
     *others, last = tools
     if isinstance(last, BaseTool):
-        return [*others, last.model_copy(update={"extras": {"cache_control": dict(mark), **(last.extras or {})}})]
-    return [*others, {"cache_control": dict(mark), **last}]
+        return [*others, last.model_copy(update={"extras": with_cache_mark(last.extras or {}, ttl)})]
+    return [*others, with_cache_mark(last, ttl)]
 
 
 class DbxLightHistoryMiddleware(AgentMiddleware[Any, Any, Any]):

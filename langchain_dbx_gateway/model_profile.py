@@ -10,7 +10,11 @@ from langchain_core.language_models import ModelProfile
 from dbx_gateway.families import check_family
 from dbx_gateway.profiles import Profile, profile_of
 
-__all__ = ["profile_data"]
+__all__ = ["OwnProfile", "profile_data"]
+
+
+class OwnProfile(dict[str, object]):
+    """A profile that comes from the core's rows, and follows the model; one that a user gave stays."""
 
 
 def profile_data(model: str, family: str | None = None) -> ModelProfile:
@@ -28,7 +32,8 @@ def profile_data(model: str, family: str | None = None) -> ModelProfile:
     """
     row = profile_of(model, check_family(family) if family is not None else None)
     told = {**_input(row), **_output(row), **_tools(row), "temperature": row.sampling}
-    return cast("ModelProfile", {key: value for key, value in told.items() if value is not None and key in _keys()})
+    known = {key: value for key, value in told.items() if value is not None and key in _keys()}
+    return cast("ModelProfile", OwnProfile(known))
 
 
 @cache

@@ -26,6 +26,9 @@ Tool: TypeAlias = dict[str, Any] | type | Callable[..., Any] | BaseTool
 _OWN_DEFINITION: Final = "provider_tool_definition"
 """Key in a tool's ``extras`` that holds the whole tool as an api wants it (a convention of LangChain's)."""
 
+_SAYS_SCHEMA: Final = frozenset({"parameters", "properties", "type"})
+"""What makes an object the description of a function, or a schema, as LangChain takes them."""
+
 
 def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
     """Return a tool as a plain object that can be bound.
@@ -43,13 +46,21 @@ def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
         if strict is None or spec.native is not None or spec.custom:
             return dict(tool)
         return _held(tool, spec, strict=strict)
+    if isinstance(tool, Mapping) and not tool.keys() & _SAYS_SCHEMA:
+        raise InvalidRequestError(
+            f"{_name_of(tool)} has no schema; give it one under 'parameters', of an object without properties where it "
+            "takes none"
+        )
     extras = dict(tool.extras or {}) if isinstance(tool, BaseTool) else {}
     if _OWN_DEFINITION in extras:
         return dict(extras[_OWN_DEFINITION])
     try:
         made = convert_to_openai_tool(tool, strict=strict)
     except Exception as error:
-        raise InvalidRequestError(f"{_name_of(tool)} is no tool that a model can be offered: {error}") from error
+        raise InvalidRequestError(
+            f"{_name_of(tool)} is no tool that a model can be offered ({_reason(error)}); give a LangChain tool, a function "
+            "with annotations, a class, or the object of an api"
+        ) from error
     return {**extras, **made}
 
 
@@ -62,6 +73,11 @@ def _held(tool: Mapping[str, Any], spec: ToolSpec, *, strict: bool) -> dict[str,
 def _name_of(tool: Any) -> str:
     name = tool.get("name") if isinstance(tool, Mapping) else getattr(tool, "name", getattr(tool, "__name__", None))
     return f"the tool {name!r}" if name else f"a tool of type {type(tool).__name__} without a name"
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says first: what follows repeats the caller's object."""
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def specs_of(tools: Sequence[Any] | None) -> tuple[ToolSpec, ...]:
@@ -106,7 +122,10 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
         schema = _plain_schema(form) or convert_to_json_schema(_titled(form), strict=strict)
     except Exception as error:
         name = getattr(form, "__name__", None) or f"a {type(form).__name__}"
-        raise InvalidRequestError(f"{name} is no form for an answer: {error}") from error
+        raise InvalidRequestError(
+            f"{name} is no form for an answer ({_reason(error)}); give a pydantic class, a TypedDict or a JSON schema with "
+            "properties"
+        ) from error
     if schema.get("type", "object") != "object":
         raise InvalidRequestError(
             f"the schema {schema.get('title')!r} is of type {schema['type']!r}, and an answer is always an object; put it "

@@ -39,8 +39,8 @@
 # ### Credentials
 #
 # They are found as every Databricks tool finds them: arguments (`host=`, `token=`, `config_profile=`,
-# `workspace_client=`), environment variables, the Databricks config file, the Databricks notebook you are in. Where
-# nothing of this is set, the next cell but one starts a simulated workspace: no key, no network, and nothing to pay.
+# `workspace_client=`), environment variables, the Databricks config file, the Databricks notebook you are in. Outside of
+# one, and without `DATABRICKS_HOST` or `DATABRICKS_CONFIG_PROFILE`, the next cell but one starts a simulated workspace.
 #
 # ### Installation
 

@@ -6,29 +6,23 @@ Pure: bytes are fed in, events come out, sync and async alike.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from dbx_gateway.chat import ChatResponse, Reasoning, Refusal, Text, ToolCall
+from dbx_gateway.chat import ChatResponse
 from dbx_gateway.dialects.dialect import Dialect
 from dbx_gateway.error_bodies import Asked, api_error, error_event, read_error_body
 from dbx_gateway.errors import APIError, APITimeoutError, DbxGatewayError, IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import (
     End,
     Event,
-    PartEnd,
-    ReasoningDelta,
-    RefusalDelta,
     Start,
-    TextDelta,
-    ToolCallDelta,
-    ToolCallEnd,
-    ToolCallStart,
     UsageUpdate,
     coalesce,
     fold,
+    part_events,
 )
 from dbx_gateway.quirks.quirk import AnswerFix
 from dbx_gateway.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEReader
@@ -45,6 +39,9 @@ _BODY_STARTS = (b"{", b"[", b"<")
 """How a body begins that is no stream of events though its content type says so."""
 
 _LONGEST_QUOTE = 500
+
+_CACHED: Final = "keys"
+"""What the JSON parser keeps for the next event, for the whole process: names of fields, and no word of an answer."""
 
 MAX_STREAM_BYTES = 1024 * 1024 * 1024
 """What is read of one stream at most: the answer so far is kept, so a stream without end would fill the memory."""
@@ -124,24 +121,7 @@ def replay(response: ChatResponse) -> Iterator[Event]:
     """Yield a whole answer as the events of a stream."""
     yield Start(response.id, response.model, response.message.origin, response.exchange)
     for index, part in enumerate(response.message.parts):
-        match part:
-            case ToolCall():
-                yield ToolCallStart(index, part.call_id, part.name, part.custom)
-                if part.arguments:
-                    yield ToolCallDelta(index, part.arguments)
-                yield ToolCallEnd(index, part)
-                continue
-            case Text() if part.text:
-                yield TextDelta(index, part.text)
-            case Refusal() if part.text:
-                yield RefusalDelta(index, part.text)
-            case Reasoning():
-                for number, segment in enumerate(part.segments):
-                    if segment.text:
-                        yield ReasoningDelta(index, segment.kind, segment.text, number)
-            case _:
-                pass
-        yield PartEnd(index, part)
+        yield from part_events(index, part)
     if response.usage is not None:
         yield UsageUpdate(response.usage)
     yield End(response.finish, response.usage, response.alternatives, response.extras)
@@ -171,6 +151,7 @@ class AnswerStream:
         self._body: list[bytes] = []
         self._body_size = 0
         self._size = 0
+        self._taken = 0
         self._request_id: str | None = None
 
     @property
@@ -263,6 +244,7 @@ class AnswerStream:
     def _decoded(self, frames: list[ServerSentEvent]) -> list[Event]:
         events: list[Event] = []
         for frame in frames:
+            self._taken += 1
             try:
                 events += self._decode(frame)
             except DbxGatewayError as error:
@@ -288,22 +270,26 @@ class AnswerStream:
 
     def _json_of(self, frame: ServerSentEvent) -> JsonValue:
         try:
-            value: JsonValue = from_json(frame.data)
+            value: JsonValue = from_json(frame.data, cache_strings=_CACHED)
         except ValueError:
             pass
         else:
             return value
         try:
-            value = from_json(frame.data.decode("utf-8", "replace"))
+            value = from_json(frame.data.decode("utf-8", "replace"), cache_strings=_CACHED)
         except ValueError:
             if frame.event == "error":
                 raise self._reading.error(frame.data, self._partial()) from None
             raise self._reading.invalid("a stream event that is no JSON", self._partial()) from None
         return value
 
+    def _outside(self) -> bytes:
+        """Return what stood between the events of the answer."""
+        return (self._reader.stray_before(self._taken) if self.done else bytes(self._reader.stray)).strip()
+
     def _check_stray(self) -> None:
         """Raise the error that a host wrote into the stream as bare JSON, or the page that stood there instead of it."""
-        stray = bytes(self._reader.stray).strip()
+        stray = self._outside()
         try:
             value: JsonValue = from_json(stray)
         except ValueError:
@@ -316,7 +302,7 @@ class AnswerStream:
             raise self._reading.error(value, self._partial())
 
     def _said_outside(self) -> str:
-        stray = bytes(self._reader.stray).strip()
+        stray = self._outside()
         return f" Outside of its events stood {_described_text(stray)}." if stray else ""
 
     def _whole(self) -> list[Event]:
@@ -362,7 +348,7 @@ def _is_whole(data: bytes) -> bool:
     if data.strip() == _DONE:
         return True
     try:
-        from_json(data.decode("utf-8", "replace"))
+        from_json(data.decode("utf-8", "replace"), cache_strings=_CACHED)
     except ValueError:
         return False
     return True
@@ -379,7 +365,7 @@ def _read_streamed(body: bytes, content_type: str, reading: Reading) -> ChatResp
 
 def _json(body: bytes, reading: Reading) -> JsonValue:
     try:
-        value: JsonValue = from_json(body.removeprefix(_BOM))
+        value: JsonValue = from_json(body.removeprefix(_BOM), cache_strings=_CACHED)
     except ValueError:
         raise reading.invalid(_described_text(body)) from None
     return value

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from dbx_gateway.chat import Message, Part, ToolCall, ToolResult
 
 __all__ = ["with_distinct_ids"]
 
+_NAMELESS: Final = "call"
+"""The id of a call that came without one."""
+
 
 def with_distinct_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Return ``messages`` with an id of its own for each tool call; results follow their calls in order.
 
-    The first call of an id keeps it. What id a call gets depends on what stands before it only, so that a conversation
-    that goes on keeps its ids. Needed because where an api gives calls no ids, some libraries let the tool's
-    name stand for them (llama-index.md section a, row 16), and other apis refuse an id that is there twice
-    (dialects.md section 3.1).
+    The first call of an id keeps it; a call without one gets one. What id a call gets depends on what stands before it
+    only, so that a conversation that goes on keeps its ids. Needed because where an api gives calls no ids, some
+    libraries let the tool's name stand for them (llama-index.md section a, row 16), or nothing, and other apis refuse
+    an id that is there twice (dialects.md section 3.1).
     """
     given = [part.call_id for message in messages for part in message.parts if isinstance(part, ToolCall)]
-    if len(set(given)) == len(given):
+    if len(set(given)) == len(given) and all(given):
         return tuple(messages)
     ids = _Ids()
     return tuple(replace(message, parts=tuple(map(ids.part, message.parts))) for message in messages)
@@ -42,10 +46,10 @@ class _Ids:
                 return part
 
     def _of_call(self, given: str) -> str:
-        fresh, number = given, 1
+        fresh, number = given or _NAMELESS, 1
         while fresh in self._used:
             number += 1
-            fresh = f"{given}_{number}"
+            fresh = f"{given or _NAMELESS}_{number}"
         self._used.add(fresh)
         self._open[given].append(fresh)
         self._latest[given] = fresh

@@ -160,11 +160,10 @@ class Live:
 
         Silence is counted here once keep-alives have broken it; until then the read's own timeout does.
         """
-        now = time.monotonic()
-        waits = [deadline.left, None if self.patience_ends is None else self.patience_ends - now]
-        if deadline.idle is not None and self.silent_since is not None and self.kept_alive:
-            waits.append(self.silent_since + deadline.idle - now)
-        return min((max(0.0, wait) for wait in waits if wait is not None), default=None)
+        ends = [when for when in (deadline.ends, self.patience_ends) if when is not None]
+        if self.kept_alive and deadline.idle is not None and self.silent_since is not None:
+            ends.append(self.silent_since + deadline.idle)
+        return max(0.0, min(ends) - time.monotonic()) if ends else None
 
     def take(self, chunk: bytes, request: Outgoing) -> list[Event]:
         """Return the events that ``chunk`` causes; a stream that has taken too long by now ends with them."""

@@ -205,7 +205,7 @@ class ToolCall(_Common):
         """
         if not self.arguments.strip():
             return {}
-        value: JsonValue = from_json(self.arguments, allow_inf_nan=False)
+        value: JsonValue = from_json(self.arguments.encode(), allow_inf_nan=False)
         if not isinstance(value, dict):
             msg = f"arguments of tool call {self.call_id} are {type(value).__name__}, not an object"
             raise ValueError(msg)  # noqa: TRY004  # one exception type for every way arguments can be wrong
@@ -330,10 +330,13 @@ class ToolChoice:
     Args:
         mode: ``auto`` (it decides), ``none``, or ``required`` (it must call one).
         names: with ``required``, only these; one name forces that tool.
+        outranks_thinking: a model that cannot be forced while it thinks is asked without thinking, where such a request
+            would otherwise be refused. For frameworks, whose programs force a call of their own accord.
     """
 
     mode: Literal["auto", "none", "required"] = "auto"
     names: tuple[str, ...] = ()
+    outranks_thinking: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,6 +371,11 @@ class ReasoningConfig:
     budget: int | None = None
     mode: Literal["off", "auto", "on"] | None = None
     show: Literal["none", "summary", "full"] | None = None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it says not to think."""
+        return self.mode == "off" or (self.mode is None and self.effort == "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from dbx_gateway.notices import warn_once
 from dbx_gateway.observations import Observations, shared_observations
 from dbx_gateway.profiles import profile_of
 from dbx_gateway.request_log import Transcript
-from dbx_gateway.settings import Settings, veiled
+from dbx_gateway.settings import Lost, Settings, veiled
 from dbx_gateway.transport import (
     GRACE,
     AsyncTransport,
@@ -534,8 +534,11 @@ class AsyncClient(_Base):
         patience = live.patience(request.deadline)
         live.wait_begins()
         try:
-            async with asyncio.timeout(patience):
+            if patience is None:  # the most common case, without what a timer costs
                 chunk = await anext(chunks)
+            else:
+                async with asyncio.timeout(patience):
+                    chunk = await anext(chunks)
         except (StopAsyncIteration, TimeoutError):
             live.ended = True
             late = live.late(request)
@@ -606,9 +609,8 @@ class _AsyncEvents(AsyncStream[Event]):
 
 
 def _credentials_of(settings: Settings) -> Credentials:
-    given: dict[str, Any] = {"workspace_client": settings.workspace_client, "sdk_config": settings.sdk_config}
-    if settings.token is not None:
-        given["token"] = settings.token
+    said = {name: getattr(settings, name) for name in ("token", "workspace_client", "sdk_config")}
+    given: dict[str, Any] = {name: value for name, value in said.items() if not isinstance(value, Lost)}
     if settings.lost:
         given = {"lost": settings.lost[0]}
     return resolve(

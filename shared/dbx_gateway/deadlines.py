@@ -1,14 +1,18 @@
-"""How long a call may take: in all, and without a word of its answer."""
+"""How long a call may take: in all, and without a word of its answer; and what rings when the time is over."""
 
 from __future__ import annotations
 
+import heapq
+import os
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import httpx
 
-__all__ = ["NO_DEADLINE", "Deadline"]
+__all__ = ["NO_DEADLINE", "Alarm", "Deadline", "alarm_in"]
 
 _RESOLUTION: Final = 0.002
 """Seconds by which a timer may end too early."""
@@ -75,3 +79,102 @@ def _least(*limits: float | None) -> float | None:
 
 
 NO_DEADLINE: Final = Deadline()
+
+
+class Alarm:
+    """Something that is done at a given time, unless it is called off before.
+
+    Args:
+        at: when, by ``time.monotonic``.
+        act: what; it must not wait for anything.
+    """
+
+    __slots__ = ("_act", "at")
+
+    def __init__(self, at: float, act: Callable[[], object]) -> None:
+        self.at = at
+        self._act: Callable[[], object] | None = act
+
+    def __lt__(self, other: Alarm) -> bool:
+        return self.at < other.at
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it is still to ring."""
+        return self._act is not None
+
+    def call_off(self) -> None:
+        """Let it not ring."""
+        self._act = None
+
+    def ring(self) -> None:
+        """Do what it is for."""
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+
+
+class _Alarms:
+    """Rings all alarms of a process from one thread, which is there only while one is set.
+
+    A thread for each would cost a short stream a fifth of its time.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[Alarm] = []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._wakes = 0.0
+
+    def add(self, alarm: Alarm) -> None:
+        """Let ``alarm`` ring when its time comes."""
+        with self._changed:
+            heapq.heappush(self._waiting, alarm)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="dbx-gateway-alarms", daemon=True)
+                self._thread.start()
+            elif alarm.at < self._wakes:
+                self._changed.notify()
+
+    def _run(self) -> None:
+        while (due := self._due()) is not None:
+            for alarm in due:
+                alarm.ring()
+
+    def _due(self) -> list[Alarm] | None:
+        """Wait a while, and return the alarms whose time has come; None when none has been set meanwhile."""
+        with self._changed:
+            first = self._waiting[0].at - time.monotonic() if self._waiting else _LINGER
+            if first > 0:
+                wait = min(first, _LINGER)
+                self._wakes = time.monotonic() + wait
+                self._changed.wait(wait)
+            now = time.monotonic()
+            due = [alarm for alarm in self._waiting if alarm.at <= now]
+            self._waiting = [alarm for alarm in self._waiting if alarm.at > now and alarm.is_set]
+            heapq.heapify(self._waiting)
+            if due or self._waiting:
+                return due
+            self._thread = None
+            return None
+
+
+_LINGER: Final = 0.1
+"""Seconds after which the thread looks for alarms that were called off, and ends when there are no others."""
+
+_alarms = _Alarms()
+
+
+def alarm_in(seconds: float, act: Callable[[], object]) -> Alarm:
+    """Return an alarm that rings in ``seconds``, from another thread."""
+    alarm = Alarm(time.monotonic() + seconds, act)
+    _alarms.add(alarm)
+    return alarm
+
+
+def _start_anew() -> None:
+    global _alarms  # noqa: PLW0603  # what a fork copied belongs to the parent
+    _alarms = _Alarms()
+
+
+os.register_at_fork(after_in_child=_start_anew)

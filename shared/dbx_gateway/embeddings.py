@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def _vector(value: JsonValue, asked: Asked) -> tuple[float, ...]:
     numbers = [number for number in value if isinstance(number, int | float) and not isinstance(number, bool)]
     if len(numbers) != len(value):
         raise _invalid(asked, "a vector that is no list of numbers")
-    return tuple(map(float, numbers))
+    return _finite(numbers, asked)
 
 
 def _unpacked(text: str, asked: Asked) -> tuple[float, ...]:
@@ -140,7 +141,18 @@ def _unpacked(text: str, asked: Asked) -> tuple[float, ...]:
         raise _invalid(asked, "a vector that is neither numbers nor base64 of them") from None
     if not numbers:
         raise _invalid(asked, "an empty vector")
-    return numbers
+    return _finite(numbers, asked)
+
+
+def _finite(numbers: Iterable[float], asked: Asked) -> tuple[float, ...]:
+    """Return ``numbers`` as a vector; one with a number that is none would spoil whatever it is compared with."""
+    try:
+        vector = tuple(map(float, numbers))
+    except OverflowError:
+        vector = (math.inf,)
+    if not all(map(math.isfinite, vector)):
+        raise _invalid(asked, "a vector that holds an infinite number, or one that is none")
+    return vector
 
 
 def _invalid(asked: Asked, what: str) -> InvalidResponseError:

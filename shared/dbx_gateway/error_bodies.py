@@ -141,6 +141,9 @@ _KINDS: Final[Mapping[int, type[APIError]]] = {
     429: RateLimitError,
 }
 
+_PASSING: Final = (408, 409)
+"""Statuses without a class of their own after which the same call may succeed (dialects.md section 1.5)."""
+
 _NEXT_STEPS: Final[tuple[tuple[type[APIError], str], ...]] = (
     (ContextOverflowError, "Shorten the conversation, or take a model with a larger context window."),
     (AuthenticationError, "Sign in again or renew the token; `dbx-gateway check` shows which credential is used."),
@@ -179,7 +182,7 @@ def api_error(
     request_id = words.request_id or request_id_of(headers)
     trace = f" [request id {request_id}]" if request_id else ""
     wait = retry_after_of(headers)
-    return kind(
+    error = kind(
         f"{asked} answered {told or 'an error'}{code}: {said}{stop}{trace} {_next_step(kind)}",
         status=told,
         error_code=words.code,
@@ -189,6 +192,9 @@ def api_error(
         route=asked.route,
         partial=partial,
     )
+    if told in _PASSING:
+        error.retryable = True
+    return error
 
 
 def error_event(event: JsonObject, name: str = "") -> bool:
@@ -235,7 +241,7 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
         return seconds
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:  # such dates are in GMT, whether or not they say so
         moment = moment.replace(tzinfo=UTC)

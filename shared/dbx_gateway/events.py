@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -54,6 +54,7 @@ __all__ = [
     "coalesce",
     "fold",
     "mint_call_id",
+    "part_events",
     "with_exchange",
 ]
 
@@ -166,6 +167,28 @@ def mint_call_id(response_id: str | None, index: int, name: str) -> str:
     if not response_id:
         return f"call_{uuid.uuid4().hex[:24]}"
     return "call_" + hashlib.sha256(f"{response_id}\n{index}\n{name}".encode()).hexdigest()[:24]
+
+
+def part_events(index: int, part: Part) -> Iterator[Event]:
+    """Yield a whole part as the events of a stream."""
+    match part:
+        case ToolCall():
+            yield ToolCallStart(index, part.call_id, part.name, part.custom)
+            if part.arguments:
+                yield ToolCallDelta(index, part.arguments)
+            yield ToolCallEnd(index, part)
+            return
+        case Text() if part.text:
+            yield TextDelta(index, part.text)
+        case Refusal() if part.text:
+            yield RefusalDelta(index, part.text)
+        case Reasoning():
+            for number, segment in enumerate(part.segments):
+                if segment.text:
+                    yield ReasoningDelta(index, segment.kind, segment.text, number)
+        case _:
+            pass
+    yield PartEnd(index, part)
 
 
 def fold(events: Iterable[Event]) -> ChatResponse:
@@ -404,11 +427,14 @@ class Assembly:
         self._close(key, opened)
 
     def part(self, key: Hashable, part: Part) -> None:
-        """Add a part that came whole."""
+        """Add a part that came whole; readers of deltas get it as deltas too, but for a call of nothing."""
         index = self._next(key)
         self._ended[key] = index
         self._parts[index] = part
-        self._out.append(ToolCallEnd(index, part) if isinstance(part, ToolCall) else PartEnd(index, part))
+        if isinstance(part, ToolCall) and not part.name:
+            self._out.append(ToolCallEnd(index, part))
+        else:
+            self._out.extend(part_events(index, part))
 
     def usage(self, usage: Usage) -> None:
         """Record the total so far; it is handed out once, before the end, for some servers send one with each word."""

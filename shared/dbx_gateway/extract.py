@@ -56,7 +56,7 @@ def extract_json(text: str) -> JsonValue:
 
 
 def _parsed(text: str) -> JsonValue:
-    value: JsonValue = from_json(text, allow_inf_nan=False)
+    value: JsonValue = from_json(text.encode(), allow_inf_nan=False)  # half a character is a ValueError here
     return value
 
 

@@ -83,6 +83,8 @@ def _split(url: str, given: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _port(parts)
+        if (parts.hostname or "").isascii():
+            (parts.hostname or "").encode("idna")  # as the resolver does: no label is empty or longer than 63 letters
     except ValueError as error:
         raise ConfigurationError(f"the host {given!r} is no URL: {error}; give https://<workspace>") from None
     return parts

@@ -8,7 +8,7 @@ place that holds a schema from a map of schemas under names of the caller's choi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 from urllib.parse import unquote
 
@@ -18,14 +18,33 @@ from pydantic_core import to_json
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import InvalidRequestError
 
-__all__ = ["check_schema", "conjoin", "drop_keywords", "inline_refs", "map_children", "spoken", "with_note"]
+__all__ = [
+    "LARGEST_SCHEMA",
+    "LONGEST_SPOKEN",
+    "check_schema",
+    "check_size",
+    "conjoin",
+    "distinct",
+    "drop_keywords",
+    "inline_refs",
+    "map_children",
+    "spoken",
+    "with_note",
+]
+
+LARGEST_SCHEMA: Final = 4_000_000
+"""Characters of JSON that a schema may grow to when it is rewritten for a model: a few dozen lines can stand for
+billions, and the schema of a tool may come from a stranger."""
+
+LONGEST_SPOKEN: Final = 10_000
+"""Characters of a keyword's value in words: words about a schema whose words are about a schema double at every level."""
 
 _DEEPEST_JSON: Final = 200
 """Levels of JSON that a schema may have; the JSON writer itself gives up a little later."""
 
 _DEEPEST_SCHEMA: Final = 100
-_LARGEST_SCHEMA: Final = 50_000
-"""Schemas within schemas, once references are inlined: a few dozen lines of definitions can name billions."""
+_MOST_SCHEMAS: Final = 50_000
+"""Schemas within schemas, once references are inlined."""
 
 _HOLDS_SCHEMA: Final = frozenset(
     {
@@ -114,12 +133,59 @@ def _is_unicode(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def with_note(schema: JsonObject, note: str) -> JsonObject:
-    """Return ``schema`` with ``note`` at the end of its description, for what no keyword can say any more."""
+def with_note(schema: JsonObject, *notes: str) -> JsonObject:
+    """Return ``schema`` with ``notes`` at the end of its description, for what no keyword can say any more.
+
+    Each is a line of its own, and said once.
+    """
     description = schema.get("description")
-    if not isinstance(description, str) or not description:
-        return {**schema, "description": note}
-    return dict(schema) if note in description.split("\n") else {**schema, "description": f"{description}\n{note}"}
+    said = description.split("\n") if isinstance(description, str) and description else []
+    known = set(said)
+    fresh = [note for note in dict.fromkeys(notes) if note not in known]
+    return {**schema, "description": "\n".join([*said, *fresh])} if fresh else dict(schema)
+
+
+def check_size(schema: JsonObject) -> None:
+    """Refuse a schema that has grown beyond all use.
+
+    Raises:
+        InvalidRequestError: it is longer than 4,000,000 characters.
+    """
+    size = 0
+    stack: list[JsonValue] = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            size += sum(len(key) + 4 for key in value)
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+        size += len(value) + 2 if isinstance(value, str) else 2
+        if size > LARGEST_SCHEMA:
+            raise _too_large()
+
+
+def _too_large() -> InvalidRequestError:
+    return InvalidRequestError(
+        f"with its $refs inlined and its unions written out, the schema holds more than {_MOST_SCHEMAS} schemas or "
+        f"{LARGEST_SCHEMA} characters, or nests deeper than {_DEEPEST_SCHEMA}; this model takes no $ref, so give a "
+        "smaller schema"
+    )
+
+
+def distinct(values: Iterable[JsonValue]) -> list[JsonValue]:
+    """Return ``values`` in order, of several equal ones the first."""
+    firsts: dict[object, JsonValue] = {}
+    for value in values:
+        firsts.setdefault(_frozen(value), value)
+    return [*firsts.values()]
+
+
+def _frozen(value: JsonValue) -> object:
+    """Return something hashable that is equal for equal values."""
+    if isinstance(value, dict):
+        return frozenset((key, _frozen(item)) for key, item in value.items())
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def drop_keywords(schema: JsonObject, names: Collection[str], *, note: bool = False) -> JsonObject:
@@ -135,11 +201,7 @@ def drop_keywords(schema: JsonObject, names: Collection[str], *, note: bool = Fa
         if not isinstance(value, dict):
             return _copy(value)
         kept = map_children({key: item for key, item in value.items() if key not in names}, drop)
-        if note:
-            for key, item in value.items():
-                if key in names:
-                    kept = with_note(kept, spoken(key, item))
-        return kept
+        return with_note(kept, *(spoken(key, value[key]) for key in value if key in names)) if note else kept
 
     return _as_object(drop(schema))
 
@@ -151,7 +213,8 @@ def inline_refs(schema: JsonObject) -> JsonObject:
     Keywords beside a ``$ref`` hold as well as the ones it names; of two descriptions the one beside it stands.
 
     Raises:
-        InvalidRequestError: inlined, the schema would nest deeper than 100 schemas or hold more than 50,000.
+        InvalidRequestError: inlined, the schema would nest deeper than 100 schemas, hold more than 50,000, or be longer
+            than 4,000,000 characters.
     """
     return _as_object(_Inlining(schema).inlined(schema))
 
@@ -161,6 +224,8 @@ class _Inlining:
         self._root = root
         self._holders: set[int] = set()
         self._count = 0
+        self._size = 0
+        self._lengths: dict[int, int] = {}
 
     def inlined(self, value: JsonValue) -> JsonValue:
         if not isinstance(value, dict):
@@ -171,18 +236,25 @@ class _Inlining:
         self._holders.add(id(value))
         node = map_children({key: item for key, item in value.items() if key not in _DEFINITIONS}, self.inlined)
         if "$ref" in value:
-            target = self.inlined(self._target(value["$ref"]))
+            target = self.inlined(self._measured(self._target(value["$ref"])))
             node = conjoin(node, target) if isinstance(target, dict) else node
         self._holders.discard(id(value))
         return node
 
     def _limit(self) -> None:
         self._count += 1
-        if self._count > _LARGEST_SCHEMA or len(self._holders) >= _DEEPEST_SCHEMA:
-            raise InvalidRequestError(
-                f"with its $refs inlined, the schema holds more than {_LARGEST_SCHEMA} schemas or nests deeper than "
-                f"{_DEEPEST_SCHEMA}; this model takes no $ref, so give a smaller schema"
-            )
+        if self._count > _MOST_SCHEMAS or len(self._holders) >= _DEEPEST_SCHEMA:
+            raise _too_large()
+
+    def _measured(self, target: JsonValue) -> JsonValue:
+        """Return what a reference names, having counted the characters it stands for; of a cycle none is inlined."""
+        if id(target) not in self._holders:
+            if id(target) not in self._lengths:
+                self._lengths[id(target)] = len(to_json(target))
+            self._size += self._lengths[id(target)]
+            if self._size > LARGEST_SCHEMA:
+                raise _too_large()
+        return target
 
     def _target(self, reference: JsonValue) -> JsonValue:
         lost: JsonValue = {"type": "object"}
@@ -226,8 +298,9 @@ def _as_object(value: JsonValue) -> JsonObject:
 
 
 def spoken(keyword: str, value: JsonValue) -> str:
-    """Return a keyword and its value in words, for :func:`with_note`."""
-    return f"{keyword}: {to_json(value).decode()}"
+    """Return a keyword and its value in words, for :func:`with_note`; a long value is cut."""
+    text = to_json(value).decode()
+    return f"{keyword}: {text if len(text) <= LONGEST_SPOKEN else text[:LONGEST_SPOKEN] + ' …'}"
 
 
 def conjoin(first: JsonObject, second: JsonObject) -> JsonObject:
@@ -243,17 +316,14 @@ def conjoin(first: JsonObject, second: JsonObject) -> JsonObject:
                 result[key] = both
             elif key not in _ANNOTATIONS:
                 notes.append(spoken(key, value))
-    for note in notes:
-        result = with_note(result, note)
-    return result
+    return with_note(result, *notes) if notes else result
 
 
 def _both(key: str, first: JsonValue, second: JsonValue) -> JsonValue:
     """Return the value of ``key`` that asks for both, or None where there is none."""
     match first, second:
         case dict(), dict() if key in _HOLDS_MAP:
-            names = dict.fromkeys([*first, *second])
-            return {name: _both_schemas(first.get(name), second.get(name)) for name in names}
+            return {**first, **{name: _both_schemas(first.get(name), item) for name, item in second.items()}}
         case dict(), dict() if key in _HOLDS_SCHEMA:
             return conjoin(first, second)
         case list(), list():
@@ -267,9 +337,10 @@ def _both(key: str, first: JsonValue, second: JsonValue) -> JsonValue:
 def _both_lists(key: str, first: list[JsonValue], second: list[JsonValue]) -> JsonValue:
     match key:
         case "required":
-            return [*first, *(name for name in second if name not in first)]
+            return distinct([*first, *second])
         case "enum":
-            return [value for value in first if value in second] or None
+            others = set(map(_frozen, second))
+            return [value for value in first if _frozen(value) in others] or None
         case "allOf":
             return [*first, *second]
         case _:

@@ -64,7 +64,7 @@ def check_request(request: ChatRequest) -> None:
 
 
 def check_tools(tools: tuple[ToolSpec, ...]) -> None:
-    """Check that each tool has a name of its own and a schema that JSON can hold.
+    """Check that each tool has a name of its own and a schema of an object that JSON can hold.
 
     Raises:
         InvalidRequestError: the message names the tool.
@@ -79,7 +79,17 @@ def check_tools(tools: tuple[ToolSpec, ...]) -> None:
             _check_text(tool.name, "a tool's name")
             _check_text(tool.description, f"the description of tool {tool.name!r}")
             check_schema(tool.parameters, f"the parameters of tool {tool.name!r}")
+            _check_is_of_object(tool)
         check_schema(tool.native or tool.extras, f"tool {tool.name!r}")
+
+
+def _check_is_of_object(tool: ToolSpec) -> None:
+    kind = tool.parameters.get("type", "object")
+    if not tool.custom and isinstance(kind, str) and kind.lower() != "object":
+        raise InvalidRequestError(
+            f"the parameters of tool {tool.name!r} are of type {kind!r}, and what a tool is called with is always an "
+            "object; put it into a property of one"
+        )
 
 
 def _check_numbers(request: ChatRequest) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "Settings",
     "SettingsFields",
     "canonical_names",
+    "fitted",
     "misfit",
     "named_values",
     "reasoning_config",
@@ -88,6 +89,7 @@ _THINKING_WORDS: Final[Mapping[str, Literal["off", "auto", "on"]]] = {
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 
+_CREDENTIALS: Final = ("token", "workspace_client", "sdk_config")
 _CLIENT_OBJECTS: Final = ("workspace_client", "sdk_config", "http_client", "http_async_client")
 _NEVER_PICKLED: Final = ("token", *_CLIENT_OBJECTS, "default_headers")
 
@@ -247,8 +249,16 @@ class SettingsFields(BaseModel):
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """The settings that these had before they were pickled, and that have to be given again."""
-        return tuple(name for name in (*_NEVER_PICKLED, "verify") if isinstance(getattr(self, name), Lost))
+        """The settings that these had before they were pickled, and that have to be given again; one credential will do."""
+        signed_in = any(
+            value is not None and not isinstance(value, Lost)
+            for value in (getattr(self, name) for name in _CREDENTIALS)
+        )
+        return tuple(
+            name
+            for name in (*_NEVER_PICKLED, "verify")
+            if isinstance(getattr(self, name), Lost) and not (signed_in and name in _CREDENTIALS)
+        )
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         known = {} if memo is None else memo
@@ -259,13 +269,14 @@ class SettingsFields(BaseModel):
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
-        values = dict(state["__dict__"])
-        for name in _NEVER_PICKLED:
-            if values.get(name) not in (None, {}):
-                values[name] = Lost()
-        if isinstance(values.get("verify"), ssl.SSLContext):
-            values["verify"] = Lost()
-        return {**state, "__dict__": values}
+        return {**state, "__dict__": {**state["__dict__"], **self._stand_ins()}}
+
+    def _stand_ins(self) -> dict[str, Lost]:
+        """Return what a pickle holds in the place of secrets, client objects and headers."""
+        held = [name for name in _NEVER_PICKLED if getattr(self, name) not in (None, {})]
+        if isinstance(self.verify, ssl.SSLContext):
+            held.append("verify")
+        return {name: Lost() for name in held}
 
 
 class Settings(SettingsFields):
@@ -524,6 +535,15 @@ def _validated(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         wrong = misfit(error)
     raise wrong  # here, where it does not hang on the error that holds the values
+
+
+def fitted(name: str, value: Any) -> Any:
+    """Return a value for one setting as the setting keeps it: a token veiled, a single stop as a tuple.
+
+    Raises:
+        ConfigurationError: it does not fit; the message names the setting.
+    """
+    return getattr(Settings.of(veiled({name: value})), name)
 
 
 def misfit(error: ValidationError) -> ConfigurationError:

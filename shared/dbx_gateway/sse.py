@@ -48,6 +48,8 @@ class SSEReader:
         self._event = b""
         self._skip_lf = False
         self._first = True
+        self._count = 0
+        self._strays: list[tuple[int, int]] = []
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Take the next bytes, and return the events that they complete.
@@ -60,15 +62,29 @@ class SSEReader:
         if b"\r" in chunk:
             self._skip_lf = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        # Where all that is there would fit into one event, no line needs to be measured.
+        fits = self._data_size + self._line_size + len(chunk) <= self._limit
+        take = self._take if fits and not self.overflowed else self._take_checked
         *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = self._ended(lines[0])
         events: list[ServerSentEvent] = []
         for line in lines:
-            self._take(self._ended(line), events)
+            take(line, events)
         if rest and not self.overflowed:
             self._line.append(rest)
             self._line_size += len(rest)
             self._check_size(self._line_size)
+        self._count += len(events)
         return events
+
+    def stray_before(self, count: int) -> bytes:
+        """Return what stood outside the format before the event that was the ``count``-th (from 1) was complete.
+
+        One read may bring much more than the last event of an answer; what is after that is none of it.
+        """
+        size = next((size for events, size in self._strays if events >= count), len(self.stray))
+        return bytes(self.stray[:size])
 
     def close(self) -> list[ServerSentEvent]:
         """The bytes have ended: return the event that no blank line closed, if there is one.
@@ -77,8 +93,9 @@ class SSEReader:
         cut is no JSON and shows itself.
         """
         events: list[ServerSentEvent] = []
-        self._take(self._ended(b""), events)
-        self._take(b"", events)
+        self._take_checked(self._ended(b""), events)
+        self._take_checked(b"", events)
+        self._count += len(events)
         return events
 
     def _ended(self, end: bytes) -> bytes:
@@ -94,10 +111,12 @@ class SSEReader:
             self.overflowed = True
             self._line, self._data = [], []
 
-    def _take(self, line: bytes, events: list[ServerSentEvent]) -> None:
+    def _take_checked(self, line: bytes, events: list[ServerSentEvent]) -> None:
         self._check_size(len(line))
-        if self.overflowed:
-            return
+        if not self.overflowed:
+            self._take(line, events)
+
+    def _take(self, line: bytes, events: list[ServerSentEvent]) -> None:
         if self._first:
             self._first = False
             line = line.removeprefix(_BOM)
@@ -111,7 +130,7 @@ class SSEReader:
         elif name == b"event":
             self._event = value.removeprefix(b" ")
         elif name and name not in (b"id", b"retry"):
-            self._stray(line)
+            self._stray(line, self._count + len(events))
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
         data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
@@ -120,6 +139,7 @@ class SSEReader:
         self._data, self._data_size = [], 0
         self._event = b""
 
-    def _stray(self, line: bytes) -> None:
+    def _stray(self, line: bytes, after: int) -> None:
         if len(self.stray) + len(line) < _MAX_STRAY_BYTES:
+            self._strays.append((after, len(self.stray)))
             self.stray += line + b"\n"

@@ -24,7 +24,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from dbx_gateway.deadlines import NO_DEADLINE, Deadline
+from dbx_gateway.deadlines import NO_DEADLINE, Alarm, Deadline, alarm_in
 from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import (
     APIConnectionError,
@@ -345,7 +345,7 @@ class Watchdog:
         stream = response.extensions.get("network_stream")
         self._socket: socket.socket | None = stream.get_extra_info("socket") if stream is not None else None
         self._response = response
-        self._timer: threading.Timer | None = None
+        self._alarm: Alarm | None = None
         self._seconds = seconds
         self._turn = threading.RLock()
         self._over = False
@@ -361,20 +361,18 @@ class Watchdog:
 
     def start(self) -> None:
         """Start the wait; later calls do nothing."""
-        if self._timer is None and self._socket is not None and not self._response.is_closed:
+        if self._alarm is None and self._socket is not None and not self._response.is_closed:
             inner = self._response.stream
             if isinstance(inner, httpx.SyncByteStream):
                 self._response.stream = _Watched(inner, self)
-            self._timer = threading.Timer(self._seconds, self._shut)
-            self._timer.daemon = True
-            self._timer.start()
+            self._alarm = alarm_in(self._seconds, self._shut)
 
     def stop(self) -> None:
         """The answer has ended by itself, or its connection is about to be given back."""
-        if self._timer is not None:
+        if self._alarm is not None:
             with self._turn:
                 self._over = True
-            self._timer.cancel()
+            self._alarm.call_off()
 
     def _shut(self) -> None:
         with self._turn:
@@ -562,20 +560,14 @@ def _redirected(response: httpx.Response, request: Outgoing, url: str) -> str:
         target = urljoin(url, response.headers["location"])
         there = origin_of(target)
     except ValueError:
-        raise APIConnectionError(
-            f"{request.asked}: the server redirects to something that is no URL. Check host=.",
-            status=response.status_code,
-            error_code="redirect",
-            request_id=request_id_of(_headers(response)),
-        ) from None
+        why = "the server redirects to something that is no URL. Check host=."
+        raise _not_followed(why, request, response) from None
     if there != origin_of(url):
-        raise APIConnectionError(
-            f"{request.asked}: the server redirects to {there[0]}://{there[1]}:{there[2]}, another origin; nothing was sent "
-            "there. Set host= to the right workspace (a login page here means a wrong host or a missing VPN).",
-            status=response.status_code,
-            error_code="redirect",
-            request_id=request_id_of(_headers(response)),
+        why = (
+            f"the server redirects to {there[0]}://{there[1]}:{there[2]}, another origin; nothing was sent there. "
+            "Set host= to the right workspace (a login page here means a wrong host or a missing VPN)."
         )
+        raise _not_followed(why, request, response)
     if response.status_code == 303 and request.method != "GET":
         raise InvalidResponseError(
             f"{request.asked}: the server answered 303, which is no answer to a POST.",
@@ -586,9 +578,18 @@ def _redirected(response: httpx.Response, request: Outgoing, url: str) -> str:
 
 
 def _too_many_redirects(request: Outgoing) -> APIConnectionError:
-    return APIConnectionError(
-        f"{request.asked}: more than {_MAX_REDIRECTS} redirects. Check host=.", error_code="redirect"
+    return _not_followed(f"more than {_MAX_REDIRECTS} redirects. Check host=.", request)
+
+
+def _not_followed(why: str, request: Outgoing, response: httpx.Response | None = None) -> APIConnectionError:
+    error = APIConnectionError(
+        f"{request.asked}: {why}",
+        status=None if response is None else response.status_code,
+        error_code="redirect",
+        request_id=None if response is None else request_id_of(_headers(response)),
     )
+    error.retryable = False  # it would come again
+    return error
 
 
 def _is_enough(size: int, response: httpx.Response, request: Outgoing) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from dbx_gateway.chat import (
     Audio,
@@ -39,12 +39,14 @@ __all__ = [
     "cache_mark_of",
     "choice_of",
     "format_of",
+    "is_citable",
     "is_format",
     "is_one_call_at_a_time",
     "part_of",
     "schema_format",
     "schema_tool",
     "tool_of",
+    "with_cache_mark",
 ]
 
 _Object: TypeAlias = Mapping[str, Any]
@@ -83,8 +85,21 @@ def cache_mark_of(block: _Object) -> dict[str, Any]:
     return {"cache_control": block["cache_control"]} if cache_hint_of(block) is not None else {}
 
 
+def with_cache_mark(block: _Object, ttl: str) -> dict[str, Any]:
+    """Return a block or a tool with a mark up to which all is to be cached; one that has a mark keeps that.
+
+    Args:
+        block: a content block, a tool, or what stands beside one; it is not changed.
+        ttl: how long since its last use: ``"5m"`` or ``"1h"``.
+    """
+    return {"cache_control": {"type": "ephemeral", "ttl": ttl}, **block}
+
+
 def part_of(block: _Object) -> Part | None:
-    """Return a content block of the OpenAI, Anthropic or Gemini apis as a part; None where it is no known form."""
+    """Return a content block of the OpenAI, Anthropic or Gemini apis as a part; None where it is no known form.
+
+    The JSON that the frameworks' tools give as a block (a form of Bedrock's Converse api) is its text.
+    """
     cache = cache_hint_of(block)
     match block:
         case {"type": "text" | "input_text" | "output_text", "text": str(text)}:
@@ -101,8 +116,12 @@ def part_of(block: _Object) -> Part | None:
             return _call(block)
         case {"type": "tool_result", "tool_use_id": str(call_id)}:
             return _result(block, call_id, cache)
-        case {"type": "function_call_output", "call_id": str(call_id)}:
+        case {"type": "function_call_output" | "custom_tool_call_output", "call_id": str(call_id)}:
             return ToolResult(call_id=call_id, content=_content(block.get("output")))
+        case {"type": "custom_tool_call_output", "output": output}:
+            return Text(_text_in(output), cache=cache)
+        case {"type": "json", "json": value}:
+            return Text(_json_text(value), cache=cache)
         case _:
             return None
 
@@ -151,21 +170,19 @@ def _document(block: _Object, cache: CacheHint | None) -> File | None:
         case {"type": "document", "source": source}:
             return _cited_document(block, _object(source), cache)
         case {"type": "search_result", "content": content}:
-            text = "\n".join(part.text for part in _content(content) if isinstance(part, Text))
-            return File(text=text, title=block.get("title"), citable=_is_citable(block), cache=cache)
+            return File(text=_text_in(content), title=block.get("title"), citable=is_citable(block), cache=cache)
         case _:
             return None
 
 
 def _cited_document(block: _Object, source: _Object, cache: CacheHint | None) -> File | None:
-    citable = _is_citable(block)
+    citable = is_citable(block)
     title, context = block.get("title"), block.get("context")
     match source:
         case {"type": "text", "data": str(text)}:
             return File(text=text, title=title, context=context, citable=citable, cache=cache)
         case {"type": "content", "content": content}:
-            text = "\n".join(part.text for part in _content(content) if isinstance(part, Text))
-            return File(text=text, title=title, context=context, citable=citable, cache=cache)
+            return File(text=_text_in(content), title=title, context=context, citable=citable, cache=cache)
         case _:
             blob = _source(source)
             if blob is None:
@@ -173,7 +190,8 @@ def _cited_document(block: _Object, source: _Object, cache: CacheHint | None) ->
             return File(blob=blob, title=title, context=context, citable=citable, cache=cache)
 
 
-def _is_citable(block: _Object) -> bool:
+def is_citable(block: _Object) -> bool:
+    """Whether a document may be cited, in the Anthropic form."""
     return _object(block.get("citations")).get("enabled") is True
 
 
@@ -255,6 +273,17 @@ def _content(content: Any) -> tuple[Part, ...]:
             )
         parts.append(part)
     return tuple(parts)
+
+
+def _text_in(content: Any) -> str:
+    return "\n".join(part.text for part in _content(content) if isinstance(part, Text))
+
+
+def _json_text(value: Any) -> str:
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError as error:
+        raise InvalidRequestError(f"a block of type 'json' holds what is no JSON: {error}") from None
 
 
 def _citations(block: _Object) -> tuple[Citation, ...]:

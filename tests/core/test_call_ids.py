@@ -57,7 +57,13 @@ def test_a_result_too_many_stays_with_the_latest_call_of_its_id():
     assert ids_in(with_distinct_ids(messages)) == ["x", "x", "x_2", "x_2", "x_2"]
 
 
-turns = st.lists(st.lists(st.sampled_from(["x", "y", "x_2"]), min_size=1, max_size=3), max_size=5)
+def test_a_call_without_an_id_gets_one_and_so_does_its_result():
+    messages = (assistant(call("")), result(""), assistant(call("call"), call("")), result("call"), result(""))
+
+    assert ids_in(with_distinct_ids(messages)) == ["call", "call", "call_2", "call_3", "call_2", "call_3"]
+
+
+turns = st.lists(st.lists(st.sampled_from(["x", "y", "x_2", "", "call"]), min_size=1, max_size=3), max_size=5)
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import threading
+import time
+import weakref
+
 import httpx
 import pytest
 
 from dbx_gateway import ConfigurationError, deadlines
-from dbx_gateway.deadlines import NO_DEADLINE, Deadline
+from dbx_gateway.deadlines import NO_DEADLINE, Deadline, alarm_in
 from dbx_gateway.settings import Settings
 
 
@@ -79,3 +85,91 @@ def test_a_limit_is_a_positive_number_of_seconds(name, value):
 @pytest.mark.parametrize("name", ["total_timeout", "stream_idle_timeout"])
 def test_a_limit_may_be_set_for_one_call(name):
     assert getattr(Settings.of({"model": "m"}).with_options({name: 3}), name) == 3.0
+
+
+# --- alarms ----------------------------------------------------------------------------------------------------------
+
+
+def alarm_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "dbx-gateway-alarms"]
+
+
+def no_alarm_thread_left():
+    patience = time.monotonic() + 10
+    while alarm_threads():
+        assert time.monotonic() < patience
+        time.sleep(0.01)
+
+
+def test_alarms_ring_in_the_order_of_their_times():
+    rung = []
+    done = threading.Event()
+    alarm_in(0.15, lambda: (rung.append("last"), done.set()))
+    alarm_in(0.01, lambda: rung.append("first"))
+    alarm_in(0.05, lambda: rung.append("second"))
+    assert done.wait(10)
+    assert rung == ["first", "second", "last"]
+
+
+def test_an_alarm_that_is_called_off_does_not_ring():
+    rung = []
+    done = threading.Event()
+    alarm_in(0.01, lambda: rung.append("called off")).call_off()
+    alarm_in(0.05, done.set)
+    assert done.wait(10)
+    assert rung == []
+
+
+def test_all_alarms_share_one_thread_that_ends_when_none_is_set():
+    no_alarm_thread_left()
+    alarms = [alarm_in(60.0 + number, lambda: None) for number in range(100)]
+    assert len(alarm_threads()) == 1
+    for alarm in alarms:
+        alarm.call_off()
+    no_alarm_thread_left()
+    done = threading.Event()
+    alarm_in(0.0, done.set)
+    assert done.wait(10)
+
+
+def test_an_alarm_that_is_called_off_is_let_go_long_before_its_time():
+    class Held:
+        """Something that an alarm would keep."""
+
+        def act(self):
+            """Do nothing."""
+
+    held = Held()
+    gone = weakref.ref(held)
+    alarm_in(3600.0, held.act).call_off()
+    del held
+    gc.collect()
+    assert gone() is None
+
+
+def test_alarms_of_many_threads_all_ring():
+    left = threading.Semaphore(0)
+
+    def set_some():
+        for number in range(50):
+            alarm_in(0.001 * (number % 7), left.release)
+
+    setting = [threading.Thread(target=set_some) for _ in range(8)]
+    for thread in setting:
+        thread.start()
+    for thread in setting:
+        thread.join()
+    assert all(left.acquire(timeout=10) for _ in range(400))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_after_a_fork_the_child_has_alarms_of_its_own():
+    kept = alarm_in(60.0, lambda: None)
+    child = os.fork()
+    if child == 0:
+        done = threading.Event()
+        alarm_in(0.01, done.set)
+        os._exit(0 if done.wait(10) and kept.is_set else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    kept.call_off()

@@ -414,6 +414,16 @@ def test_what_is_given_again_after_loading_is_used():
     assert Client(loaded.settings())._credentials.fetch().headers == {"Authorization": "Bearer new"}
 
 
+def test_another_credential_than_the_one_before_can_be_given_after_loading():
+    loaded = pickle.loads(pickle.dumps(Adapter(model="m", host=HOST, token=TOKEN, verify=GIVEN["verify"])))
+    assert loaded.lost == ("token", "verify")
+    loaded.workspace_client = WORKSPACE_CLIENT
+    assert loaded.lost == ("verify",)
+    loaded.verify = None
+    assert loaded.lost == ()
+    assert Client(loaded.settings())._credentials.fetch().headers == {"Authorization": f"Bearer {TOKEN}"}
+
+
 def test_settings_without_credentials_sign_in_from_the_environment_they_are_loaded_in(monkeypatch):
     pickled = pickle.dumps(Settings(model="m", verify="/certs.pem", timeout=httpx.Timeout(3)))
     monkeypatch.setenv("DATABRICKS_HOST", "other.example.com")

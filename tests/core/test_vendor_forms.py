@@ -35,6 +35,7 @@ from dbx_gateway.vendor_forms import (
     schema_format,
     schema_tool,
     tool_of,
+    with_cache_mark,
 )
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -179,6 +180,14 @@ def test_a_format_that_nothing_understands_is_refused():
             ToolResult(call_id="a", content=(Text("3"),)),
         ),
         (
+            {"type": "custom_tool_call_output", "call_id": "a", "output": "3"},
+            ToolResult(call_id="a", content=(Text("3"),)),
+        ),
+        ({"type": "custom_tool_call_output", "output": "3"}, Text("3")),
+        ({"type": "custom_tool_call_output", "output": [{"type": "input_text", "text": "3"}]}, Text("3")),
+        ({"type": "json", "json": {"a": [1]}}, Text('{"a":[1]}')),
+        ({"type": "json", "json": None}, Text("null")),
+        (
             {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "no"}], "is_error": True},
             ToolResult(call_id="a", content=(Text("no"),), is_error=True),
         ),
@@ -209,6 +218,19 @@ def test_content(block, part):
 def test_a_block_that_no_model_takes_inside_a_result_is_refused_by_its_type():
     with pytest.raises(InvalidRequestError, match="'never seen'"):
         part_of({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "never seen"}]})
+
+
+def test_a_block_of_json_that_is_none_is_refused():
+    with pytest.raises(InvalidRequestError, match="holds what is no JSON"):
+        part_of({"type": "json", "json": object()})
+
+
+def test_a_cache_mark_can_be_put_on_anything_and_stays_where_there_is_one():
+    block = {"type": "text", "text": "a"}
+
+    assert with_cache_mark(block, "1h") == block | {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    assert with_cache_mark(with_cache_mark(block, "5m"), "1h") == with_cache_mark(block, "5m")
+    assert block == {"type": "text", "text": "a"}
 
 
 def test_a_cache_mark_is_taken_along_as_it_stands():

@@ -489,6 +489,30 @@ def test_a_forced_choice_beside_a_thinking_budget_is_refused_with_the_remedy():
         )
 
 
+def test_a_forced_choice_that_matters_more_than_thinking_goes_without_it_and_says_so(caplog):
+    body = encode(
+        user("a"),
+        tools=(ADD,),
+        tool_choice=ToolChoice("required", outranks_thinking=True),
+        reasoning=ReasoningConfig(budget=2000),
+        profile=Profile(model=MODEL, family="claude", thinking="budget"),
+    )
+    assert body["tool_choice"] == {"type": "any"}
+    assert "thinking" not in body
+    assert "where a program forces a call, it is asked without thinking" in caplog.text
+
+
+def test_a_choice_that_forces_nothing_leaves_thinking_as_it_is():
+    body = encode(
+        user("a"),
+        tools=(ADD,),
+        tool_choice=ToolChoice("auto", outranks_thinking=True),
+        reasoning=ReasoningConfig(budget=2000),
+        profile=Profile(model=MODEL, family="claude", thinking="budget"),
+    )
+    assert body["thinking"]["budget_tokens"] == 2000
+
+
 # ---- output
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -242,6 +243,25 @@ def test_one_object_serves_many_event_loops_and_threads(make):
     assert [asyncio.run(embeddings.aembed_query("a")) for _ in range(3)] == [vector] * 3
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(embeddings.embed_query, ["a"] * 16)) == [vector] * 16
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_embeddings_go_on_in_a_forked_process_and_in_the_first(make):
+    embeddings = make()
+    vector = embeddings.embed_query("Hello")
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            again = embeddings.embed_query("Hello"), asyncio.run(embeddings.aembed_query("Hello"))
+            status = 0 if again == (vector, vector) else 2
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert embeddings.embed_query("Hello") == vector
 
 
 def test_a_vector_store_finds_the_text_that_shares_words(make):

@@ -46,16 +46,47 @@ def test_both_say_the_same_about_trying_again(kind):
     assert kind.is_retryable == kind.retryable
 
 
+KIND_OF = {
+    errors.ConfigurationError: (exceptions.ModelInvalidRequestError, False),
+    errors.InvalidRequestError: (exceptions.ModelInvalidRequestError, False),
+    errors.APIError: (ModelError, False),
+    errors.BadRequestError: (exceptions.ModelInvalidRequestError, False),
+    errors.ContextOverflowError: (exceptions.ContextOverflowError, False),
+    errors.AuthenticationError: (exceptions.ModelAuthenticationError, False),
+    errors.PermissionDeniedError: (exceptions.ModelPermissionDeniedError, False),
+    errors.NotFoundError: (exceptions.ModelNotFoundError, False),
+    errors.RateLimitError: (exceptions.ModelRateLimitError, True),
+    errors.ServerError: (exceptions.ModelAPIError, True),
+    errors.InvalidResponseError: (ModelError, False),
+    errors.APIConnectionError: (exceptions.ModelConnectionError, True),
+    errors.APITimeoutError: (exceptions.ModelTimeoutError, True),
+    errors.IncompleteStreamError: (exceptions.ModelConnectionError, True),
+}
+"""Each error of the core: langchain-core's kind for it, and whether the same call may be made again.
+
+What is no answer is no failure of a connection and none that the server reports: langchain-core has no kind for it but
+the base of them all, which is not tried again, for the answer was billed.
+"""
+NO_CALL_RAISES = {errors.DbxGatewayError, errors.ExtractionError}
+"""The base, and what ``with_structured_output`` turns into an OutputParserException."""
+
+
+@pytest.mark.parametrize("kind", KIND_OF, ids=lambda kind: kind.__name__)
+def test_each_error_of_the_core_is_raised_as_langchains_kind(kind):
+    theirs, retryable = KIND_OF[kind]
+    with pytest.raises(kind) as caught, translated():
+        raise kind("no", status=400, request_id="1")
+
+    kinds = [one for one in type(caught.value).__mro__ if one.__module__ == exceptions.__name__]
+    assert kinds[0] is theirs
+    assert caught.value.is_retryable is retryable
+    assert (caught.value.message, caught.value.status, caught.value.request_id) == ("no", 400, "1")
+
+
 def test_every_error_of_the_core_that_a_call_can_raise_has_a_kind():
-    leaves = {
-        kind
-        for name in errors.__all__
-        if isinstance(kind := getattr(errors, name), type) and kind not in (errors.DbxGatewayError, errors.APIError)
-    }
-    for kind in leaves - {errors.ExtractionError}:
-        with pytest.raises(kind) as caught, translated():
-            raise kind("no")
-        assert isinstance(caught.value, ModelError)
+    kinds = {kind for name in errors.__all__ if isinstance(kind := getattr(errors, name), type)}
+
+    assert kinds - NO_CALL_RAISES == set(KIND_OF)
 
 
 def test_an_error_keeps_what_it_knows_and_can_be_pickled(make_llm, workspace):
@@ -69,12 +100,14 @@ def test_an_error_keeps_what_it_knows_and_can_be_pickled(make_llm, workspace):
     assert str(again) == str(caught.value)
 
 
-@pytest.mark.parametrize(("status", "sends"), [(400, 1), (503, 3)])
+@pytest.mark.parametrize(
+    ("status", "sends"), [(400, 1), (401, 1), (403, 1), (413, 1), (422, 1), (429, 3), (500, 3), (503, 3), (529, 3)]
+)
 def test_the_retry_middleware_sends_again_only_what_may_succeed(make_llm, workspace, status, sends):
     workspace.inject(Fault(status=status, error_code="SOME"), times=None, where="messages")
     retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, jitter=False, on_failure="continue")
     agent = create_agent(make_llm(max_retries=0), [], middleware=[retry])
-    with suppress(errors.BadRequestError):
+    with suppress(errors.APIError):
         agent.invoke({"messages": [("user", "Hello")]})
 
     assert len(workspace.ledger.entries("/messages")) == sends

@@ -22,6 +22,7 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from dbx_gateway.errors import ConfigurationError, DbxGatewayError, InvalidRequestError
+from dbx_gateway.notices import forget_notices
 from dbx_gateway.testing import Fault
 from langchain_dbx_gateway import ChatDbxGateway
 
@@ -217,9 +218,18 @@ def test_structured_output_by_schema_and_by_tool(make_llm, model, method, strict
     assert told["parsing_error"] is None
 
 
-@pytest.mark.parametrize(("model", "reasoning"), [(CLAUDE, {"thinking": 1024}), (GPT, {"reasoning_effort": "low"})])
+@pytest.mark.parametrize(
+    ("model", "reasoning"),
+    [
+        (CLAUDE, {"thinking": 1024}),
+        ("databricks-claude-sonnet-4", {"thinking": 1024}),
+        ("databricks-claude-3-7-sonnet", {"reasoning_effort": "low"}),
+        (GPT, {"reasoning_effort": "low"}),
+        (GEMINI, {"thinking": {"type": "enabled", "display": "summarized"}}),
+    ],
+)
 def test_structured_output_beside_reasoning(make_llm, model, reasoning):
-    structured = make_llm(model, **reasoning).with_structured_output(City, method="json_schema", include_raw=True)
+    structured = make_llm(model, **reasoning).with_structured_output(City, include_raw=True)
 
     told = structured.invoke("Name a city: 'Rome'")
 
@@ -332,6 +342,22 @@ def test_several_answers_at_once_are_generations(make_llm):
     assert [generation.text for generation in result.generations[0]] == ["You said: hello"] * 2
 
 
+@pytest.mark.parametrize("way", ["chunks", "events"])
+def test_a_stream_of_several_answers_is_the_first_and_says_so_once(make_llm, caplog, way):
+    llm = make_llm(LLAMA, n=2)
+    forget_notices()
+
+    for _ in range(2):
+        if way == "chunks":
+            assert "".join(chunk.text for chunk in llm.stream("hello")) == "You said: hello"
+        else:
+            assert llm.stream_events("hello", version="v3").output.text == "You said: hello"
+
+    assert [record.message for record in caplog.records if "a stream is the first of them" in record.message] == [
+        f"'{LLAMA}' gave 2 answers, and a stream is the first of them; use generate() without streaming to have them all"
+    ]
+
+
 # Construction, identity, operation
 
 
@@ -428,11 +454,16 @@ def test_a_prompt_that_is_too_long_is_a_context_overflow(make_llm, workspace):
         make_llm().invoke("hello")
 
 
-def test_tokens_are_estimated_offline():
+def test_tokens_are_estimated_offline(caplog):
     llm = ChatDbxGateway(model=CLAUDE)
+    forget_notices()
 
     assert llm.get_num_tokens("twelve chars") == 3
     assert llm.get_num_tokens_from_messages([HumanMessage("hello")]) > 0
+    assert llm.get_num_tokens_from_messages([HumanMessage("hello")], [weather]) > 20
+    assert [record.message.partition(";")[0] for record in caplog.records] == [
+        "the number of tokens is estimated from the number of characters"
+    ]
 
 
 def test_fields_are_configurable(make_llm, workspace):

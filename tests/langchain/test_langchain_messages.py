@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 
 import pytest
 from langchain_core.exceptions import ModelInvalidRequestError
@@ -16,6 +17,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.tools.base import TOOL_MESSAGE_BLOCK_TYPES
 
 from dbx_gateway.chat import (
     Audio,
@@ -170,6 +172,56 @@ def test_a_modality_that_the_model_does_not_take_is_an_error_of_langchains_kind(
         make_llm(model).invoke([HumanMessage(["What is this?", block])])
 
 
+OF_TOOLS = {
+    "text": {"type": "text", "text": "sunny"},
+    "json": {"type": "json", "json": {"weather": "sunny"}},
+    "search_result": {
+        "type": "search_result",
+        "title": "Weather",
+        "source": "https://e.com",
+        "content": [{"type": "text", "text": "sunny"}],
+    },
+    "custom_tool_call_output": {"type": "custom_tool_call_output", "output": "sunny"},
+    "document": {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "sunny"}},
+    "image_url": {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+    "image": {"type": "image", "base64": PNG, "mime_type": "image/png"},
+    "file": {"type": "file", "base64": "JVBERi0xLjQK", "mime_type": "application/pdf"},
+}
+"""A block of each type that langchain-core lets a tool give as it is."""
+
+
+def test_there_is_a_block_of_each_type_that_a_tool_may_give():
+    assert set(TOOL_MESSAGE_BLOCK_TYPES) <= set(OF_TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (model, kind)
+        for model in ALL
+        for kind in OF_TOOLS
+        if model != LLAMA or kind not in ("image", "image_url", "file")
+    ],
+)
+def test_whatever_a_tool_may_give_goes_to_the_model(make_llm, workspace, model, kind):
+    call = {"name": "weather", "args": {}, "id": "1"}
+    history = [HumanMessage("Hello"), AIMessage("", tool_calls=[call]), ToolMessage([OF_TOOLS[kind]], tool_call_id="1")]
+
+    assert make_llm(model).invoke(history).text.startswith("The tools answered:")
+
+    sent = json.dumps(workspace.ledger.model_calls()[0].body)
+    assert any(text in sent for text in ("sunny", PNG, "JVBERi0xLjQK"))
+
+
+def test_film_goes_to_the_models_that_take_it(make_llm, workspace):
+    film = {"type": "video", "base64": "AAAAGGZ0eXA=", "mime_type": "video/mp4"}
+
+    assert make_llm(GEMINI).invoke([HumanMessage(["What is this?", film])]).text == "You said: What is this?"
+
+    (call,) = workspace.ledger.model_calls()
+    assert {"inlineData": {"mimeType": "video/mp4", "data": "AAAAGGZ0eXA="}} in call.body["contents"][0]["parts"]
+
+
 # Histories of other models
 
 CALL = {"id": "toolu_1", "name": "add", "args": {"a": 1}}
@@ -319,3 +371,19 @@ def test_reasoning_goes_back_with_its_proof_on_every_api(make_llm, workspace, mo
             messages.append(HumanMessage("Look at 'Rome'"))
 
     assert [entry.status for entry in workspace.ledger.model_calls()][-3:] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("ids", [(None, None), ("", ""), ("same", "same"), ("x", None)], ids=str)
+def test_calls_without_an_id_and_with_one_twice_are_told_apart(make_llm, workspace, model, ids):
+    asked = [{"name": "add", "args": {"a": number, "b": 1}, "id": given} for number, given in enumerate(ids)]
+    results = [ToolMessage(f"result {number}", tool_call_id=given or "") for number, given in enumerate(ids)]
+    history = [HumanMessage("Hello"), AIMessage("", tool_calls=asked), *results, HumanMessage("Thank you.")]
+    before = copy.deepcopy(history)
+
+    assert make_llm(model).invoke(history).text.endswith("Thank you.")
+
+    assert history == before
+    assert [call.status for call in workspace.ledger.model_calls()] == [200]
+    sent = str(workspace.ledger.entries("")[-1].body)
+    assert (sent.count("result 0"), sent.count("result 1")) == (1, 1)

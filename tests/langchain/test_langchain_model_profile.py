@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from typing import get_type_hints
 
@@ -9,6 +10,7 @@ import pytest
 from langchain.agents.factory import _supports_provider_strategy
 from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core.language_models import ModelProfile
+from langchain_core.runnables import ConfigurableField
 
 from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.profiles import known_models
@@ -16,6 +18,7 @@ from langchain_dbx_gateway import ChatDbxGateway
 from langchain_dbx_gateway import model_profile as module
 from langchain_dbx_gateway.model_profile import profile_data
 
+GPT = "databricks-gpt-5-2"
 CHAT = [row.model for row in known_models() if row.kind == "chat"]
 UNITY = [name.replace("databricks-", "system.ai.") for name in CHAT]
 
@@ -93,6 +96,64 @@ def test_a_model_object_has_the_profile_of_its_model_without_a_warning():
 
 def test_a_profile_of_the_users_own_is_kept():
     assert ChatDbxGateway(model="databricks-gpt-5", profile={"tool_calling": False}).profile == {"tool_calling": False}
+
+
+def reassigned(llm):
+    llm.model = GPT
+    return llm
+
+
+def as_another_family(llm):
+    llm.model, llm.family = "team-chat", "gpt"
+    return llm
+
+
+ANOTHER = {
+    "assigned": reassigned,
+    "family assigned": as_another_family,
+    "copied": lambda llm: llm.model_copy(update={"model": GPT}),
+    "copied in depth": lambda llm: llm.model_copy(update={"model": GPT}, deep=True),
+    "pickled and assigned": lambda llm: reassigned(pickle.loads(pickle.dumps(llm))),
+    "configured": lambda llm: llm.configurable_fields(model=ConfigurableField(id="llm")).prepare(
+        {"configurable": {"llm": GPT}}
+    )[0],
+}
+
+
+@pytest.mark.parametrize("way", ANOTHER)
+def test_the_profile_follows_the_model(way):
+    llm = ANOTHER[way](ChatDbxGateway(model="databricks-claude-sonnet-4-5"))
+
+    assert llm.profile == profile_data(llm.model, llm.family)
+    assert llm.profile != profile_data("databricks-claude-sonnet-4-5")
+
+
+@pytest.mark.parametrize("way", ANOTHER)
+def test_a_profile_of_the_users_own_stays_whatever_the_model(way):
+    own = {"tool_calling": False}
+
+    assert ANOTHER[way](ChatDbxGateway(model="databricks-claude-sonnet-4-5", profile=own)).profile == own
+
+
+def test_a_copy_with_another_profile_has_that():
+    llm = ChatDbxGateway(model="databricks-claude-sonnet-4-5")
+
+    assert llm.model_copy(update={"profile": {"tool_calling": False}}).profile == {"tool_calling": False}
+    assert llm.profile == profile_data("databricks-claude-sonnet-4-5")
+
+
+def test_structured_output_goes_by_the_profile():
+    def method(**settings):
+        bound = ChatDbxGateway(**settings).with_structured_output({"title": "A", "type": "object", "properties": {}})
+        return bound.first.kwargs["ls_structured_output_format"]["kwargs"]["method"]
+
+    assert method(model="team-chat", family="gpt") == "json_schema"
+    assert method(model="databricks-claude-sonnet-4") == "function_calling"
+    assert method(model="databricks-gpt-5-2", profile={"structured_output": False}) == "function_calling"
+    # Claude cannot be forced to call a tool while it thinks.
+    assert method(model="databricks-claude-sonnet-4", thinking=1024) == "json_schema"
+    assert method(model="databricks-claude-sonnet-4", thinking=False) == "function_calling"
+    assert method(model="databricks-claude-sonnet-4", reasoning_effort="none") == "function_calling"
 
 
 @pytest.mark.parametrize("model", ["databricks-gpt-5", "databricks-claude-sonnet-4-5", "databricks-gemini-3-pro"])

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.messages import AIMessage
 from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
 
-CLAUDE, GPT, GEMINI, LLAMA = (
+CLAUDE, GPT, GEMINI, LLAMA, GPT_OSS = (
     "databricks-claude-sonnet-4-5",
     "databricks-gpt-5-4",
     "databricks-gemini-3-1-pro",
     "databricks-meta-llama-3-3-70b-instruct",
+    "databricks-gpt-oss-120b",
 )
-ROUTES = [(model, "auto") for model in (CLAUDE, GPT, GEMINI, LLAMA)]
+ROUTES = [(model, "auto") for model in (CLAUDE, GPT, GEMINI, LLAMA, GPT_OSS)]
 ROUTES += [(model, "chat-completions") for model in (CLAUDE, GPT, GEMINI)]
 WAYS = ("invoke", "stream", "events", "batch", "ainvoke", "astream", "aevents", "abatch")
 PER_CALL = ("id", "request_id", "createTime")
@@ -67,8 +69,9 @@ def gist(message):
 
 @pytest.mark.parametrize(("model", "api"), ROUTES)
 @pytest.mark.parametrize("prompt", ["Hello, world", "add 3 and 4"])
-async def test_every_way_to_ask_gives_the_same_answer(make_llm, model, api, prompt):
-    llm = make_llm(model, api=api, reasoning_effort="low").bind_tools([add])
+@pytest.mark.parametrize("blocks", [None, "v1"])
+async def test_every_way_to_ask_gives_the_same_answer(make_llm, model, api, prompt, blocks):
+    llm = make_llm(model, api=api, reasoning_effort="low", output_version=blocks).bind_tools([add])
     gists = [gist(await answered(llm, prompt, way)) for way in WAYS]
 
     assert gists == [gists[0]] * len(WAYS)
@@ -89,6 +92,27 @@ async def test_usage_is_what_was_billed_and_is_told_once(make_llm, workspace, mo
     assert (usage["input_tokens"], usage["output_tokens"]) == (billed.input, billed.output)
     assert usage["total_tokens"] == billed.input + billed.output
     assert told.usage_metadata[model] == usage
+
+
+@pytest.mark.parametrize(("model", "api"), ROUTES)
+@pytest.mark.parametrize("blocks", [None, "v1"])
+def test_each_chunk_can_be_read_by_itself(make_llm, model, api, blocks):
+    """As a user interface does that shows each chunk's blocks when it comes."""
+    llm = make_llm(model, api=api, reasoning_effort="low", output_version=blocks).bind_tools([add])
+    shown = {"text": "", "reasoning": "", "args": ""}
+    kinds = set()
+
+    for chunk in llm.stream("add 3 and 4"):
+        for block in chunk.content_blocks:
+            kinds.add(block["type"])
+            for name in shown:
+                shown[name] += block.get(name) or ""
+
+    answer = llm.invoke("add 3 and 4")
+    thoughts = "".join(block["reasoning"] for block in answer.content_blocks if block["type"] == "reasoning")
+    assert (shown["text"], shown["reasoning"]) == (str(answer.text), thoughts)
+    assert json.loads(shown["args"]) == answer.tool_calls[0]["args"]
+    assert kinds <= {"text", "reasoning", "tool_call_chunk"}
 
 
 @pytest.mark.parametrize(("model", "api"), ROUTES)

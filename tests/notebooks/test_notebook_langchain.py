@@ -2,72 +2,37 @@
 
 from __future__ import annotations
 
-import warnings
 from ast import literal_eval
-from pathlib import Path
 
 import pytest
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of the Jupyter packages, when they are imported
-    import jupytext
-    import nbformat
-    from nbclient import NotebookClient
+from notebook_run import executed, kept, made, told
 
 from dbx_gateway.testing import Workspace, serve
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-CONNECTING = {"DATABRICKS_HOST", "DATABRICKS_TOKEN"}
-
-
-def executed():
-    """The LangChain notebook after a run in a kernel of its own, with this process's environment."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the Jupyter packages
-        notebook = jupytext.read(NOTEBOOKS / "langchain.py")
-        NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    return notebook
-
-
-def told(notebook):
-    """What each code cell put out, under the heading it stands below, in order."""
-    heading, outputs = "", {}
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            lines = [line for line in cell.source.splitlines() if line.startswith("#")]
-            heading = lines[-1].lstrip("# ") if lines else heading
-        else:
-            outputs.setdefault(heading, []).append("".join(map(_text, cell.outputs)))
-    return outputs
-
-
-def _text(output):
-    return output["text"] if output["output_type"] == "stream" else output["data"]["text/plain"]
+NAME = "langchain"
 
 
 @pytest.fixture(scope="module")
 def outputs():
     """What the notebook puts out where nothing is configured: it brings its own workspace."""
     with pytest.MonkeyPatch.context() as environment:
-        for name in CONNECTING:
+        for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN"):
             environment.delenv(name, raising=False)
-        return told(executed())
+        return told(executed(NAME))
 
 
 def test_the_ipynb_is_the_percent_file():
-    made = jupytext.read(NOTEBOOKS / "langchain.py")
-    kept = nbformat.read(NOTEBOOKS / "langchain.ipynb", as_version=4)
+    ours, theirs = made(NAME), kept(NAME)
 
-    assert [(cell.cell_type, cell.source, cell.metadata) for cell in kept.cells] == [
-        (cell.cell_type, cell.source, cell.metadata) for cell in made.cells
+    assert [(cell.cell_type, cell.source, cell.metadata) for cell in theirs.cells] == [
+        (cell.cell_type, cell.source, cell.metadata) for cell in ours.cells
     ]
-    assert [cell.outputs for cell in kept.cells if cell.cell_type == "code" and cell.outputs] == []
-    assert kept.metadata.kernelspec == made.metadata.kernelspec
+    assert [cell.outputs for cell in theirs.cells if cell.cell_type == "code" and cell.outputs] == []
+    assert theirs.metadata.kernelspec == ours.metadata.kernelspec
 
 
 def test_the_sections_come_in_the_order_of_langchains_documentation():
-    notebook = jupytext.read(NOTEBOOKS / "langchain.py")
-    lines = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
+    lines = [line for cell in made(NAME).cells if cell.cell_type == "markdown" for line in cell.source.splitlines()]
 
     assert [line for line in lines if line.startswith(("# ", "## "))] == [
         "# ChatDbxGateway",
@@ -173,7 +138,7 @@ def test_a_workspace_that_is_configured_is_the_one_that_is_asked(monkeypatch):
     with serve(workspace) as server:
         monkeypatch.setenv("DATABRICKS_HOST", server.url)
         monkeypatch.setenv("DATABRICKS_TOKEN", workspace.token)
-        notebook = executed()
+        notebook = executed(NAME)
 
     calls = workspace.ledger.model_calls()
     assert {call.status for call in calls} == {200}

@@ -112,6 +112,7 @@ def sim(given: argparse.Namespace) -> int:
     """Serve a simulated workspace until interrupted."""
     mode: Literal["plain", "workspace"] = "plain" if given.plain else "workspace"
     with _served(given.token, mode, gateway=not given.no_gateway, port=given.port) as server:
+        server.workspace.inject_at_rate(given.fault_rate, seed=given.seed)
         if given.json:
             _print_json({"host": server.url, "token": given.token, "mode": mode})
         else:

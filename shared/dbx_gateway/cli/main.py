@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from dbx_gateway.cli import commands
 from dbx_gateway.errors import DbxGatewayError
@@ -17,6 +17,9 @@ from dbx_gateway.surfaces import Api, Surface
 from dbx_gateway.version import __version__
 
 __all__ = ["main", "parser"]
+
+HIGHEST_FAULT_RATE: Final = 0.1
+"""There are nine kinds of faults: more leaves no request whole."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +82,23 @@ def parser() -> argparse.ArgumentParser:
     sim.add_argument("--token", default="dapi-simulated", help="the personal access token it accepts")
     sim.add_argument("--plain", action="store_true", help="speak the vendors' pure apis, without a workspace's quirks")
     sim.add_argument("--no-gateway", action="store_true", help="a workspace that has no AI Gateway")
+    sim.add_argument(
+        "--fault-rate",
+        type=_rate,
+        default=0.0,
+        metavar="RATE",
+        help="how often a request to a model meets each kind of transient fault, for example 0.05",
+    )
+    sim.add_argument("--seed", type=int, default=0, help="which requests meet a fault; the same ones every time")
     return top
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 <= rate <= HIGHEST_FAULT_RATE:
+        message = f"give a rate from 0 to {HIGHEST_FAULT_RATE}"
+        raise argparse.ArgumentTypeError(message)
+    return rate
 
 
 def _command(subs: Any, name: str, run: Any, says: str) -> argparse.ArgumentParser:

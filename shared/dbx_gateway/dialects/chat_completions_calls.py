@@ -59,8 +59,9 @@ class _Call:
         if level is None:
             self.opaque.update(extras)
             return
-        inner = self.opaque.get(level)
-        self.opaque[level] = {**inner, **extras} if isinstance(inner, dict) else extras
+        inner = self.opaque.setdefault(level, extras)
+        if isinstance(inner, dict) and inner is not extras:
+            inner.update(extras)
 
 
 class ToolCalls:

@@ -84,7 +84,7 @@ class Content:
             self._assembly.fields(key)["citations"] = tuple(citations)
 
     def _item(self, item: JsonObject) -> None:
-        kind = item.get("type", "text" if "text" in item else None)
+        kind = string_of(item.get("type", "text" if "text" in item else None))
         refusal, url = string_of(item.get("refusal")), string_of(object_of(item.get("image_url")).get("url"))
         if kind in _TEXT_TYPES:
             self._text_item(item)
@@ -124,7 +124,7 @@ class Content:
         for number, one in enumerate(objects_of(item.get("summary"))):
             self._summary(one, number)
         for number, one in enumerate(objects_of(item.get("content"))):
-            if one.get("type") in _RAW_TYPES and (raw := string_of(one.get("text"))):
+            if string_of(one.get("type")) in _RAW_TYPES and (raw := string_of(one.get("text"))):
                 self._assembly.reasoning(self._run("reasoning"), raw, kind="raw", segment=number)
         for text in (item.get("text"), item.get("content")):
             if isinstance(text, str) and text:

@@ -52,6 +52,7 @@ class ChatStream:
         self._model = model
         self._assembly = Assembly(Origin("chat-completions", model))
         self._choices: dict[int, Choice] = {}
+        self._unfinished: set[int] = set()
         self._agent: AgentMessages | None = None
         self._usage: JsonValue = None
         self._extras: JsonObject = {}
@@ -66,7 +67,7 @@ class ChatStream:
             for position, choice in enumerate(choices):
                 if isinstance(choice, dict):
                     self._feed_choice(choice, position)
-            self.complete = bool(self._choices) and all(choice.finished for choice in self._choices.values())
+            self.complete = bool(self._choices) and not self._unfinished
         if is_agents:
             self._feed_agent(event)
         usage = event.get("usage")
@@ -127,8 +128,11 @@ class ChatStream:
 
     def _feed_choice(self, wire: JsonObject, position: int) -> None:
         index = number_of(wire.get("index"))
-        choice = self._choice(position if index is None else index)
+        number = position if index is None else index
+        choice = self._choice(number)
         choice.feed(wire)
+        if choice.finished:
+            self._unfinished.discard(number)
         if choice.assembly is not self._assembly:
             choice.assembly.drain()
 
@@ -141,12 +145,15 @@ class ChatStream:
                 assembly = Assembly(self._assembly.origin)
                 assembly.start(self._assembly.response_id, self._assembly.model)
             choice = self._choices[number] = Choice(assembly)
+            self._unfinished.add(number)
         return choice
 
     def _feed_agent(self, event: JsonObject) -> None:
         if self._agent is None:
             self._agent = AgentMessages(self._choice(0))
         self._agent.feed(event)
+        if self._choices[0].finished:
+            self._unfinished.discard(0)
         if self._choices[0].finished or "messages" in event:
             self.complete = True
 

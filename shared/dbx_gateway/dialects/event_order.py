@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from dbx_gateway.chat import JsonObject
 
 __all__ = ["EventOrder"]
@@ -21,7 +23,8 @@ class EventOrder:
         self._next: int | None = None
         self._last: JsonObject = {}
         self._waiting: tuple[int, JsonObject] | None = None
-        self._missing: set[int] = set()
+        self._gaps: list[range] = []
+        self._filled: set[int] = set()
         self._trusted = True
 
     def take(self, event: JsonObject) -> list[JsonObject]:
@@ -51,8 +54,8 @@ class EventOrder:
         return [event]
 
     def _late(self, number: int, event: JsonObject) -> list[JsonObject]:
-        if number in self._missing:
-            self._missing.discard(number)
+        if self._is_missing(number):
+            self._filled.add(number)
             return [event]
         if number + 1 == self._next and event != self._last:
             self._trusted = False
@@ -73,5 +76,10 @@ class EventOrder:
         return due + self._due(*second)
 
     def _skip_to(self, number: int) -> None:
-        if self._next is not None and number - self._next <= _LONGEST_GAP:
-            self._missing.update(range(self._next, number))
+        if self._next is not None and 0 < number - self._next <= _LONGEST_GAP:
+            self._gaps.append(range(self._next, number))
+
+    def _is_missing(self, number: int) -> bool:
+        """Whether ``number`` lies in a gap and has not come since; gaps are kept as such, not number by number."""
+        place = bisect_right(self._gaps, number, key=lambda gap: gap.start) - 1
+        return place >= 0 and number in self._gaps[place] and number not in self._filled

@@ -99,8 +99,8 @@ class Candidate:
         self._text: int | None = None
         self._texts = 0
 
-    def feed(self, candidate: JsonObject) -> None:
-        """Take what one wire event says of this candidate."""
+    def feed(self, candidate: JsonObject) -> bool:
+        """Take what one wire event says of this candidate, and return whether it has said why it ended."""
         content = candidate.get("content")
         for part in objects_of(content.get("parts")) if isinstance(content, dict) else ():
             self._part(part)
@@ -111,6 +111,7 @@ class Candidate:
         for key, value in candidate.items():
             if key not in _READ_KEYS and value not in (None, {}, []):
                 self._field(key, value)
+        return self.reason is not None
 
     def ended(self) -> tuple[Finish, JsonObject]:
         """Return how this candidate ended and the extras of the answer; the text gets its citations."""
@@ -309,26 +310,30 @@ def _citations(sources: Iterable[JsonObject]) -> list[Citation]:
 
 def _groundings(grounding: JsonObject) -> list[Citation]:
     """Return one citation for each source of each supported segment of the answer; offsets count bytes."""
-    chunks = objects_of(grounding.get("groundingChunks"))
+    chunks = [(chunk, _source_of(chunk)) for chunk in objects_of(grounding.get("groundingChunks"))]
     citations: list[Citation] = []
     for support in objects_of(grounding.get("groundingSupports")):
         numbers = support.get("groundingChunkIndices")
         citations += [
-            _grounding(support, chunks[number])
+            _grounding(support, *chunks[number])
             for number in (numbers if isinstance(numbers, list) else ())
             if isinstance(number, int) and 0 <= number < len(chunks)
         ]
     return citations
 
 
-def _grounding(support: JsonObject, chunk: JsonObject) -> Citation:
+def _source_of(chunk: JsonObject) -> JsonObject:
+    """Return what a chunk says of its source, under a key that tells its kind."""
+    return next(iter(objects_of([*chunk.values()])), JsonObject())
+
+
+def _grounding(support: JsonObject, chunk: JsonObject, source: JsonObject) -> Citation:
     segment = object_of(support.get("segment"))
-    holder = next(iter(objects_of([*chunk.values()])), JsonObject())
     return Citation(
         kind="grounding",
-        cited_text=string_of(holder.get("text")),
-        url=string_of(holder.get("uri")) or string_of(holder.get("sourceUri")),
-        title=string_of(holder.get("title")),
+        cited_text=string_of(source.get("text")),
+        url=string_of(source.get("uri")) or string_of(source.get("sourceUri")),
+        title=string_of(source.get("title")),
         start=number_of(segment.get("startIndex", 0)),
         end=number_of(segment.get("endIndex")),
         source={"groundingChunk": chunk, "groundingSupport": support},

@@ -54,6 +54,7 @@ class GenerateContentDecoder:
         self._origin = Origin(API, model)
         self._assembly = Assembly(self._origin)
         self._candidates: dict[int, Candidate] = {}
+        self._unfinished: set[int] = set()
         self._block: JsonObject | None = None
         self._extras: JsonObject = {}
 
@@ -68,7 +69,9 @@ class GenerateContentDecoder:
             self._assembly.start(string_of(event.get("responseId")), string_of(event.get("modelVersion")))
         for position, candidate in enumerate(objects_of(event.get("candidates"))):
             index = candidate.get("index")
-            self._candidate(index if isinstance(index, int) else position).feed(candidate)
+            number = index if isinstance(index, int) else position
+            if self._candidate(number).feed(candidate):
+                self._unfinished.discard(number)
         self._feedback(event.get("promptFeedback"))
         usage = _usage(event.get("usageMetadata"))
         if usage is not None:
@@ -121,6 +124,7 @@ class GenerateContentDecoder:
         found = self._candidates.get(index)
         if found is None:
             found = self._candidates[index] = Candidate(self._assembly if index == 0 else self._other(index))
+            self._unfinished.add(index)
         return found
 
     def _other(self, index: int) -> Assembly:
@@ -148,7 +152,7 @@ class GenerateContentDecoder:
         )
 
     def _check_complete(self) -> None:
-        ended = bool(self._candidates) and all(candidate.reason for candidate in self._candidates.values())
+        ended = bool(self._candidates) and not self._unfinished
         self.complete = ended or self._block is not None
 
 

@@ -17,6 +17,7 @@ from dbx_gateway.dialects.messages_schema import for_anthropic_output
 from dbx_gateway.dialects.messages_thinking import (
     ThinkingPlan,
     default_max_tokens,
+    plan_beside_choice,
     plan_thinking,
     plan_within_turn,
 )
@@ -60,7 +61,8 @@ class Messages:
         """
         _refuse(request)
         prompt = write_prompt(request, profile)
-        plan = plan_within_turn(plan_thinking(request, profile), prompt.messages, request.model)
+        plan = plan_beside_choice(plan_thinking(request, profile), request.tool_choice, request.model)
+        plan = plan_within_turn(plan, prompt.messages, request.model)
         output, instruction = _output(request, profile, plan)
         if instruction:
             prompt.system.append({"type": "text", "text": instruction})

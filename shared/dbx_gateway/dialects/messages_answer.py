@@ -40,7 +40,7 @@ _READ: Final[dict[_Kind, frozenset[str]]] = {
     "tool_use": frozenset({"type", "id", "name", "input"}),
 }
 
-_IMPLIED: Final[dict[JsonValue, _Kind]] = {
+_IMPLIED: Final[dict[str | None, _Kind]] = {
     # The block that a delta belongs to when a host leaves its start out.
     "text_delta": "text",
     "citations_delta": "text",
@@ -54,7 +54,7 @@ _MESSAGE_KEYS: Final = frozenset(
 _HOST_KEYS: Final = frozenset({"amazon-bedrock-invocationMetrics"})
 """Keys of the host below the gateway (databricks-wire.md section 6, row anth-bedrock-metrics)."""
 
-_POSITIONS: Final[dict[JsonValue, tuple[str, str]]] = {
+_POSITIONS: Final[dict[str, tuple[str, str]]] = {
     "char_location": ("start_char_index", "end_char_index"),
     "page_location": ("start_page_number", "end_page_number"),
     "content_block_location": ("start_block_index", "end_block_index"),
@@ -150,11 +150,11 @@ class MessagesDecoder:
         """Take one wire event, and return the events it causes; ``ping`` and unknown events cause none."""
         match event.get("type"):
             case "content_block_delta":
-                self._delta(event.get("index"), object_of(event.get("delta")))
+                self._delta(_place(event), object_of(event.get("delta")))
             case "content_block_start":
-                self._start(event.get("index"), object_of(event.get("content_block")))
+                self._start(_place(event), object_of(event.get("content_block")))
             case "content_block_stop":
-                self._end(event.get("index"))
+                self._end(_place(event))
             case "message_start":
                 self._message(object_of(event.get("message")))
             case "message_delta":
@@ -227,7 +227,7 @@ class MessagesDecoder:
         """Merge token counts: what comes later overwrites, what is absent keeps its value (dialects.md section 3.4)."""
         usage = fields.get("usage")
         if isinstance(usage, dict) and usage:
-            self._usage = {**self._usage, **{name: value for name, value in usage.items() if value is not None}}
+            self._usage.update((name, value) for name, value in usage.items() if value is not None)
             self._assembly.usage(_usage(self._usage))
 
     def _start(self, index: JsonValue, block: JsonObject) -> None:
@@ -258,7 +258,7 @@ class MessagesDecoder:
             opened.citations += [_citation(object_of(citation)) for citation in citations]
 
     def _delta(self, index: JsonValue, delta: JsonObject) -> None:
-        kind = delta.get("type")
+        kind = string_of(delta.get("type"))
         opened = self._open.get(index)
         if opened is None:
             if kind not in _IMPLIED:
@@ -308,6 +308,12 @@ class MessagesDecoder:
         )
 
 
+def _place(event: JsonObject) -> JsonValue:
+    """Return what tells the blocks of a stream apart; a list or an object tells nothing."""
+    index = event.get("index")
+    return None if isinstance(index, list | dict) else index
+
+
 def _usage(raw: JsonObject) -> Usage:
     """Return the counts in our arithmetic: the wire's input leaves the cache out (dialects.md section 5.1)."""
     read, write = number_of(raw.get("cache_read_input_tokens")), number_of(raw.get("cache_creation_input_tokens"))
@@ -325,7 +331,7 @@ def _usage(raw: JsonObject) -> Usage:
 
 
 def _citation(source: JsonObject) -> Citation:
-    start, end = _POSITIONS.get(source.get("type"), ("", ""))
+    start, end = _POSITIONS.get(_text(source.get("type")), ("", ""))
     return Citation(
         kind=_text(source.get("type")),
         cited_text=string_of(source.get("cited_text")) or None,

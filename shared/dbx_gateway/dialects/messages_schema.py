@@ -100,7 +100,7 @@ def _is_enforced(keyword: str, value: JsonValue) -> bool:
         case "const":
             return not isinstance(value, dict | list)
         case "format":
-            return value in _FORMATS
+            return isinstance(value, str) and value in _FORMATS
         case "minItems":
             return value in (0, 1)
         case _:

@@ -9,13 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from dbx_gateway.chat import ChatRequest, JsonObject, ReasoningConfig
+from dbx_gateway.chat import ChatRequest, JsonObject, ReasoningConfig, ToolChoice
 from dbx_gateway.dialects.reads import objects_of
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.profiles import Profile
 
-__all__ = ["EFFORT_BUDGETS", "ThinkingPlan", "default_max_tokens", "plan_thinking", "plan_within_turn"]
+__all__ = [
+    "EFFORT_BUDGETS",
+    "ThinkingPlan",
+    "default_max_tokens",
+    "plan_beside_choice",
+    "plan_thinking",
+    "plan_within_turn",
+]
 
 EFFORT_BUDGETS: Final[dict[str, int]] = {
     "minimal": 1024,
@@ -120,6 +127,18 @@ def plan_within_turn(plan: ThinkingPlan, turns: list[JsonObject], model: str) ->
         f"{model}: thinking within a turn",
         f"{model} goes on with tool calls that came without its own thoughts, which it does not take while it thinks; "
         "it is asked without thinking until the user speaks again",
+    )
+    return ThinkingPlan(effort=plan.effort)
+
+
+def plan_beside_choice(plan: ThinkingPlan, choice: ToolChoice | None, model: str) -> ThinkingPlan:
+    """Return ``plan``, or one without thinking where a call is to be forced and matters more (dialects.md section 3.1)."""
+    if not plan.budget or choice is None or choice.mode != "required" or not choice.outranks_thinking:
+        return plan
+    warn_once(
+        f"{model}: thinking beside a forced call",
+        f"{model} cannot be forced to call a tool while it thinks; where a program forces a call, it is asked without "
+        "thinking",
     )
     return ThinkingPlan(effort=plan.effort)
 

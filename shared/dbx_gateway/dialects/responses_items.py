@@ -179,7 +179,7 @@ class OutputItems:
             return
         if growth == "text" and item.kind == "reasoning":
             growth = "raw"
-        streamed = "".join(item.runs.get((growth, place), ()))
+        streamed = self._so_far(item, growth, place)
         if final.startswith(streamed):
             self.say(item, growth, place, final[len(streamed) :])
         elif growth == "arguments" and not _same_json(streamed, final):
@@ -189,6 +189,14 @@ class OutputItems:
                 model=self._model,
                 partial=self.partial(),
             )
+
+    def _so_far(self, item: Item, growth: Growth, place: int) -> str:
+        """Return what has been said of one text; its pieces become one, for a host may repeat the end of a text."""
+        pieces = item.runs.get((growth, place))
+        if pieces is None:
+            return ""
+        pieces[:] = ["".join(pieces)]
+        return pieces[0]
 
     def annotate(self, item: Item, place: int, annotation: JsonObject) -> None:
         """Keep a citation of one text; the item's last word may replace it."""

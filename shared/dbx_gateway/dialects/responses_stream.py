@@ -89,7 +89,7 @@ class ResponsesDecoder:
             InvalidResponseError: a call ended with other arguments than were streamed.
         """
         due = self._order.take(event)
-        if event.get("type") in _LAST:
+        if text_of(event.get("type")) in _LAST:
             due = [*due, *self._order.rest()]
             due += [] if any(one is event for one in due) else [event]
         for one in due:
@@ -155,7 +155,7 @@ class ResponsesDecoder:
         """Whether ``event`` waits for the results of an agent's calls; notes which calls and results it brings."""
         if self._enveloped:
             return False
-        if event.get("type") in _LAST or isinstance(event.get("output"), list):
+        if text_of(event.get("type")) in _LAST or isinstance(event.get("output"), list):
             self._resume()
             return False
         wire = object_of(event.get("item"))

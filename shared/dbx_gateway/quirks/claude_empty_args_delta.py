@@ -13,14 +13,15 @@ def _answer(body: JsonObject, context: Context) -> AnswerFix | None:
     del body
     if not context.stream:
         return None
-    begun: set[tuple[object, object]] = set()
+    begun: set[tuple[int | None, int | None]] = set()
 
-    def emptied(choice: object, fragment: JsonObject) -> JsonObject:
+    def emptied(choice: int | None, fragment: JsonObject) -> JsonObject:
         function = fragment.get("function")
         arguments = function.get("arguments") if isinstance(function, dict) else None
         if not arguments:
             return fragment
-        key = (choice, fragment.get("index"))
+        index = fragment.get("index")
+        key = (choice, index if isinstance(index, int) else None)
         first = key not in begun
         begun.add(key)
         if first and arguments == "{}":
@@ -28,7 +29,8 @@ def _answer(body: JsonObject, context: Context) -> AnswerFix | None:
         return fragment
 
     def fixed(choice: JsonObject) -> JsonObject:
-        number = choice.get("index")
+        index = choice.get("index")
+        number = index if isinstance(index, int) else None
         return within(
             choice, "delta", lambda delta: each(delta, "tool_calls", lambda fragment: emptied(number, fragment))
         )

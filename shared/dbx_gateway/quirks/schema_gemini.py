@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.json_schema import conjoin, inline_refs, map_children, spoken, with_note
+from dbx_gateway.json_schema import check_size, conjoin, distinct, inline_refs, map_children, spoken, with_note
 from dbx_gateway.quirks.body import each, each_function, within
 from dbx_gateway.quirks.quirk import Context, Quirk
 
@@ -61,12 +61,13 @@ def for_gemini(schema: JsonObject) -> JsonObject:
     iBUHub/AIStudioToAPI#154.
 
     Raises:
-        InvalidRequestError: as :func:`inline_refs`.
+        InvalidRequestError: as :func:`inline_refs`, or what comes out is as long.
     """
     node = _rewritten(_merged(inline_refs(schema))) or {}
     branches = _branches(node)
     if branches and all(_type(branch) == "object" for branch in branches):
-        return _folded(node, branches)
+        node = _folded(node, branches)
+    check_size(node)
     return node
 
 
@@ -143,9 +144,9 @@ def _tuple_to_items(node: JsonObject) -> JsonObject:
         return _without(node, "prefixItems") if "prefixItems" in node else node
     rest = _rewritten(more) if isinstance(more, dict) else None
     kinds = [item for item in (*first, rest) if isinstance(item, dict)]
-    distinct = [kind for index, kind in enumerate(kinds) if kind not in kinds[:index]]
+    told = [kind for kind in distinct(kinds) if isinstance(kind, dict)]
     result = _without(node, "prefixItems", "additionalItems", "items")
-    result["items"] = distinct[0] if len(distinct) == 1 else _supported(_join_branches({"anyOf": [*distinct]}))
+    result["items"] = told[0] if len(told) == 1 else _supported(_join_branches({"anyOf": [*told]}))
     result.setdefault("minItems", len(first))
     if rest is None:
         result.setdefault("maxItems", len(first))
@@ -237,7 +238,7 @@ def _spliced(branches: Iterable[JsonObject]) -> list[JsonObject]:
     result: list[JsonObject] = []
     for branch in branches:
         result.extend(_branches(branch) if branch.keys() == {"anyOf"} else [branch])
-    return [branch for index, branch in enumerate(result) if branch not in result[:index]]
+    return [branch for branch in distinct(result) if isinstance(branch, dict)]
 
 
 def _folded(node: JsonObject, branches: list[JsonObject]) -> JsonObject:
@@ -267,8 +268,8 @@ def _supported(node: JsonObject) -> JsonObject:
             result[key] = fitting
         if rest is not None and _speaks(key, rest, kind):
             notes.append(spoken(key, rest))
-    for note in notes:
-        result = with_note(result, note)
+    if notes:
+        result = with_note(result, *notes)
     if kind == "array" and "items" not in result:
         result["items"] = {"type": "string"}
     return result
@@ -321,7 +322,7 @@ def _fits(key: str, value: JsonValue, node: JsonObject) -> bool:
     if key == "type":
         return kind in _TYPES
     if key == "format":
-        return value in _FORMATS.get(kind or "", ())
+        return isinstance(value, str) and value in _FORMATS.get(kind or "", ())
     if key in _COUNTS:
         return isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if key in _NUMBERS:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dbx_gateway.testing.brain import Memory
 from dbx_gateway.testing.catalog import Served, default_models
 from dbx_gateway.testing.conversation import Counts
+from dbx_gateway.testing.fault_rates import TRANSIENT_FAULTS
 from dbx_gateway.testing.faults import ConnectionCut, Fault, Pause, Reply
 from dbx_gateway.testing.in_process import WorkspaceTransport, workspace_transport
 from dbx_gateway.testing.ledger import Entry, Ledger
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dbx_gateway.testing.server import RunningServer
 
 __all__ = [
+    "TRANSIENT_FAULTS",
     "ConnectionCut",
     "Counts",
     "Entry",

@@ -9,7 +9,10 @@ from typing import Any, TypeAlias
 
 from pydantic_core import to_json
 
-__all__ = ["ConnectionCut", "Fault", "Faults", "Pause", "Reply", "Streamed"]
+__all__ = ["NO_ANSWER", "ConnectionCut", "Fault", "Faults", "Pause", "Reply", "Streamed"]
+
+NO_ANSWER = 0
+"""Stands where a status would, when the connection was reset instead of an answer."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,14 @@ class Reply:
         headers: response headers, lower case.
         body: all of it, or its pieces.
         stall: seconds to wait before the headers are sent.
+        reset: send nothing of all this; reset the connection instead.
     """
 
     status: int
     headers: dict[str, str]
     body: bytes | Streamed
     stall: float = 0.0
+    reset: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,7 @@ class Fault:
         status: answer with this status instead; the model is not asked and nothing is billed.
         body: the body of that answer, as JSON or as it is; by default a Databricks error body.
         headers: headers of that answer, such as ``{"Retry-After": "1"}``.
+        reset: reset the connection instead of answering; the model is not asked and nothing is billed.
         stall: seconds of silence before the headers.
         stall_after: send this many events first, then be silent for ``stall`` seconds.
         slow: seconds of silence before each event.
@@ -65,6 +71,7 @@ class Fault:
     status: int | None = None
     body: dict[str, Any] | str | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    reset: bool = False
     stall: float = 0.0
     stall_after: int | None = None
     slow: float = 0.0
@@ -76,6 +83,8 @@ class Fault:
 
     def refusal(self) -> Reply | None:
         """Return the answer to give instead of asking the model, if the fault is of that kind."""
+        if self.reset:
+            return Reply(NO_ANSWER, {}, b"", stall=self.stall, reset=True)
         if self.status is None:
             return None
         body = self.body

@@ -30,7 +30,7 @@ class WorkspaceTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """Hands every request to a workspace, whatever its host.
 
     A stall longer than the request's read timeout raises :class:`httpx.ReadTimeout` at once; a broken connection is
-    :class:`httpx.RemoteProtocolError`, as over a socket.
+    :class:`httpx.RemoteProtocolError`, and one that is reset :class:`httpx.ReadError`, as over a socket.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -40,12 +40,14 @@ class WorkspaceTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """Answer a synchronous request."""
         reply = self._reply(request, request.read())
         _sleep(reply.stall, request)
+        _check_reset(reply, request)
         return httpx.Response(reply.status, headers=reply.headers, stream=_Sync(reply, request), request=request)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer an asynchronous request."""
         reply = self._reply(request, await request.aread())
         await _asleep(reply.stall, request)
+        _check_reset(reply, request)
         return httpx.Response(reply.status, headers=reply.headers, stream=_Async(reply, request), request=request)
 
     def _reply(self, request: httpx.Request, body: bytes) -> Reply:
@@ -89,6 +91,12 @@ def _pieces(body: bytes | Streamed, request: httpx.Request) -> Streamed:
     except ConnectionCut:
         message = "peer closed connection without sending complete message body (incomplete chunked read)"
         raise httpx.RemoteProtocolError(message, request=request) from None
+
+
+def _check_reset(reply: Reply, request: httpx.Request) -> None:
+    if reply.reset:
+        message = "Connection reset by peer"
+        raise httpx.ReadError(message, request=request)
 
 
 def _patience(seconds: float, request: httpx.Request) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from dbx_gateway.surfaces import Api, Surface
 from dbx_gateway.testing.conversation import Counts
+from dbx_gateway.testing.faults import Fault
 
 __all__ = ["Entry", "Ledger"]
 
@@ -23,7 +24,7 @@ class Entry:
         method: the HTTP method.
         path: path and query as received.
         user: who asked; None when the credential was refused.
-        status: HTTP status of the answer.
+        status: HTTP status of the answer; 0 where the connection was reset instead.
         surface: for a request to a model, where it arrived; else None.
         api: for a request to a model, its wire format; else None.
         model: for a request to a model, the name it was asked for under.
@@ -31,6 +32,7 @@ class Entry:
         billed: the tokens the answer cost, at its full length even when the connection broke; zero for a refusal.
         body: the body as received, decoded; None when there was none or it was no JSON object.
         headers: the request's headers, lower case, without the credential.
+        fault: the failure that was asked for or drawn for it.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Entry:
     billed: Counts = _NOTHING
     body: dict[str, Any] | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
+    fault: Fault | None = None
 
 
 class Ledger:

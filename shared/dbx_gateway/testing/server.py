@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
@@ -15,6 +16,7 @@ from dbx_gateway.testing.workspace import Workspace
 
 try:
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 except ImportError as missing:
     raise ImportError('serving the simulated workspace needs uvicorn: pip install "dbx-gateway[sim]"') from missing
 
@@ -26,9 +28,18 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 _START_SECONDS = 20.0
 
+_RESET = "dbx_gateway.reset"
+"""The extension by which the server lets the application reset the connection of a request."""
+
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep idle connections: none of them sends a request on one that is about to be closed."""
+
 
 def application(workspace: Workspace) -> Application:
-    """Return the workspace as an ASGI application, to run under any server."""
+    """Return the workspace as an ASGI application, to run under any server.
+
+    One that cannot reset a connection answers in its own way where a reset is asked for, most likely with a status 500.
+    """
 
     async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -39,7 +50,16 @@ def application(workspace: Workspace) -> Application:
         target = scope["raw_path"].decode("ascii") + (f"?{query}" if query else "")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         reply = workspace.handle(scope["method"], target, headers, body)
-        await _send(reply, send, asyncio.ensure_future(_gone(receive)))
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await _wait(reply.stall, gone)
+            if not reply.reset:
+                await _send(reply, send, gone)
+            elif (reset := scope.get("extensions", {}).get(_RESET)) is not None:
+                reset()
+                await gone
+        finally:
+            gone.cancel()
 
     return app
 
@@ -67,15 +87,11 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _send(reply: Reply, send: Send, gone: asyncio.Future[None]) -> None:
-    try:
-        await _wait(reply.stall, gone)
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
-        if isinstance(reply.body, bytes):
-            headers.append((b"content-length", str(len(reply.body)).encode()))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await _send_body(reply, send, gone)
-    finally:
-        gone.cancel()
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+    if isinstance(reply.body, bytes):
+        headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await _send_body(reply, send, gone)
 
 
 async def _send_body(reply: Reply, send: Send, gone: asyncio.Future[None]) -> None:
@@ -124,6 +140,8 @@ class RunningServer:
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            http=_Protocol,
         )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._run, name="simulated workspace", daemon=True)
@@ -153,6 +171,25 @@ class RunningServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class _Protocol(H11Protocol):
+    """Speaks HTTP, and lets the application reset a connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class does
+        super().connection_made(transport)
+        answering: Application = self.app
+
+        async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+            extensions = scope.get("extensions", {}) | {_RESET: lambda: _reset(transport)}
+            await answering({**scope, "extensions": extensions}, receive, send)
+
+        self.app = app
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class _Server(uvicorn.Server):

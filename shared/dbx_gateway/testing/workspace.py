@@ -15,6 +15,7 @@ from dbx_gateway.testing.accounts import Accounts
 from dbx_gateway.testing.catalog import Catalog, Served, default_models
 from dbx_gateway.testing.conversation import Counts
 from dbx_gateway.testing.exchange import Exchange
+from dbx_gateway.testing.fault_rates import TRANSIENT_FAULTS, FaultRates
 from dbx_gateway.testing.faults import Fault, Faults, Reply
 from dbx_gateway.testing.inference import Inference, json_reply
 from dbx_gateway.testing.ledger import Entry, Ledger
@@ -82,6 +83,7 @@ class Workspace:
         )
         self._inference = Inference(self.catalog, plain=mode == "plain", without=frozenset(without))
         self._faults = Faults()
+        self._rates: FaultRates | None = None
         self._numbers = itertools.count(1)
 
     def inject(self, fault: Fault, *, times: int | None = 1, where: str = "") -> None:
@@ -94,9 +96,27 @@ class Workspace:
         """
         self._faults.add(fault, times, where)
 
+    def inject_at_rate(self, rate: float, *, seed: int = 0, faults: Mapping[str, Fault] = TRANSIENT_FAULTS) -> None:
+        """Let requests to models fail by chance from now on, the same ones every time.
+
+        Example:
+            >>> workspace = Workspace()
+            >>> workspace.inject_at_rate(0.05, seed=7)
+
+        Args:
+            rate: how often each fault comes, from 0 to 1; faults that wait for a request go first.
+            seed: another one makes other requests fail.
+            faults: the faults and their names; by default those that pass by themselves.
+
+        Raises:
+            ValueError: a rate below 0, or above 1 for all faults together.
+        """
+        self._rates = FaultRates(faults, rate, seed)
+
     def clear_faults(self) -> None:
-        """Drop the faults that still wait for a request."""
+        """Drop the faults that still wait for a request, and those that come by chance."""
         self._faults.clear()
+        self._rates = None
 
     def billed(self, user: str | None = None) -> Counts:
         """Return the tokens billed so far, in all or to one user."""
@@ -112,7 +132,7 @@ class Workspace:
             body: the whole body.
         """
         exchange = self._exchange(method, target, headers, body)
-        fault = self._faults.take(target)
+        fault = self._faults.take(target) or self._drawn(exchange)
         reply = fault.refusal() if fault is not None else None
         if reply is None:
             reply = self._answer(exchange)
@@ -120,8 +140,13 @@ class Workspace:
                 event = exchange.wire().error_event(500, fault.error_code, fault.error_message)
                 reply = fault.apply(reply, event, exchange.is_terminal)
         reply.headers |= {"x-request-id": exchange.id, "x-databricks-org-id": _ORG}
-        self._record(exchange, reply.status)
+        self._record(exchange, reply.status, fault)
         return reply
+
+    def _drawn(self, exchange: Exchange) -> Fault | None:
+        if self._rates is None or exchange.method != "POST" or place_of(exchange.path) is None:
+            return None
+        return self._rates.draw(exchange.target, exchange.raw)
 
     def _exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Exchange:
         url = urlsplit(target)
@@ -137,7 +162,7 @@ class Workspace:
             raw=body,
         )
 
-    def _record(self, exchange: Exchange, status: int) -> None:
+    def _record(self, exchange: Exchange, status: int, fault: Fault | None) -> None:
         kept = {name: value for name, value in exchange.headers.items() if name not in _SECRET_HEADERS}
         self.ledger.add(
             Entry(
@@ -153,6 +178,7 @@ class Workspace:
                 billed=exchange.billed,
                 body=exchange.body,
                 headers=kept,
+                fault=fault,
             )
         )
 

@@ -1,0 +1,82 @@
+"""What the adapters' classes have in common: the settings as fields, and the clients that are made of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import PrivateAttr, ValidationError
+
+from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.settings import Settings, SettingsFields, fitted, misfit, veiled
+
+if TYPE_CHECKING:
+    from dbx_gateway.client import AsyncClient, Client
+
+__all__ = ["Connection"]
+
+
+class _Clients:
+    """The clients of one object, made on first use; a copy or pickle of them is empty."""
+
+    def __init__(self) -> None:
+        self.pair: tuple[Client, AsyncClient] | None = None
+
+    def __deepcopy__(self, _: object) -> _Clients:
+        return _Clients()
+
+    def __reduce__(self) -> tuple[type[_Clients], tuple[()]]:
+        return (_Clients, ())
+
+
+class Connection(SettingsFields):
+    """The settings of the core as fields of a framework's class.
+
+    A setting that is assigned later is checked at once, and holds from the next call on. A copy has the settings of its
+    original and clients of its own.
+
+    Raises:
+        ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
+    """
+
+    product: ClassVar[str]
+    """``name/version`` of the framework, for the User-Agent."""
+
+    _clients: _Clients = PrivateAttr(default_factory=_Clients)
+
+    def __init__(self, **fields: Any) -> None:
+        fields = veiled(fields)
+        wrong: ConfigurationError | None = None
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            wrong = misfit(error)
+        if wrong is not None:
+            raise wrong  # here, where it does not hang on the error that holds the values
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in SettingsFields.model_fields:
+            super().__setattr__(name, value)
+            return
+        super().__setattr__(name, fitted(name, value))
+        self._clients = _Clients()
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._clients = _Clients()  # noqa: SLF001  # a copy may be given other settings
+        return copied
+
+    def _settings(self) -> Settings:
+        own = {name: getattr(self, name) for name in self.model_fields_set if name in SettingsFields.model_fields}
+        return Settings.of(own)
+
+    def _both(self) -> tuple[Client, AsyncClient]:
+        """Return the clients."""
+        if self._clients.pair is None:
+            from dbx_gateway.client import AsyncClient, Client  # noqa: PLC0415  # so that the import stays quick
+
+            settings = self._settings()
+            self._clients.pair = (
+                Client(settings, product=self.product),
+                AsyncClient(settings, product=self.product),
+            )
+        return self._clients.pair

@@ -1,0 +1,74 @@
+"""The settings as fields of a framework's class, and the clients made of them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import ClassVar
+
+import pytest
+
+from dbx_gateway.connection import Connection
+from dbx_gateway.errors import ConfigurationError
+
+
+class Model(Connection):
+    """A class as a framework's."""
+
+    product: ClassVar[str] = "framework/1"
+
+    note: str = ""
+
+
+def test_a_value_that_does_not_fit_is_told_without_the_value():
+    with pytest.raises(ConfigurationError, match=r"'timeout.*' does not fit") as caught:
+        Model(model="m", timeout="dapi-very-secret")
+
+    assert "dapi-very-secret" not in str(caught.value)
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+def test_the_clients_are_made_once_and_anew_after_a_setting_has_changed():
+    one = Model(model="m")
+    first = one._both()
+    one.note = "of the framework's own"
+
+    assert one._both() is first
+    one.temperature = 0.5
+    assert one._both() is not first
+    assert [client.settings.temperature for client in one._both()] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("name", ["model", "temperature", "max_retries", "surface", "family", "default_headers"])
+def test_what_is_assigned_is_checked_and_what_does_not_fit_changes_nothing(name):
+    one = Model(model="m", family="gpt")
+    before = getattr(one, name)
+
+    with pytest.raises(ConfigurationError):
+        setattr(one, name, object())
+
+    assert getattr(one, name) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [("stop", "END", ("END",)), ("stop", None, ()), ("timeout", None, None), ("max_retries", None, 2)],
+)
+def test_what_is_assigned_is_kept_as_the_constructor_keeps_it(name, given, kept):
+    one = Model(model="m")
+    setattr(one, name, given)
+
+    assert getattr(one, name) == kept
+
+
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one)), lambda one: one.model_copy()]
+)
+def test_a_copy_has_clients_of_its_own(again):
+    one = Model(model="m", temperature=0.5)
+    first = one._both()
+    other = again(one)
+
+    assert other._both() is not first
+    assert one._both() is first
+    assert other._both()[0].settings == first[0].settings

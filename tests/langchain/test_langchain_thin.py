@@ -1,0 +1,93 @@
+"""The adapter's own files stay small and know nothing of the wire: that is the core's."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from dbx_gateway.profiles import known_models
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = sorted((ROOT / "langchain_dbx_gateway").glob("*.py"))
+WIRE = [
+    path for place in ("dialects", "quirks") for path in sorted((ROOT / "shared" / "dbx_gateway" / place).glob("*.py"))
+]
+
+LANGCHAINS = {
+    # blocks of langchain_core.messages.content
+    *("type", "text", "reasoning", "refusal", "image", "audio", "video", "file", "citation", "annotations", "index"),
+    *("id", "name", "args", "base64", "url", "file_id", "data", "error", "output", "title", "context", "transcript"),
+    *("cited_text", "start_index", "end_index", "signature", "encrypted_content", "filename", "detail"),
+    *("source", "content", "value"),
+    # roles of messages
+    *("system", "developer", "user", "assistant", "tool", "role"),
+    # usage_metadata and response_metadata
+    *("input_tokens", "output_tokens", "total_tokens", "usage", "metadata", "model", "finish_reason"),
+    # arguments of bind_tools, with_structured_output and invoke
+    *("tools", "tool_choice", "parallel_tool_calls", "response_format", "strict", "stop", "stream", "schema"),
+    *("json_schema", "any", "parameters", "description", "properties", "object"),
+    # model profiles and events
+    *("max_output_tokens", "temperature", "delta", "last", "messages"),
+}
+"""Words that the wire has too, and that stand in the adapter as LangChain's own."""
+
+CORES = {
+    # fields of dbx_gateway.chat and arguments of the clients
+    *("arguments", "custom", "kind", "native", "opaque", "phase", "raw", "summary", "output", "model"),
+    # finish reasons of dbx_gateway.chat.Finish
+    *("length", "content_filter"),
+    # names of apis
+    *("messages", "responses"),
+}
+"""Words of the core's own types."""
+
+
+def texts_in(path):
+    """The string constants of a module that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    listed = {
+        id(item)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+        for item in ast.walk(node)
+    }
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in told | listed)
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+def numbers_in(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int}
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_a_module_has_no_key_of_the_wire(path):
+    wire = {text for module in WIRE for text in texts_in(module) if text.isidentifier()}
+
+    assert (texts_in(path) & wire) - LANGCHAINS - CORES - {"answer"} == set()
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_a_module_names_no_model_no_header_no_path_and_no_status(path):
+    texts = texts_in(path)
+    models = {row.model for row in known_models()} | {"claude", "gpt", "gemini", "llama", "qwen", "gemma"}
+
+    assert [text for text in texts if any(model in text.lower() for model in models)] == []
+    assert [text for text in texts if re.search(r"authorization|content-type|user-agent|^x-", text.lower())] == []
+    assert [text for text in texts if text.startswith("/")] == []
+    assert [number for number in numbers_in(path) if number >= 100] == []
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_a_module_stays_small(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 450
+
+
+def test_every_word_that_is_let_through_is_needed():
+    used = {text for path in OURS for text in texts_in(path)}
+
+    assert (LANGCHAINS | CORES) - used == set()
