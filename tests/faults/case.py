@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import EllipsisType
@@ -11,12 +12,12 @@ from typing import Any
 from faults.server import Script, Step
 from faults.wires import CALL, SAID, USED, Wire, dumped, sse
 
-from dbx_gateway.chat import ChatResponse, ToolCall
 from dbx_gateway.errors import DbxGatewayError, IncompleteStreamError, InvalidResponseError
 
 REQUEST_ID = "req-7"
 ANY_ID = "(an id of our own)"
 """Stands in an expected call for an id that the wire did not give."""
+_OWN_ID = re.compile("call_[0-9a-f]{24}")
 
 EVENT_STREAM = "text/event-stream"
 JSON = "application/json"
@@ -212,25 +213,22 @@ def streamed(*pieces: bytes | Step, content_type: str | None = EVENT_STREAM, **h
 # --- comparing -------------------------------------------------------------------------------------------------------
 
 
-def calls_of(response: ChatResponse, expected: tuple[tuple[str, str, str], ...]) -> tuple[tuple[Any, ...], ...]:
-    """Return the calls of an answer; the id of one that was minted reads as ``ANY_ID`` where that is expected."""
-    found = []
-    for place, call in enumerate(response.message.tool_calls):
-        any_id = place < len(expected) and expected[place][0] == ANY_ID
-        found.append((ANY_ID if any_id and call.minted and call.call_id else call.call_id, call.name, _parsed(call)))
-    return tuple(found)
+def in_full(answer: Answer, expected: Answer | None = None) -> Answer:
+    """Return ``answer`` in the form in which answers are compared.
+
+    Arguments are what they parse to, and how many calls may be executed is a number. An id of our own reads as
+    ``ANY_ID`` where ``expected`` says that the wire gave none.
+    """
+    calls = []
+    for place, (call_id, name, arguments) in enumerate(answer.calls):
+        any_id = expected is not None and place < len(expected.calls) and expected.calls[place][0] == ANY_ID
+        is_own = any_id and _OWN_ID.fullmatch(call_id) is not None
+        calls.append((ANY_ID if is_own else call_id, name, _parsed(arguments)))
+    executable = len(calls) if answer.executable is None else answer.executable
+    return replace(answer, calls=tuple(calls), executable=executable)
 
 
-def expected_calls(calls: tuple[tuple[str, str, str], ...]) -> tuple[tuple[Any, ...], ...]:
-    """Return expected calls in the form in which they are compared."""
-    return tuple((call_id, name, _parsed_text(arguments)) for call_id, name, arguments in calls)
-
-
-def _parsed(call: ToolCall) -> Any:
-    return _parsed_text(call.arguments)
-
-
-def _parsed_text(text: str) -> Any:
+def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:

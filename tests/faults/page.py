@@ -7,18 +7,31 @@ from collections import Counter
 from faults.case import Case
 from faults.cases_statuses import BODIES, KINDS, STATUSES
 from faults.catalogue import CASES, counts
+from faults.runs import ALWAYS, FRONT_ENDS, RUNS, Run
 from faults.wires import WIRES
 
 _APIS = tuple(wire.api for wire in WIRES)
+_FRONT_ENDS = tuple(front.name for front in FRONT_ENDS)
 
 _HEAD = """# What happens when a server fails
 
 Each case below is one way in which a server, a gateway or a network fails, or is odd but right. A server that fails as
-it is told plays it over a real socket; `Client` and `AsyncClient` ask for the answer as a stream and whole, where both
-make sense. A case counts as right only if the answer is right to the letter, or the error is of the right class and
-carries the status, the server's id of the request and its own words and, where a stream broke off, the text that had
-arrived; no tool call of a broken answer is executable. How many requests arrived, and how long the client meant to
-wait between them, is checked as well. All cases are right in every mode.
+it is told plays it over a real socket; the core's `Client` and `AsyncClient`, LangChain's `ChatDbxGateway` and
+LlamaIndex's `DbxGateway` ask for the answer as a stream and whole, where both make sense, sync and async. A case counts
+as right only if the answer that the framework hands out is right to the letter (text, reasoning, tool calls, usage, how
+it ended), or the error is of the right class and carries the status, the server's id of the request and its own words
+and, where a stream broke off, what had arrived: that, and nothing else, has been handed out before. No tool call of a
+broken answer is executable. How many requests arrived, and how long the client meant to wait between them, is checked
+as well. All cases are right in every mode.
+
+## What a framework shows in its own way
+
+- LangChain's total of tokens is the sum of its two counts, whatever total the server gives. A stream of LangChain's
+  is one message: further answers of the same request (`n`) are in whole answers only. A tool call that must not be run
+  is in `invalid_tool_calls`; in a stream the reason stands behind its arguments. Each error is also langchain-core's
+  kind, `is_retryable` with it, and callbacks are told of that error once.
+- LlamaIndex has no block for a refusal: it is text, and in `additional_kwargs["refusal"]`. A tool call that must not be
+  run is a block that `get_tool_calls_from_response` leaves out, as it does with every call until the stream has ended.
 
 ## What is promised
 
@@ -39,11 +52,19 @@ One bound is weak: headers that arrive byte by byte reset the silence with each 
 async call with a `total_timeout` is exact there.
 """
 
+_RUNS_HEAD = """## How many runs
+
+A case runs in each form that makes sense for it, sync and async. `.ci/run --full` has all runs. `.ci/run` has all of the
+core's and a fixed part of the adapters', in which each name of a case stands, and each front end meets each group of
+each api in each way and form.
+"""
+
 
 def page() -> str:
     """Return the page."""
     groups = list(dict.fromkeys(case.group for case in CASES))
-    return "\n".join([_HEAD, "## How many cases", "", table(), "", *(_section(group) for group in groups)])
+    sections = (_section(group) for group in groups)
+    return "\n".join([_HEAD, "## How many cases", "", table(), "", _RUNS_HEAD, runs_table(), "", *sections])
 
 
 def table() -> str:
@@ -56,6 +77,31 @@ def table() -> str:
     ]
     totals = Counter(case.wire.api for case in CASES)
     return "\n".join([*lines, f"| **all** | {' | '.join(f'**{totals[api]}**' for api in _APIS)} |"])
+
+
+def runs_table() -> str:
+    """Return the counts of runs, by group, front end and api: those of every check, and of how many."""
+    every, always = (Counter((run.case.group, *_place(run)) for run in runs) for runs in (RUNS, ALWAYS))
+    all_every, all_always = (Counter(_place(run) for run in runs) for runs in (RUNS, ALWAYS))
+    lines = [f"| group | front end | {' | '.join(_APIS)} |", f"|---|---|{'---:|' * len(_APIS)}"]
+    for group in dict.fromkeys(case.group for case in CASES):
+        for name in _FRONT_ENDS:
+            cells = ((group, name, api) for api in _APIS)
+            lines.append(f"| {group} | {name} | {' | '.join(_part(always[cell], every[cell]) for cell in cells)} |")
+    for name in _FRONT_ENDS:
+        cells = [_part(all_always[name, api], all_every[name, api]) for api in _APIS]
+        lines.append(f"| **all** | {name} | {' | '.join(f'**{cell}**' for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _place(run: Run) -> tuple[str, str]:
+    return run.front.name, run.case.wire.api
+
+
+def _part(some: int, whole: int) -> str:
+    if not whole:
+        return "–"
+    return str(whole) if some == whole else f"{some} of {whole}"
 
 
 def _section(group: str) -> str:
