@@ -26,6 +26,7 @@ from llama_index.core.base.llms.types import (
 
 from dbx_gateway import chat
 from dbx_gateway.chat import Audio, Citation, File, Image, Native, Reasoning, Refusal, Text, ToolCall, Usage, Video
+from dbx_gateway.notices import warn_once
 from llama_index_dbx_gateway.provenance import (
     KEY,
     Provenance,
@@ -119,11 +120,23 @@ class _Blocks:
             case Native():
                 self._hidden.append({"at": len(self.made)} | hidden_facts(part))
             case Image() | Audio() | Video() | File():
-                if part.id or part.opaque:
-                    self._media.append({"at": len(self.made), "id": part.id, "opaque": part.opaque})
-                self.made.append(_media(part))
+                self._add_media(part)
             case _:
                 pass  # an answer holds no tool results
+
+    def _add_media(self, part: Image | Audio | Video | File) -> None:
+        try:
+            block = _media(part)
+        except ValueError:
+            warn_once(
+                "media in an answer",
+                "an answer holds a picture, sound or file that is neither base64 nor a URL; it has no block, and the "
+                "core's client gives it as it came",
+            )
+            return
+        if part.id or part.opaque:
+            self._media.append({"at": len(self.made), "id": part.id, "opaque": part.opaque})
+        self.made.append(block)
 
     def end_run(self) -> None:
         """The texts since the last block are one."""

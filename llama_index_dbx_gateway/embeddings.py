@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from threading import Lock
+from typing import Any, Self
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
+from dbx_gateway.chat import Usage
+from dbx_gateway.embeddings import Embeddings as Vectors
 from dbx_gateway.errors import ConfigurationError
 from llama_index_dbx_gateway.connection import Connection
 
 __all__ = ["DbxGatewayEmbedding"]
+
+
+class _Bill:
+    """Tokens counted so far, from any number of threads; a copy or pickle begins anew."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self._lock = Lock()
+
+    def add(self, usage: Usage | None) -> None:
+        """Count what one request cost."""
+        if usage is not None:
+            with self._lock:
+                self.tokens += usage.input
+
+    def __deepcopy__(self, _: object) -> _Bill:
+        return _Bill()
+
+    def __reduce__(self) -> tuple[type[_Bill], tuple[()]]:
+        return (_Bill, ())
 
 
 class DbxGatewayEmbedding(Connection, BaseEmbedding):
@@ -50,6 +73,8 @@ class DbxGatewayEmbedding(Connection, BaseEmbedding):
     text_instruction: str | None = None
     """Text to put in front of each document, for models that want one."""
 
+    _bill: _Bill = PrivateAttr(default_factory=_Bill)
+
     @model_validator(mode="before")
     @classmethod
     def _both_names(cls, values: Any) -> Any:
@@ -77,15 +102,48 @@ class DbxGatewayEmbedding(Connection, BaseEmbedding):
         if twin is not None and getattr(self, twin) != value:
             super().__setattr__(twin, value)
 
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied._bill = _Bill()  # noqa: SLF001  # it counts for itself
+        return copied
+
     def _options(self) -> dict[str, Any]:
         return {"dimensions": self.dimensions}
 
+    def embed_with_usage(self, texts: list[str]) -> Vectors:
+        """Return one vector for each text, in order, and the tokens that they cost; no instruction is put in front.
+
+        Returns:
+            ``vectors``, ``usage`` (``usage.input`` tokens; None where the server counts none) and ``model`` as the
+            server names it.
+
+        Raises:
+            InvalidRequestError: a text is empty; nothing was sent.
+            DbxGatewayError: the call failed.
+        """
+        found = self._both()[0].embed(texts, **self._options())
+        self._bill.add(found.usage)
+        return found
+
+    async def aembed_with_usage(self, texts: list[str]) -> Vectors:
+        """Return vectors and usage without blocking the event loop; see :meth:`embed_with_usage`."""
+        found = await self._both()[1].embed(texts, **self._options())
+        self._bill.add(found.usage)
+        return found
+
+    @property
+    def tokens_used(self) -> int:
+        """Tokens that the workspace has counted for this object's texts so far: of indexing and queries together.
+
+        LlamaIndex's own counters estimate them. A copy begins at 0; texts that the server counted none for add none.
+        """
+        return self._bill.tokens
+
     def _embed(self, texts: list[str]) -> list[Embedding]:
-        return [list(vector) for vector in self._both()[0].embed(texts, **self._options()).vectors]
+        return [list(vector) for vector in self.embed_with_usage(texts).vectors]
 
     async def _aembed(self, texts: list[str]) -> list[Embedding]:
-        found = await self._both()[1].embed(texts, **self._options())
-        return [list(vector) for vector in found.vectors]
+        return [list(vector) for vector in (await self.aembed_with_usage(texts)).vectors]
 
     def _get_query_embedding(self, query: str) -> Embedding:
         return self._embed([_instructed(self.query_instruction, query)])[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, closing
+from dataclasses import replace
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import (
@@ -16,7 +17,6 @@ from llama_index.core.base.llms.types import (
     CompletionResponseGen,
     LLMMetadata,
     MessageRole,
-    ToolCallBlock,
 )
 from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]  # there, but not in an __all__
@@ -28,20 +28,19 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import ConfigDict
-from pydantic_core import from_json
 
 from dbx_gateway.async_streams import Derived
+from dbx_gateway.chat import ToolChoice
 from dbx_gateway.events import Event
 from dbx_gateway.families import check_family
 from dbx_gateway.profiles import Profile, profile_of
 from dbx_gateway.vendor_forms import choice_of, format_of
 from llama_index_dbx_gateway.answers import chat_response, completion, first_call_only
 from llama_index_dbx_gateway.connection import Connection
-from llama_index_dbx_gateway.messages import listed_calls, to_core
-from llama_index_dbx_gateway.provenance import Provenance
+from llama_index_dbx_gateway.messages import to_core
 from llama_index_dbx_gateway.streaming import Snapshots, aopened, closed_when_left, closed_when_left_async, opened
 from llama_index_dbx_gateway.structured import Structure
-from llama_index_dbx_gateway.tools import described, specs_of
+from llama_index_dbx_gateway.tools import described, executable_calls, specs_of
 
 __all__ = ["DbxGateway"]
 
@@ -82,6 +81,9 @@ class DbxGateway(Connection, FunctionCallingLLM):
 
         llm = DbxGateway(model="databricks-claude-sonnet-4-5")
         print(llm.complete("What is a lakehouse?"))
+
+        def add(a: int, b: int) -> int:
+            return a + b
 
         agent = FunctionAgent(llm=llm, tools=[add])
         print(await agent.run("What is 2 plus 3?"))
@@ -236,8 +238,11 @@ class DbxGateway(Connection, FunctionCallingLLM):
         """Return whether one tool call at most is wanted, and the core's arguments for LlamaIndex's."""
         options = {name: value for name, value in kwargs.items() if value is not None}
         single = options.pop("allow_parallel_tool_calls", True) is False
+        required = options.pop("tool_required", False)
         tools = specs_of(options.pop("tools", None))
         choice = choice_of(options.pop("tool_choice", None), [tool.name for tool in tools])
+        if required and (choice is None or choice.mode == "required"):
+            choice = replace(choice or ToolChoice("required"), outranks_thinking=True)
         output = format_of(options.pop("response_format", None))
         return single, {"tools": tools, "tool_choice": choice, "output": output, **options}
 
@@ -265,8 +270,9 @@ class DbxGateway(Connection, FunctionCallingLLM):
             messages.append(asked)
         if not tools:
             return {"messages": messages, **kwargs}
-        choice = tool_choice if tool_choice is not None else ("required" if tool_required else None)
-        told = {"tool_choice": choice} if choice is not None else {}
+        told: dict[str, Any] = {"tool_required": True} if tool_required else {}
+        if tool_choice is not None:
+            told["tool_choice"] = tool_choice
         single = {} if allow_parallel_tool_calls else {"allow_parallel_tool_calls": False}
         return {"messages": messages, "tools": [described(tool) for tool in tools], **told, **single, **kwargs}
 
@@ -310,18 +316,10 @@ class DbxGateway(Connection, FunctionCallingLLM):
         Raises:
             ValueError: there are none, and ``error_on_no_tool_call`` is set.
         """
-        withheld = Provenance.of(response.message).withheld
-        blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
-        asked = [(block.tool_call_id or block.tool_name, block.tool_name, block.tool_kwargs) for block in blocks]
-        asked = asked or [(call.call_id, call.name, call.arguments) for call in listed_calls(response.message)]
-        found = [
-            ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=arguments)
-            for call_id, name, given in asked
-            if call_id not in withheld and (arguments := _arguments(given)) is not None
-        ]
+        found, cut = executable_calls(response.message)
         if error_on_no_tool_call and not found:
-            cut = f"; {len(asked)} cut or malformed, which are not to be executed" if asked else ""
-            raise ValueError(f"Expected at least one tool call, but got 0 tool calls{cut}.")
+            told = f"; {cut} cut or malformed, which are not to be executed" if cut else ""
+            raise ValueError(f"Expected at least one tool call, but got 0 tool calls{told}.")
         return found
 
     # --- structured prediction -----------------------------------------------------------------------------------
@@ -441,14 +439,3 @@ class DbxGateway(Connection, FunctionCallingLLM):
                 return Structure(output_cls, by_tool=True)
             case _:
                 return None
-
-
-def _arguments(given: dict[str, Any] | str) -> dict[str, Any] | None:
-    """Return a call's arguments as an object; None where they are not one."""
-    if isinstance(given, dict):
-        return dict(given)
-    try:
-        value = from_json(given, allow_inf_nan=False) if given.strip() else {}
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None

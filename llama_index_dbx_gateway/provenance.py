@@ -163,7 +163,7 @@ def _piece(text: str, facts: Mapping[str, Any]) -> Text | Refusal:
     opaque = dict(facts.get("opaque") or {})
     if facts.get("kind") == "refusal":
         return Refusal(text, facts.get("category"), id=facts.get("id"), opaque=opaque)
-    citations = tuple(Citation(**citation) for citation in facts.get("citations") or ())
+    citations = tuple(Citation(**{"kind": "", **citation}) for citation in facts.get("citations") or ())
     return Text(text, citations, facts.get("phase"), id=facts.get("id"), opaque=opaque)
 
 

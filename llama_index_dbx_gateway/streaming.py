@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextvars import ContextVar
 from functools import wraps
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -261,11 +262,26 @@ def _read(stream: Generator[T, None, None], sources: list[Generator[Any, None, N
 
 
 class _Closing(Derived[T, T]):
-    """A stream that closes, beside the one it reads, those that stand behind that."""
+    """A stream that closes, beside the one it reads, those that stand behind that.
+
+    It is no generator, but shows of the one it reads what tracers look at to see whether a stream is still open.
+    """
 
     def __init__(self, stream: AsyncGenerator[T, None], sources: list[AsyncGenerator[Any, None]]) -> None:
         super().__init__(lambda: stream, lambda item: [item])
+        self._stream: Any = stream
         self._all = (stream, *sources)
+
+    @property
+    def ag_frame(self) -> FrameType | None:
+        """Where the stream stands; None once it has ended."""
+        frame: FrameType | None = self._stream.ag_frame
+        return frame
+
+    @property
+    def ag_running(self) -> bool:
+        """Whether the stream is being read at this moment."""
+        return bool(self._stream.ag_running)
 
     async def _close(self) -> None:
         for stream in self._all:

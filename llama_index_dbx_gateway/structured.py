@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 
 from dbx_gateway.errors import ExtractionError
 from dbx_gateway.extract import extract_json
+from dbx_gateway.vendor_forms import schema_format
 from llama_index_dbx_gateway.provenance import Provenance
 from llama_index_dbx_gateway.tools import described, schema_of
 
@@ -43,13 +44,10 @@ class Structure(Generic[M]):
         kept = {name: value for name, value in (given or {}).items() if name not in ours}
         schema = schema_of(self._cls)
         if self._by_tool:
-            tool = described(get_function_tool(self._cls))
-            name = tool["function"]["name"]
-            return {**kept, "tools": [tool], "tool_choice": name, "allow_parallel_tool_calls": False}
-        named = {"name": schema.get("title") or self._cls.__name__, "schema": schema}
-        if description := schema.get("description"):
-            named["description"] = description
-        return {**kept, "response_format": {"type": "json_schema", "json_schema": named}}
+            tool = get_function_tool(self._cls)
+            forced = {"tool_choice": tool.metadata.get_name(), "tool_required": True}
+            return {**kept, "tools": [described(tool)], **forced, "allow_parallel_tool_calls": False}
+        return {**kept, "response_format": schema_format({"title": self._cls.__name__, **schema})}
 
     def parsed(self, response: ChatResponse) -> M:
         """Return the object that a whole answer holds.

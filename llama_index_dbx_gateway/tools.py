@@ -1,19 +1,24 @@
-"""LlamaIndex's tools as the core's."""
+"""LlamaIndex's tools as the core's, and the calls of an answer that may be executed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel
-from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.errors import PydanticUserError
+from pydantic_core import from_json
 
 from dbx_gateway.chat import ToolSpec
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.vendor_forms import tool_of
+from dbx_gateway.vendor_forms import schema_tool, tool_of
+from llama_index_dbx_gateway.messages import listed_calls
+from llama_index_dbx_gateway.provenance import Provenance
 
-__all__ = ["described", "schema_of", "specs_of"]
+__all__ = ["described", "executable_calls", "schema_of", "specs_of"]
 
 
 def described(tool: Any) -> dict[str, Any]:
@@ -31,8 +36,7 @@ def described(tool: Any) -> dict[str, Any]:
             f"{tool!r} is not a tool; make one with FunctionTool.from_defaults(...), or give the api's own object"
         )
     about = tool.metadata
-    function = {"name": about.get_name(), "description": about.description, "parameters": _parameters(about)}
-    return {"type": "function", "function": function}
+    return schema_tool({**_parameters(about), "title": about.get_name(), "description": about.description})
 
 
 def schema_of(output_cls: type[BaseModel]) -> dict[str, Any]:
@@ -43,7 +47,7 @@ def schema_of(output_cls: type[BaseModel]) -> dict[str, Any]:
     """
     try:
         return output_cls.model_json_schema()
-    except PydanticInvalidForJsonSchema as error:
+    except PydanticUserError as error:
         raise InvalidRequestError(
             f"{output_cls.__name__} has no JSON schema ({error.message}); change the types of its fields"
         ) from None
@@ -52,7 +56,7 @@ def schema_of(output_cls: type[BaseModel]) -> dict[str, Any]:
 def _parameters(about: ToolMetadata) -> dict[str, Any]:
     try:
         return about.get_parameters_dict()
-    except PydanticInvalidForJsonSchema as error:
+    except PydanticUserError as error:
         raise InvalidRequestError(
             f"the arguments of tool {about.get_name()!r} have no JSON schema ({error.message}); change their types, or "
             "give the tool an fn_schema that has one"
@@ -75,3 +79,31 @@ def _spec(tool: Mapping[str, Any]) -> ToolSpec:
             f"a tool with the fields {sorted(tool)} is none that a model takes; make one with FunctionTool.from_defaults(...)"
         )
     return spec
+
+
+def executable_calls(message: ChatMessage) -> tuple[list[ToolSelection], int]:
+    """Return the tool calls of an answer that may be executed, and how many others it holds.
+
+    Others are those of an answer that is still streaming or was cut, and those whose arguments are not one JSON object.
+    """
+    withheld = Provenance.of(message).withheld
+    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    asked = [(block.tool_call_id or block.tool_name, block.tool_name, block.tool_kwargs) for block in blocks]
+    asked = asked or [(call.call_id, call.name, call.arguments) for call in listed_calls(message)]
+    found = [
+        ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=arguments)
+        for call_id, name, given in asked
+        if call_id not in withheld and (arguments := _arguments(given)) is not None
+    ]
+    return found, len(asked) - len(found)
+
+
+def _arguments(given: dict[str, Any] | str) -> dict[str, Any] | None:
+    """Return a call's arguments as an object; None where they are not one."""
+    if isinstance(given, dict):
+        return dict(given)
+    try:
+        value = from_json(given, allow_inf_nan=False) if given.strip() else {}
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -33,6 +33,7 @@ def with_distinct_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
 class _Ids:
     def __init__(self) -> None:
         self._used: set[str] = set()
+        self._numbers: dict[str, int] = {}
         self._open: defaultdict[str, deque[str]] = defaultdict(deque)
         self._latest: dict[str, str] = {}
 
@@ -46,10 +47,13 @@ class _Ids:
                 return part
 
     def _of_call(self, given: str) -> str:
-        fresh, number = given or _NAMELESS, 1
+        base = given or _NAMELESS
+        number = self._numbers.get(base, 1)
+        fresh = base if number == 1 else f"{base}_{number}"
         while fresh in self._used:
             number += 1
-            fresh = f"{given or _NAMELESS}_{number}"
+            fresh = f"{base}_{number}"
+        self._numbers[base] = number
         self._used.add(fresh)
         self._open[given].append(fresh)
         self._latest[given] = fresh

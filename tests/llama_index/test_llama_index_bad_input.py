@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 from collections.abc import Callable
 
 import pytest
 from llama_index.core.base.llms.types import (
     AudioBlock,
+    BaseContentBlock,
     DocumentBlock,
     ImageBlock,
     TextBlock,
@@ -29,17 +32,32 @@ WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 
 @pytest.fixture
 def refused(make_llm, workspace):
-    """Asks a model, sync and streamed, and returns what the refusals say, which have to be the same."""
+    """Asks a model in all four ways; the refusals have to be the same, and the caller's objects what they were."""
 
     def ask(model, messages=HELLO, *, match, **options):
         llm = make_llm(model)
-        with pytest.raises(InvalidRequestError, match=match) as whole:
-            llm.chat(messages, **options)
-        with pytest.raises(InvalidRequestError, match=match) as streamed:
-            list(llm.stream_chat(messages, **options))
-        assert str(whole.value) == str(streamed.value)
+        before, given = copy.deepcopy(messages), {name: copy.copy(value) for name, value in options.items()}
+
+        async def awaited():
+            await llm.achat(messages, **options)
+
+        async def awaited_stream():
+            async for _ in await llm.astream_chat(messages, **options):
+                pass
+
+        told = set()
+        for attempt in (
+            lambda: llm.chat(messages, **options),
+            lambda: list(llm.stream_chat(messages, **options)),
+            lambda: asyncio.run(awaited()),
+            lambda: asyncio.run(awaited_stream()),
+        ):
+            with pytest.raises(InvalidRequestError, match=match) as caught:
+                attempt()
+            told.add(str(caught.value))
+        assert len(told) == 1
+        assert (messages, options) == (before, given)
         assert workspace.ledger.model_calls() == []
-        return str(whole.value)
 
     return ask
 
@@ -65,6 +83,23 @@ def takes(schema):
 def test_a_tool_whose_arguments_have_no_schema(refused, model):
     refused(
         model, tools=[takes(Callback)], match="the arguments of tool 'rates' have no JSON schema .*; change their types"
+    )
+
+
+@EACH_MODEL
+def test_a_tool_whose_arguments_name_a_class_that_is_not_known(refused, model):
+    """As happens in a module with postponed annotations, where a class is local to a function."""
+
+    def rates(of: Nowhere) -> str:  # noqa: F821
+        """Tells rates."""
+        return str(of)
+
+    tool = FunctionTool.from_defaults(rates)
+
+    refused(
+        model,
+        tools=[tool],
+        match=r"the arguments of tool 'rates' have no JSON schema \(.*not fully defined.*\); change",
     )
 
 
@@ -120,6 +155,19 @@ def with_block(block):
 )
 def test_a_block_that_the_model_does_not_take(refused, model, block, told):
     refused(model, with_block(block), match=rf"{told}.*;")
+
+
+class Hologram(BaseContentBlock):
+    """A block that a later LlamaIndex, or somebody's own code, may bring."""
+
+    block_type: str = "hologram"
+
+
+@EACH_MODEL
+def test_a_block_of_a_kind_that_is_not_known(refused, model):
+    message = ChatMessage.model_construct(role=MessageRole.USER, blocks=[Hologram()], additional_kwargs={})
+
+    refused(model, [message], match="a Hologram cannot be sent; leave it out of the message, or say it in a TextBlock")
 
 
 @EACH_MODEL

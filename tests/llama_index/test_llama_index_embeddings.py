@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.ingestion import IngestionCache, IngestionPipeline
+from llama_index.core.node_parser import TokenTextSplitter
+from llama_index.core.storage.kvstore import SimpleKVStore
 
 from dbx_gateway.errors import ConfigurationError
 from llama_index_dbx_gateway import DbxGatewayEmbedding
@@ -93,3 +98,59 @@ def test_a_copy_of_embeddings_keeps_the_credentials(make_embedding):
     embedding = make_embedding()
 
     assert copy.deepcopy(embedding).get_query_embedding("a") == embedding.get_query_embedding("a")
+
+
+async def test_the_tokens_of_embeddings_are_what_the_workspace_billed(make_embedding, workspace):
+    embedding = make_embedding(embed_batch_size=2)
+
+    whole = embedding.embed_with_usage(["one two three", "four"])
+    awaited = await embedding.aembed_with_usage(["five"])
+    index = VectorStoreIndex.from_documents(
+        [Document(text=f"Text {number}.") for number in range(5)], embed_model=embedding
+    )
+    await index.as_retriever().aretrieve("Which text?")
+    index.as_retriever().retrieve("Which text?")
+
+    bills = [entry.billed.input for entry in workspace.ledger.model_calls()]
+    assert (whole.usage.input, awaited.usage.input) == (bills[0], bills[1])
+    assert len(bills) > 5
+    assert embedding.tokens_used == sum(bills) > 0
+
+
+def test_tokens_are_counted_right_from_many_threads_and_anew_in_a_copy(make_embedding, workspace):
+    embedding = make_embedding()
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(embedding.get_text_embedding, ["a text of words"] * 40))
+
+    assert embedding.tokens_used == sum(entry.billed.input for entry in workspace.ledger.model_calls())
+    assert (copy.copy(embedding).tokens_used, copy.deepcopy(embedding).tokens_used) == (0, 0)
+    assert pickle.loads(pickle.dumps(embedding)).tokens_used == 0
+
+
+async def test_an_ingestion_embeds_once_and_takes_the_rest_from_its_cache(make_embedding, workspace):
+    embedding = make_embedding()
+    pipeline = IngestionPipeline(
+        transformations=[TokenTextSplitter(chunk_size=20, chunk_overlap=0, tokenizer=str.split), embedding],
+        cache=IngestionCache(),
+    )
+    documents = [Document(text="Tables hold rows. " * 30)]
+
+    first = await pipeline.arun(documents=documents)
+    spent = embedding.tokens_used
+    again = pipeline.run(documents=documents)
+
+    assert [node.embedding for node in again] == [node.embedding for node in first]
+    assert len(first[0].embedding) > 8
+    assert embedding.tokens_used == spent == sum(entry.billed.input for entry in workspace.ledger.model_calls())
+
+
+async def test_what_is_in_an_embeddings_cache_is_not_asked_again(make_embedding, workspace):
+    embedding = make_embedding(embeddings_cache=SimpleKVStore())
+    texts = ["one", "two", "three"]
+
+    first = embedding.get_text_embedding_batch(texts)
+    again = await embedding.aget_text_embedding_batch([*texts, "four"])
+
+    assert again[:3] == first
+    assert inputs_of(workspace) == [texts, ["four"]]

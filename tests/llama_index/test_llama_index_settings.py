@@ -139,10 +139,10 @@ def test_a_pickled_object_asks_for_its_token_again(make_llm, workspace):
     again = pickle.loads(pickle.dumps(llm))
 
     assert (again.model, again.host, again.temperature) == (llm.model, llm.host, 0.5)
-    with pytest.raises(ConfigurationError, match="was pickled, and token is never part of a pickle; set token again"):
+    with pytest.raises(ConfigurationError, match="token= is never part of a pickle; give token= again"):
         again.complete("Hello")
     twice = pickle.loads(pickle.dumps(again))
-    with pytest.raises(ConfigurationError, match="set token again"):
+    with pytest.raises(ConfigurationError, match="give token= again"):
         twice.complete("Hello")
     twice.token = workspace.token
     assert twice.complete("Hello").text == "You said: Hello"
@@ -213,5 +213,5 @@ def test_a_pickle_keeps_a_certificate_file_and_gives_up_a_context():
     again = pickle.loads(pickle.dumps(by_context))
 
     assert by_file.verify == "/certs.pem"
-    with pytest.raises(ConfigurationError, match="set verify again"):
+    with pytest.raises(ConfigurationError, match="verify= is never part of a pickle; give verify= again"):
         again.complete("Hello")

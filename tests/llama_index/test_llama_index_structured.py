@@ -6,11 +6,13 @@ from typing import Generic, TypeVar
 
 import pytest
 from llama_index.core.llms import ChatMessage
+from llama_index.core.program import FunctionCallingProgram
+from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field
 
-from dbx_gateway.errors import ExtractionError, IncompleteStreamError
+from dbx_gateway.errors import ExtractionError, IncompleteStreamError, InvalidRequestError
 from dbx_gateway.testing import Fault
 
 T = TypeVar("T")
@@ -174,3 +176,29 @@ def test_a_streamed_object_that_was_cut_raises(make_llm, workspace):
 
     with pytest.raises(IncompleteStreamError):
         list(make_llm(coalesce_deltas=False).stream_structured_predict(City, PROMPT, city="Osaka", people=19))
+
+
+@pytest.mark.parametrize("settings", [{"thinking": 1024, "max_tokens": 4000}, {"reasoning_effort": "low"}])
+def test_a_program_of_a_model_that_thinks_still_gets_its_object(make_llm, workspace, caplog, settings):
+    """Claude refuses a forced call while it thinks, and LlamaIndex's programs and selectors always force one."""
+    llm = make_llm("databricks-claude-opus-4-1", **settings)
+    asked = 'The city "Osaka" has 19 people.'
+
+    by_program = FunctionCallingProgram.from_defaults(City, prompt_template_str=asked, llm=llm)()
+    by_name = FunctionCallingProgram.from_defaults(City, prompt_template_str=asked, llm=llm, tool_choice="City")()
+    by_mode = ask(make_llm(pydantic_program_mode=PydanticProgramMode.FUNCTION, **settings))
+
+    assert by_program == by_name == by_mode == OSAKA
+    bodies = [entry.body for entry in workspace.ledger.model_calls()]
+    assert [body["tool_choice"]["type"] for body in bodies] == ["any", "tool", "tool"]
+    assert [body for body in bodies if "thinking" in body] == []
+    assert "databricks-claude-opus-4-1 cannot be forced to call a tool while it thinks" in caplog.text
+
+
+def test_a_call_that_the_caller_forces_of_a_model_that_thinks_is_refused_with_the_remedy(make_llm, workspace):
+    tool = get_function_tool(City)
+
+    with pytest.raises(InvalidRequestError, match=r"exclude each other.*; switch reasoning off for this call"):
+        make_llm(thinking=1024, max_tokens=4000).chat_with_tools([tool], "x", tool_choice="required")
+
+    assert workspace.ledger.model_calls() == []
