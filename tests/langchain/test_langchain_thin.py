@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
+from source_words import ROOT, numbers_in, texts_in, words_of_the_wire
 
 from dbx_gateway.profiles import known_models
 
-ROOT = Path(__file__).resolve().parents[2]
 OURS = sorted((ROOT / "langchain_dbx_gateway").glob("*.py"))
-WIRE = [
-    path for place in ("dialects", "quirks") for path in sorted((ROOT / "shared" / "dbx_gateway" / place).glob("*.py"))
-]
 
 LANGCHAINS = {
     # blocks of langchain_core.messages.content
@@ -45,30 +40,9 @@ CORES = {
 """Words of the core's own types."""
 
 
-def texts_in(path):
-    """The string constants of a module that are no docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    listed = {
-        id(item)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
-        for item in ast.walk(node)
-    }
-    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in told | listed)
-    return {node.value for node in constants if isinstance(node.value, str)}
-
-
-def numbers_in(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int}
-
-
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 def test_a_module_has_no_key_of_the_wire(path):
-    wire = {text for module in WIRE for text in texts_in(module) if text.isidentifier()}
-
-    assert (texts_in(path) & wire) - LANGCHAINS - CORES - {"answer"} == set()
+    assert (texts_in(path) & words_of_the_wire()) - LANGCHAINS - CORES - {"answer"} == set()
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
