@@ -117,6 +117,14 @@ def test_a_workspace_without_a_gateway_still_serves_models(caller):
     assert call.chat("databricks-glm-5-3", surface="ai-gateway").status_code == 404
 
 
+def test_a_workspace_without_a_gateway_says_of_no_model_that_it_is_there(caller):
+    call = caller(Workspace(gateway=False))
+    listed = call.get("/api/2.0/serving-endpoints:foundation-models").json()["endpoints"]
+    entities = [entity for endpoint in listed for entity in endpoint["config"]["served_entities"]]
+    supported = {entity["foundation_model"]["ai_gateway_v2_supported"] for entity in entities}
+    assert supported == {False}
+
+
 def test_the_gateways_own_host_needs_no_prefix(call):
     body = {"model": "system.ai.glm-5-3", "messages": [{"role": "user", "content": "Hi"}]}
     url = "https://1234567890123456.ai-gateway.cloud.databricks.com/mlflow/v1/chat/completions"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -71,7 +72,10 @@ class Workspace:
         self.mode: Mode = mode
         self.gateway = gateway
         self.token = token
-        self.catalog = Catalog(default_models() if models is None else models)
+        served = default_models() if models is None else models
+        if not gateway:
+            served = [replace(model, gateway_names=()) for model in served if model.name is not None]
+        self.catalog = Catalog(served)
         self.ledger = Ledger()
         self.accounts = Accounts(
             {token: "user@example.com", **(tokens or {})},
