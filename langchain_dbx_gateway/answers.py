@@ -30,6 +30,7 @@ __all__ = [
     "answer_messages",
     "beside",
     "call_facts",
+    "extras_of",
     "facts_in",
     "finish_of",
     "metadata_of",
@@ -68,7 +69,8 @@ def answer_messages(response: ChatResponse, model: str, *, blocks: bool = False)
 
 def answer_message(response: ChatResponse, model: str, *, blocks: bool = False) -> AIMessage:
     """Return a whole answer as one message; see :func:`answer_messages`."""
-    told = metadata_of(model, response.model, response.exchange, response.id) | response.extras
+    told = metadata_of(model, response.model, response.exchange, response.id)
+    told |= extras_of(response.extras, told)
     message = _message(response.message, response.finish, told, blocks=blocks)
     message.id, message.usage_metadata = response.id, usage_of(response.usage)
     return message
@@ -195,6 +197,16 @@ def metadata_of(model: str, served: str | None, exchange: Exchange | None, answe
         told |= filled(api=exchange.api, surface=exchange.surface, family=exchange.family, url=exchange.url)
         told |= filled(request_id=exchange.request_id, repairs=list(exchange.repairs), attempts=list(exchange.attempts))
     return told
+
+
+def extras_of(extras: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an answer that have no place of their own, without those that would pass for ours.
+
+    Args:
+        extras: as the server named them.
+        told: what is said already, under names of our own.
+    """
+    return {name: value for name, value in extras.items() if name not in told and name != "output_version"}
 
 
 def finish_of(finish: Finish) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from langchain_dbx_gateway.answers import (
     PROVIDER,
     beside,
     call_facts,
+    extras_of,
     finish_of,
     metadata_of,
     reason_broken,
@@ -163,7 +164,7 @@ class Chunks:
             content=[] if self._blocks else "",
             id=self._id,
             usage_metadata=usage_of(event.usage),
-            response_metadata=self._told() | event.extras | finish_of(event.finish),
+            response_metadata=self._told() | extras_of(event.extras, self._metadata) | finish_of(event.finish),
             additional_kwargs=beside(
                 calls=call_facts(list(self._calls.values()), event.finish), texts=text_facts(self._texts)
             ),

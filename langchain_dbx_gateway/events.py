@@ -20,6 +20,7 @@ from dbx_gateway.events import (
 from langchain_dbx_gateway.answers import (
     beside,
     call_facts,
+    extras_of,
     finish_of,
     metadata_of,
     reason_broken,
@@ -154,7 +155,7 @@ class MessageEvents:
         usage = usage_of(event.usage)
         if usage is not None:
             told["usage"] = usage
-        told["metadata"] = self._metadata | event.extras | finish_of(event.finish)
+        told["metadata"] = self._metadata | extras_of(event.extras, self._metadata) | finish_of(event.finish)
         told["additional_kwargs"] = beside(calls=call_facts(list(self._calls.values()), event.finish))
         return [*finished, told]
 

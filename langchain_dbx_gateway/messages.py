@@ -127,12 +127,20 @@ def _text_of(call: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
     args, wrote = call["args"], kept.get("arguments")
     if kept.get("custom"):
         return str(args.get(FREE_TEXT, ""))
-    if isinstance(wrote, str) and from_json(wrote) == args:
+    if isinstance(wrote, str) and _says(wrote, args):
         return wrote
     try:
         return to_json(args).decode()
     except PydanticSerializationError as error:
         raise InvalidRequestError(f"the arguments of tool call {call['id']!r} are no JSON: {error}") from None
+
+
+def _says(wrote: str, args: object) -> bool:
+    """Whether a text is the JSON of ``args``; what is kept under an id that two calls have may be another call's."""
+    try:
+        return bool(from_json(wrote) == args)
+    except ValueError:
+        return False
 
 
 def _with(call: ToolCall, kept: Mapping[str, Any]) -> ToolCall:

@@ -146,6 +146,7 @@ class AnswerStream:
         self._form: Literal["events", "json", "unknown"] = "unknown"
         self._content_type = ""
         self._begun = False
+        self._blank = True
         self._decoder = reading.dialect.decoder(reading.asked.model)
         self._reader = SSEReader(MAX_EVENT_BYTES)
         self._body: list[bytes] = []
@@ -180,7 +181,8 @@ class AnswerStream:
         if self._form != "events":
             self._body.append(chunk)
             self._body_size += len(chunk)
-            if self._form == "unknown" and chunk.strip():
+            self._blank = self._blank and not chunk.strip()
+            if self._form == "unknown" and not self._blank:
                 self._form = self._form_of(b"".join(self._body))
             if self._body_size > MAX_EVENT_BYTES:
                 return self._fail(self._reading.invalid(f"a body of more than {MAX_EVENT_BYTES} bytes"), [])

@@ -136,6 +136,7 @@ class Live:
         patience_ends: when, by ``time.monotonic``, to stop waiting for what may follow a complete answer.
         silent_since: when, by ``time.monotonic``, the wait for the next event began.
         kept_alive: bytes have come since then, but no event.
+        watched: a watchdog ends the stream when the whole call has taken too long.
         transcript: what the log wants of it.
     """
 
@@ -148,6 +149,7 @@ class Live:
     patience_ends: float | None = None
     silent_since: float | None = None
     kept_alive: bool = False
+    watched: bool = False
     transcript: Transcript | None = None
 
     def wait_begins(self) -> None:
@@ -160,7 +162,10 @@ class Live:
 
         Silence is counted here once keep-alives have broken it; until then the read's own timeout does.
         """
-        ends = [when for when in (deadline.ends, self.patience_ends) if when is not None]
+        total = None if self.watched else deadline.ends
+        if total is None and self.patience_ends is None and not self.kept_alive:
+            return None
+        ends = [when for when in (total, self.patience_ends) if when is not None]
         if self.kept_alive and deadline.idle is not None and self.silent_since is not None:
             ends.append(self.silent_since + deadline.idle)
         return max(0.0, min(ends) - time.monotonic()) if ends else None
@@ -185,7 +190,7 @@ class Live:
         """Return the error of a stream that has taken too long, in all or since its last event."""
         if request.deadline.passed:
             return overdue(request)
-        if self.stream.complete or self.silent_since is None or not self.kept_alive:
+        if not self.kept_alive or self.silent_since is None or self.stream.complete:
             return None
         return silent(request) if request.deadline.silent_too_long(self.silent_since) else None
 

@@ -514,6 +514,9 @@ class AsyncClient(_Base):
                 return self._masked(reply)
             stream.expect(headers.get("content-type", ""), request_id_of(headers), response.status_code)
             live = Live(response.status_code, headers, stream, (response, response.aiter_bytes(), request))
+            # One watchdog costs less than a timer for each read; connections of HTTP/2 carry answers of others too.
+            if response.http_version.startswith("HTTP/1"):
+                live.watched = Watchdog.until(request.deadline, response).watches
             live.transcript = Transcript.if_wanted(self._credentials.mask_body)
             while not live.first and not live.ended:
                 live.first = await self._read(live)

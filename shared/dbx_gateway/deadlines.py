@@ -49,8 +49,7 @@ class Deadline:
     @property
     def passed(self) -> bool:
         """Whether the call has taken too long."""
-        left = self.left
-        return left is not None and left <= _RESOLUTION
+        return self.ends is not None and self.ends - time.monotonic() <= _RESOLUTION
 
     def allows(self, pause: float) -> bool:
         """Whether there is time for a pause."""

@@ -13,7 +13,7 @@ import ssl
 import threading
 import urllib.request
 import weakref
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -331,7 +331,7 @@ def _failure(error: Exception, request: Outgoing) -> DbxGatewayError:
 
 
 class Watchdog:
-    """Ends a sync answer that does not end by itself in time: shuts its socket down after a while.
+    """Ends an answer that does not end by itself in time: shuts its socket down after a while.
 
     It never touches a socket that has gone back to the pool, and may serve another request by then: giving the connection
     back and shutting its socket down exclude each other.
@@ -365,7 +365,14 @@ class Watchdog:
             inner = self._response.stream
             if isinstance(inner, httpx.SyncByteStream):
                 self._response.stream = _Watched(inner, self)
+            else:
+                self._response.stream = _WatchedAsync(inner, self)
             self._alarm = alarm_in(self._seconds, self._shut)
+
+    @property
+    def watches(self) -> bool:
+        """Whether it has started, and can end the answer."""
+        return self._alarm is not None
 
     def stop(self) -> None:
         """The answer has ended by itself, or its connection is about to be given back."""
@@ -395,6 +402,21 @@ class _Watched(httpx.SyncByteStream):
     def close(self) -> None:
         self._watchdog.stop()
         self._inner.close()
+
+
+class _WatchedAsync(httpx.AsyncByteStream):
+    """The same of an answer that an event loop reads."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, watchdog: Watchdog) -> None:
+        self._inner = inner
+        self._watchdog = watchdog
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._inner)
+
+    async def aclose(self) -> None:
+        self._watchdog.stop()
+        await self._inner.aclose()
 
 
 def new_client(verify: Verify = None, limits: httpx.Limits = LIMITS) -> httpx.Client:
