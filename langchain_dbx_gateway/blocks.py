@@ -322,7 +322,7 @@ def _text(block: Mapping[str, Any]) -> Text:
     if "annotations" not in block and isinstance(plain, Text):
         citations = plain.citations
     else:
-        citations = tuple(_citation(note) for note in block.get("annotations") or ())
+        citations = tuple(_citation(note) for note in _notes(block.get("annotations") or ()))
     return Text(
         str(block.get("text") or ""),
         citations,
@@ -331,6 +331,12 @@ def _text(block: Mapping[str, Any]) -> Text:
         cache=cache_hint_of(block) or cache_hint_of(extras),
         opaque=extras.get("opaque") or {},
     )
+
+
+def _notes(annotations: Any) -> Iterable[Any]:
+    if not isinstance(annotations, list | tuple):
+        raise InvalidRequestError(f"the annotations of a text are a {type(annotations).__name__}; give a list of them")
+    return annotations
 
 
 def _citation(note: Any) -> Citation:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from typing import Final
 
 import httpx
 
@@ -12,6 +13,9 @@ from dbx_gateway.errors import AuthenticationError, ConfigurationError
 from dbx_gateway.hosts import normalise_host, origin_of
 
 __all__ = ["Credentials", "CredentialsAuth", "Granted", "normalise_host", "resolve"]
+
+_LONGEST_REFUSAL: Final = 65_536
+"""Bytes of a 401 that are read for its words."""
 
 
 class CredentialsAuth(httpx.Auth):
@@ -40,8 +44,10 @@ class CredentialsAuth(httpx.Auth):
             return
         renewed = self._credentials.fetch(refused=granted)
         if renewed.headers == granted.headers:
+            response.stream = _Start(response.stream)
             response.read()
             raise _refused(response, self._credentials)
+        response.stream = _Start(response.stream, 0)
         yield _signed(request, renewed, self._credentials)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
@@ -52,9 +58,46 @@ class CredentialsAuth(httpx.Auth):
             return
         renewed = await self._credentials.fetch_async(refused=granted)
         if renewed.headers == granted.headers:
+            response.stream = _Start(response.stream)
             await response.aread()
             raise _refused(response, self._credentials)
+        response.stream = _Start(response.stream, 0)
         yield _signed(request, renewed, self._credentials)
+
+
+class _Start(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The start of a refusal's body: httpx reads all of it before a request is sent again, however long it is."""
+
+    def __init__(self, inner: httpx.SyncByteStream | httpx.AsyncByteStream, size: int = _LONGEST_REFUSAL) -> None:
+        self._inner = inner
+        self._size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        assert isinstance(self._inner, httpx.SyncByteStream)  # noqa: S101  # of a sync client
+        left = self._size
+        for chunk in self._inner if left else ():
+            yield chunk[:left]
+            left -= len(chunk)
+            if left <= 0:
+                return
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        assert isinstance(self._inner, httpx.AsyncByteStream)  # noqa: S101  # of an async client
+        left = self._size
+        if left:
+            async for chunk in self._inner:
+                yield chunk[:left]
+                left -= len(chunk)
+                if left <= 0:
+                    return
+
+    def close(self) -> None:
+        if isinstance(self._inner, httpx.SyncByteStream):
+            self._inner.close()
+
+    async def aclose(self) -> None:
+        if isinstance(self._inner, httpx.AsyncByteStream):
+            await self._inner.aclose()
 
 
 def _signed(request: httpx.Request, granted: Granted, credentials: Credentials) -> httpx.Request:

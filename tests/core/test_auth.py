@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import types
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -385,6 +386,50 @@ async def test_the_async_flow_renews_a_refused_token_too():
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
         response = await client.get(f"{HOST}/x", auth=CredentialsAuth(resolve(sdk_config=config)))
     assert (response.status_code, sent) == (200, ["Bearer old", "Bearer new"])
+
+
+class Endless(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body without end, that counts what is read of it and knows whether it was closed."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.closed = False
+
+    def __iter__(self):
+        while True:
+            self.read += 1
+            yield b"no " * 1000
+
+    async def __aiter__(self):
+        for chunk in self:
+            yield chunk
+
+    def close(self) -> None:
+        self.closed = True
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(("tokens", "chunks"), [(("old", "new"), 0), (("old",), 22)], ids=["renewed", "the same"])
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+async def test_no_more_of_a_refusal_is_read_than_its_words(tokens, chunks, asynchronous):
+    auth = CredentialsAuth(resolve(sdk_config=GivenConfig(HOST, *map(bearer, tokens))))
+    body = Endless()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200) if "new" in request.headers["authorization"] else httpx.Response(401, stream=body)
+
+    transport = httpx.MockTransport(answer)
+    with pytest.raises(AuthenticationError, match="answered 401: no no") if len(tokens) == 1 else nullcontext():
+        if asynchronous:
+            async with httpx.AsyncClient(transport=transport) as client:
+                await client.get(f"{HOST}/x", auth=auth)
+        else:
+            with httpx.Client(transport=transport) as client:
+                client.get(f"{HOST}/x", auth=auth)
+    assert body.read == chunks
+    assert body.closed
 
 
 async def test_the_async_flow_raises_when_nothing_new_can_be_had():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import threading
 import tracemalloc
@@ -187,7 +188,10 @@ class Memory:
 
     @classmethod
     def now(cls) -> Memory:
-        """Measure, after all that can be collected is gone."""
+        """Measure, after all that can be collected is gone and the C library has given back what it keeps for later."""
         gc.collect()
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
         resident = int(_MEMORY.read_text().split()[1]) * PAGE if _MEMORY.exists() else 0
         return cls(tracemalloc.get_traced_memory()[0], resident)
