@@ -21,6 +21,8 @@ from load.simulator import FAULTS, SignIn, simulator
 from dbx_gateway.transport import close_connections
 
 RATE = 0.05
+SPARE = 1024 * 1024
+"""Bytes by which the resident memory of a process that has run many tests goes up and down by itself."""
 MODELS = (
     "databricks-meta-llama-3-3-70b-instruct",
     "databricks-claude-sonnet-4-5",
@@ -119,7 +121,7 @@ class Judge:
         """After the third round nothing is kept that grows with the calls: far less than one round brings in."""
         third, last = self.memory[3], self.memory[-1]  # the first was before the rounds
         assert last.traced - third.traced < 0.05 * self.volume, (self.memory, self.volume)
-        assert last.resident - third.resident < 0.25 * self.volume, (self.memory, self.volume)
+        assert last.resident - third.resident < 0.25 * self.volume + SPARE, (self.memory, self.volume)
 
 
 @pytest.mark.parametrize("load", LOADS, ids=str)
