@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recording_host import answer, wire
+from support.recording_host import answer, wire
 
 from dbx_gateway import AsyncClient, Client, InvalidResponseError
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from source_words import ROOT, numbers_in, texts_in, words_of_the_wire
+from support.source_words import ROOT, numbers_in, texts_in, words_of_the_wire
 
 from dbx_gateway.profiles import known_models
 
-OURS = sorted((ROOT / "langchain_dbx_gateway").glob("*.py"))
+OURS = sorted((ROOT / "langchain_dbx_gateway").rglob("*.py"))
 
 LANGCHAINS = {
     # blocks of langchain_core.messages.content

@@ -21,8 +21,8 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context
-from llama_index_families import AGENT_WARNINGS, CALLING, CLAUDE, EVERY, GEMINI, GPT, LLAMA, NATIVE
 from pydantic import BaseModel
+from support.llama_index_families import AGENT_WARNINGS, CALLING, CLAUDE, EVERY, GEMINI, GPT, LLAMA, NATIVE
 
 from llama_index_dbx_gateway import DbxGateway
 

@@ -19,8 +19,8 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms import ChatMessage, MessageRole
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from llama_index_families import CLAUDE, GEMINI, GPT, LLAMA, NATIVE
 from pydantic import BaseModel, ConfigDict
+from support.llama_index_families import CLAUDE, GEMINI, GPT, LLAMA, NATIVE
 
 from dbx_gateway.errors import ConfigurationError, InvalidRequestError
 from llama_index_dbx_gateway import DbxGateway, DbxGatewayEmbedding

@@ -32,10 +32,10 @@ from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.program.utils import process_streaming_objects
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
-from llama_index_families import AGENT_WARNINGS, CLAUDE, GPT, LLAMA, NATIVE
-from llama_index_families import GEMINI as GEMINI_MODEL
-from llama_index_scripts import scripted
 from pydantic import BaseModel, Field
+from support.llama_index_families import AGENT_WARNINGS, CLAUDE, GPT, LLAMA, NATIVE
+from support.llama_index_families import GEMINI as GEMINI_MODEL
+from support.llama_index_scripts import scripted
 
 EACH_MODEL = pytest.mark.parametrize("model", NATIVE)
 EACH_WIRE = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.api)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from llama_index_families import AGENT_WARNINGS
+from support.llama_index_families import AGENT_WARNINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "llama_index.md").read_text(encoding="utf-8")

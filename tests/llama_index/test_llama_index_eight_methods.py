@@ -8,7 +8,7 @@ import httpx
 import pytest
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms import ChatMessage
-from llama_index_families import NATIVE
+from support.llama_index_families import NATIVE
 
 from dbx_gateway.errors import IncompleteStreamError, InvalidRequestError
 from dbx_gateway.testing import Fault

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage
-from llama_index_families import AGENT_WARNINGS, NATIVE
+from support.llama_index_families import AGENT_WARNINGS, NATIVE
 
 from dbx_gateway.errors import ConfigurationError, DbxGatewayError
 from llama_index_dbx_gateway import DbxGateway, DbxGatewayEmbedding

@@ -8,8 +8,8 @@ from faults.wires import RESPONSES, WIRES, Frame
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
-from llama_index_families import AGENT_WARNINGS
-from llama_index_scripts import scripted
+from support.llama_index_families import AGENT_WARNINGS
+from support.llama_index_scripts import scripted
 
 from dbx_gateway.errors import (
     APIError,

@@ -17,9 +17,9 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 from llama_index.core.llms import ChatMessage, MessageRole
-from llama_index_families import CLAUDE, GPT, LLAMA, NATIVE
-from llama_index_families import GEMINI as GEMINI_MODEL
-from llama_index_scripts import scripted
+from support.llama_index_families import CLAUDE, GPT, LLAMA, NATIVE
+from support.llama_index_families import GEMINI as GEMINI_MODEL
+from support.llama_index_scripts import scripted
 
 from dbx_gateway.errors import APITimeoutError
 from dbx_gateway.testing import Fault

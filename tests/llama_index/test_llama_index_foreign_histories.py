@@ -20,8 +20,8 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms import ChatMessage
 from llama_index.core.llms.llm import ToolSelection
-from llama_index_families import AGENT_WARNINGS, CLAUDE, EVERY, GEMINI, GPT, LLAMA, NATIVE
 from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall, Function
+from support.llama_index_families import AGENT_WARNINGS, CLAUDE, EVERY, GEMINI, GPT, LLAMA, NATIVE
 
 from llama_index_dbx_gateway import DbxGateway
 

@@ -15,7 +15,7 @@ import pytest
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
 from llama_index.core.llms import ChatMessage, MessageRole
 from llama_index.core.memory import ChatMemoryBuffer
-from llama_index_families import AGENT_WARNINGS, CLAUDE, GEMINI, GPT, NATIVE
+from support.llama_index_families import AGENT_WARNINGS, CLAUDE, GEMINI, GPT, NATIVE
 
 from dbx_gateway.profiles import profile_of
 from dbx_gateway.testing import Workspace, serve

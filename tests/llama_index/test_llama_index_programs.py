@@ -19,8 +19,8 @@ from llama_index.core.schema import TextNode
 from llama_index.core.selectors import PydanticMultiSelector, PydanticSingleSelector
 from llama_index.core.tools import FunctionTool, QueryEngineTool
 from llama_index.core.workflow import Context, HumanResponseEvent, InputRequiredEvent, JsonSerializer
-from llama_index_families import AGENT_WARNINGS, CLAUDE, LLAMA, NATIVE
 from pydantic import BaseModel, Field
+from support.llama_index_families import AGENT_WARNINGS, CLAUDE, LLAMA, NATIVE
 
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.testing import Fault

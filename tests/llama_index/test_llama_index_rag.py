@@ -7,8 +7,8 @@ from llama_index.core import Document, SummaryIndex, VectorStoreIndex
 from llama_index.core.chat_engine.types import ChatMode
 from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.workflow import StartEvent, StopEvent, Workflow, step
-from llama_index_families import CALLING, CLAUDE, EVERY, NATIVE
 from pydantic import BaseModel
+from support.llama_index_families import CALLING, CLAUDE, EVERY, NATIVE
 
 from llama_index_dbx_gateway import DbxGateway, DbxGatewayEmbedding
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from source_words import ROOT, numbers_in, texts_in, words_of_the_wire
+from support.source_words import ROOT, numbers_in, texts_in, words_of_the_wire
 
 from dbx_gateway.profiles import known_models
 
-OURS = sorted((ROOT / "llama_index_dbx_gateway").glob("*.py"))
+OURS = sorted((ROOT / "llama_index_dbx_gateway").rglob("*.py"))
 EACH_MODULE = pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 
 LLAMA_INDEXS = {

@@ -7,7 +7,7 @@ import json
 import pytest
 from faults.wires import CHAT, DONE, GEMINI, MESSAGES, RESPONSES
 from llama_index.core.tools import FunctionTool
-from llama_index_scripts import scripted
+from support.llama_index_scripts import scripted
 
 
 def add(a: int = 0, b: int = 0) -> int:

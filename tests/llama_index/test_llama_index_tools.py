@@ -9,8 +9,8 @@ from llama_index.core.agent.workflow import AgentStream, AgentWorkflow, Function
 from llama_index.core.base.llms.types import TextBlock, ThinkingBlock, ToolCallBlock
 from llama_index.core.llms import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.tools import FunctionTool
-from llama_index_families import AGENT_WARNINGS, NATIVE
 from pydantic import create_model
+from support.llama_index_families import AGENT_WARNINGS, NATIVE
 
 from dbx_gateway.answers import replay
 from dbx_gateway.chat import ChatResponse as CoreResponse

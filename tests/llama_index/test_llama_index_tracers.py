@@ -12,8 +12,8 @@ from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage, MockLLM
 from llama_index.core.prompts import PromptTemplate
-from llama_index_families import AGENT_WARNINGS, NATIVE
 from pydantic import BaseModel
+from support.llama_index_families import AGENT_WARNINGS, NATIVE
 
 pytestmark = [
     AGENT_WARNINGS,

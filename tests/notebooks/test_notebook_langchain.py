@@ -5,7 +5,7 @@ from __future__ import annotations
 from ast import literal_eval
 
 import pytest
-from notebook_run import executed, kept, made, told
+from support.notebook_run import executed, kept, made, told
 
 from dbx_gateway.testing import Workspace, serve
 

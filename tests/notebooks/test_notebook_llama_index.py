@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from notebook_run import executed, kept, made, told
+from support.notebook_run import executed, kept, made, told
 
 from dbx_gateway.testing import Workspace, serve
 

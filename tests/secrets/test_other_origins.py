@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from recording_host import answer, redirect, signs_in, wire
+from support.recording_host import answer, redirect, signs_in, wire
 
 from dbx_gateway import Client, ConfigurationError, DbxGatewayError
 

@@ -7,7 +7,7 @@ import os
 import re
 
 import pytest
-from recording_host import answer, wire
+from support.recording_host import answer, wire
 
 from dbx_gateway.testing import Workspace, serve
 

@@ -9,8 +9,8 @@ import pickle
 import socket
 
 import pytest
-from recording_host import answer, signs_in, wire
-from secret_finding import chain, frames, holds, told
+from support.recording_host import answer, signs_in, wire
+from support.secret_finding import chain, frames, holds, told
 
 from dbx_gateway import AsyncClient, Client, DbxGatewayError
 from dbx_gateway.chat import user

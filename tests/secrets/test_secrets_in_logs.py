@@ -7,8 +7,8 @@ import logging
 import traceback
 
 import pytest
-from recording_host import answer, wire
-from secret_finding import holds, holds_issued_token
+from support.recording_host import answer, wire
+from support.secret_finding import holds, holds_issued_token
 
 from dbx_gateway import Client, DbxGatewayError, ToolSpec
 

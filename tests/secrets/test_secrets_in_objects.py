@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from secret_finding import holds, holds_issued_token, shown
+from support.secret_finding import holds, holds_issued_token, shown
 
 from dbx_gateway import Client
 from dbx_gateway.settings import Settings

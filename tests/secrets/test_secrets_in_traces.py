@@ -7,7 +7,7 @@ import json
 import pickle
 
 import pytest
-from secret_finding import holds, holds_issued_token
+from support.secret_finding import holds, holds_issued_token
 
 PROMPT = "the fox asks where the geese sleep"
 

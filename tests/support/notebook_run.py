@@ -14,7 +14,7 @@ with warnings.catch_warnings():
 
 __all__ = ["executed", "kept", "made", "told"]
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 def made(name: str) -> Any:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-HERE = str(Path(__file__).resolve().parents[0])
+HERE = str(Path(__file__).resolve().parents[1])
 """Frames of tests are not looked at: a test knows its secrets."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 __all__ = ["ROOT", "numbers_in", "texts_in", "words_of_the_wire"]
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def texts_in(path: Path) -> set[str]:
@@ -33,5 +33,5 @@ def numbers_in(path: Path) -> set[int]:
 def words_of_the_wire() -> set[str]:
     """Return the words that stand in the modules that write and read the wire."""
     core = ROOT / "shared" / "dbx_gateway"
-    modules = [path for place in ("dialects", "quirks") for path in sorted((core / place).glob("*.py"))]
+    modules = [path for place in ("dialects", "quirks") for path in sorted((core / place).rglob("*.py"))]
     return {text for module in modules for text in texts_in(module) if text.isidentifier()}
