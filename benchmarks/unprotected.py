@@ -13,12 +13,12 @@ from unittest.mock import patch
 
 import httpx
 
-from dbx_gateway.answers import AnswerStream
-from dbx_gateway.calls import Live
+from dbx_gateway.call.flow import Live
+from dbx_gateway.call.reading import AnswerStream
+from dbx_gateway.call.sse import ServerSentEvent, SSEReader
 from dbx_gateway.client import AsyncClient
 from dbx_gateway.events import Event
-from dbx_gateway.sse import ServerSentEvent, SSEReader
-from dbx_gateway.transport import Outgoing
+from dbx_gateway.transport.sending import Outgoing
 
 __all__ = ["unprotected"]
 
@@ -118,13 +118,13 @@ async def read(_: AsyncClient, live: Live) -> list[Event]:
 
 
 _PARTS: dict[str, Any] = {
-    "dbx_gateway.answers.SSEReader": UnboundedReader,
-    "dbx_gateway.calls.AnswerStream": UnboundedStream,
+    "dbx_gateway.call.reading.SSEReader": UnboundedReader,
+    "dbx_gateway.call.flow.AnswerStream": UnboundedStream,
     "dbx_gateway.client.Live": PatientLive,
     "dbx_gateway.client.Lease": BareLease,
     "dbx_gateway.client.Watchdog": NoWatchdog,
     "dbx_gateway.client.AsyncClient._read": read,
-    "dbx_gateway.transport.settle": lambda: None,
+    "dbx_gateway.transport.sending.settle": lambda: None,
 }
 
 

@@ -16,8 +16,7 @@ from langchain_dbx_gateway.chat_models import ChatDbxGateway
 from langchain_dbx_gateway.embeddings import DbxGatewayEmbeddings
 from langchain_dbx_gateway.history import LightChatMessageHistory, without_attachments
 from langchain_dbx_gateway.init_model import init_dbx_chat_model, register_provider
-from langchain_dbx_gateway.serialisation import allow_loading
-from langchain_dbx_gateway.translator import register
+from langchain_dbx_gateway.registration import allow_loading, register
 
 __all__ = [
     "ChatDbxGateway",

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias, get_args
 from langchain_core.messages import AIMessage
 from pydantic_core import PydanticSerializationError, to_json
 
+from dbx_gateway.adapters.vendor_forms import cache_hint_of, is_citable, part_of
 from dbx_gateway.chat import (
     Audio,
     Blob,
@@ -32,7 +33,6 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import blob_of_url
 from dbx_gateway.surfaces import Api
-from dbx_gateway.vendor_forms import cache_hint_of, is_citable, part_of
 
 __all__ = [
     "FREE_CLOSES",

@@ -18,18 +18,18 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, model_validator
 
-from dbx_gateway.async_streams import Derived
+from dbx_gateway.adapters.client_fields import Connection
+from dbx_gateway.adapters.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
 from dbx_gateway.chat import ChatResponse
-from dbx_gateway.connection import Connection
 from dbx_gateway.errors import ConfigurationError, unknown_name
 from dbx_gateway.notices import warn_once
 from dbx_gateway.settings import ALIASES, Lost, SettingsFields, named_values, reasoning_config
-from dbx_gateway.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
+from dbx_gateway.transport.async_streams import Derived
 from dbx_gateway.version import __version__
 from langchain_dbx_gateway.answers import PROVIDER, answer_messages
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.errors import translated
-from langchain_dbx_gateway.events import MessageEvents
+from langchain_dbx_gateway.message_events import MessageEvents
 from langchain_dbx_gateway.messages import to_core
 from langchain_dbx_gateway.model_profile import OwnProfile, profile_data
 from langchain_dbx_gateway.structured import AnswerParser, Method, form_of, with_raw

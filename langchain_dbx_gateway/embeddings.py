@@ -8,7 +8,7 @@ from langchain_core import __version__ as core_version
 from langchain_core.embeddings import Embeddings
 from pydantic import Field, model_validator
 
-from dbx_gateway.connection import Connection
+from dbx_gateway.adapters.client_fields import Connection
 from dbx_gateway.embeddings import Embeddings as Vectors
 from dbx_gateway.settings import named_values
 from langchain_dbx_gateway.errors import translated

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from dbx_gateway.call_ids import with_distinct_ids
+from dbx_gateway.adapters.tool_call_ids import with_distinct_ids
 from dbx_gateway.chat import Message, Origin, Part, Role, ToolCall, ToolResult
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.surfaces import Api

@@ -18,10 +18,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 
+from dbx_gateway.adapters.vendor_forms import cache_hint_of, with_cache_mark
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.families import check_family
-from dbx_gateway.profiles import profile_of
-from dbx_gateway.vendor_forms import cache_hint_of, with_cache_mark
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.names import check_family
 from langchain_dbx_gateway.chat_models import ChatDbxGateway
 from langchain_dbx_gateway.errors import translated
 from langchain_dbx_gateway.history import without_attachments

@@ -7,8 +7,9 @@ from typing import cast, get_type_hints
 
 from langchain_core.language_models import ModelProfile
 
-from dbx_gateway.families import check_family
-from dbx_gateway.profiles import Profile, profile_of
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.names import check_family
 
 __all__ = ["OwnProfile", "profile_data"]
 

@@ -1,19 +1,36 @@
-"""How ``AIMessage.content_blocks`` reads an answer of ours: registered with langchain-core under our provider's name."""
+"""What is registered with langchain-core: how it reads content blocks of ours, and which classes of ours it may load.
+
+langchain-core keeps a table of the classes of LangChain's own packages, which ``load(..., allowed_objects="all")`` reads, and
+has no hook for others to enter theirs. That table is not documented: where a release has none, "all" does not cover this
+package, and the class has to be named:
+``load(..., allowed_objects=[ChatDbxGateway], valid_namespaces=["langchain_dbx_gateway"])``, which always works.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from langchain_core.load.serializable import Serializable
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
 from langchain_dbx_gateway.answers import PROVIDER, facts_in
 from langchain_dbx_gateway.blocks import Block, listed, parts_of, with_facts
 
-__all__ = ["register"]
+__all__ = ["allow_loading", "register"]
 
 
 def register() -> None:
     """Register the translator with langchain-core, once for the process."""
     register_translator(PROVIDER, translate_content, translate_content_chunk)  # type: ignore[arg-type]  # blocks are typed dicts
+
+
+def allow_loading(kind: type[Serializable]) -> None:
+    """Count ``kind`` among the classes that "all" stands for. An import from its namespace still has to be allowed."""
+    table = getattr(import_module("langchain_core.load.load"), "ALL_SERIALIZABLE_MAPPINGS", None)
+    if isinstance(table, dict):
+        path = tuple(kind.lc_id())
+        table.setdefault(path, path)
 
 
 def translate_content(message: AIMessage) -> list[Block]:

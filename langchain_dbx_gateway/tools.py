@@ -8,9 +8,9 @@ from typing import Any, Final, TypeAlias
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
+from dbx_gateway.adapters.vendor_forms import cache_mark_of, format_of, is_format, schema_format, tool_of
 from dbx_gateway.chat import OutputFormat, ToolSpec
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.vendor_forms import cache_mark_of, format_of, is_format, schema_format, tool_of
 
 __all__ = [
     "Tool",

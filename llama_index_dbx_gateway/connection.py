@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Self
 from llama_index.core import __version__ as core_version
 from pydantic import ConfigDict, model_validator
 
-from dbx_gateway import connection as core
+from dbx_gateway.adapters import client_fields as core
 from dbx_gateway.settings import named_values
 
 __all__ = ["Connection"]

@@ -29,12 +29,13 @@ from llama_index.core.tools.types import BaseTool
 from llama_index.core.types import Model, PydanticProgramMode
 from pydantic import ConfigDict
 
-from dbx_gateway.async_streams import Derived
+from dbx_gateway.adapters.vendor_forms import choice_of, format_of
 from dbx_gateway.chat import ToolChoice
 from dbx_gateway.events import Event
-from dbx_gateway.families import check_family
-from dbx_gateway.profiles import Profile, profile_of
-from dbx_gateway.vendor_forms import choice_of, format_of
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.names import check_family
+from dbx_gateway.transport.async_streams import Derived
 from llama_index_dbx_gateway.answers import chat_response, completion, first_call_only
 from llama_index_dbx_gateway.connection import Connection
 from llama_index_dbx_gateway.messages import to_core

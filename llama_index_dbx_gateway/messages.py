@@ -27,7 +27,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from dbx_gateway.call_ids import with_distinct_ids
+from dbx_gateway.adapters.tool_call_ids import with_distinct_ids
 from dbx_gateway.chat import (
     Audio,
     Blob,

@@ -18,7 +18,6 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from dbx_gateway.async_streams import Derived
 from dbx_gateway.chat import Reasoning, Refusal, Text
 from dbx_gateway.events import (
     End,
@@ -33,6 +32,7 @@ from dbx_gateway.events import (
     ToolCallStart,
     fold,
 )
+from dbx_gateway.transport.async_streams import Derived
 from llama_index_dbx_gateway.answers import chat_response, first_call_only, listed_call
 from llama_index_dbx_gateway.provenance import KEY
 

@@ -11,9 +11,9 @@ from llama_index.core.program.utils import create_flexible_model
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
+from dbx_gateway.adapters.vendor_forms import schema_format
 from dbx_gateway.errors import ExtractionError
 from dbx_gateway.extract import extract_json
-from dbx_gateway.vendor_forms import schema_format
 from llama_index_dbx_gateway.provenance import Provenance
 from llama_index_dbx_gateway.tools import described, schema_of
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 from pydantic_core import from_json
 
+from dbx_gateway.adapters.vendor_forms import schema_tool, tool_of
 from dbx_gateway.chat import ToolSpec
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.vendor_forms import schema_tool, tool_of
 from llama_index_dbx_gateway.messages import listed_calls
 from llama_index_dbx_gateway.provenance import Provenance
 

@@ -8,7 +8,7 @@ import pytest
 from pytest_socket import socket_allow_hosts
 
 from dbx_gateway import forget
-from dbx_gateway.transport import close_connections
+from dbx_gateway.transport.sending import close_connections
 
 _SETTINGS = ("DATABRICKS_", "DBX_GATEWAY_", "ARM_", "AZURE_", "GOOGLE_", "OPENAI_", "ANTHROPIC_", "IS_IN_D")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

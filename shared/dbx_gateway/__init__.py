@@ -58,11 +58,12 @@ from dbx_gateway.events import Event, fold
 from dbx_gateway.version import __version__
 
 if TYPE_CHECKING:
+    from dbx_gateway.call.observations import Observations, forget
     from dbx_gateway.client import AsyncClient, Client
     from dbx_gateway.embeddings import Embeddings
     from dbx_gateway.extract import extract_json
-    from dbx_gateway.observations import Observations, forget
-    from dbx_gateway.profiles import Profile, profile_of
+    from dbx_gateway.models.profile import Profile
+    from dbx_gateway.models.profiles import profile_of
     from dbx_gateway.settings import Settings
 
 __all__ = [
@@ -126,12 +127,12 @@ _ON_FIRST_USE = {
     "AsyncClient": "client",
     "Client": "client",
     "Embeddings": "embeddings",
-    "Observations": "observations",
-    "Profile": "profiles",
+    "Observations": "call.observations",
+    "Profile": "models.profile",
     "Settings": "settings",
     "extract_json": "extract",
-    "forget": "observations",
-    "profile_of": "profiles",
+    "forget": "call.observations",
+    "profile_of": "models.profiles",
 }
 """Names whose modules are imported when they are first asked for, so that importing an adapter stays quick."""
 

@@ -1,7 +1,7 @@
 """The clients: chat with a model of a workspace, whole or streamed, from threads or from event loops.
 
 A request's life, in this order: route, encode, quirks on the way out, send, frames, quirks on the way in, decode, events.
-The order and every decision in it is :mod:`dbx_gateway.calls`; here stand only the two ways to wait.
+The order and every decision in it is :mod:`dbx_gateway.call.flow`; here stand only the two ways to wait.
 """
 
 from __future__ import annotations
@@ -15,34 +15,35 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx
 
-from dbx_gateway.answers import AnswerStream
-from dbx_gateway.async_streams import AsyncStream, close_later
-from dbx_gateway.auth import Credentials, CredentialsAuth, resolve
-from dbx_gateway.calls import Answered, AskPlace, Call, Fetch, Flow, Live, Once, Pause, Place, Plan, Send, get_of
+from dbx_gateway.auth.signing import Credentials, CredentialsAuth, resolve
+from dbx_gateway.call.actions import AskPlace, Fetch, Flow, Once, Pause, Place, Send
+from dbx_gateway.call.flow import Answered, Call, Plan, get_of
+from dbx_gateway.call.observations import Observations, shared_observations
+from dbx_gateway.call.open_stream import Live
+from dbx_gateway.call.reading import AnswerStream
+from dbx_gateway.call.transcript import Transcript
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, Message, OutputFormat, ToolChoice, ToolSpec, user
-from dbx_gateway.discovery import Listing, listing_requests, read_listing
 from dbx_gateway.embeddings import DEFAULT_BATCH, Embeddings, batches, joined
 from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import DbxGatewayError, InvalidRequestError
 from dbx_gateway.events import End, Event, Start
-from dbx_gateway.leases import Lease
+from dbx_gateway.models.discovery import Listing, listing_requests, read_listing
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.notices import warn_once
-from dbx_gateway.observations import Observations, shared_observations
-from dbx_gateway.profiles import profile_of
-from dbx_gateway.request_log import Transcript
 from dbx_gateway.settings import Lost, Settings, veiled
-from dbx_gateway.transport import (
-    GRACE,
+from dbx_gateway.transport.async_streams import AsyncStream, close_later
+from dbx_gateway.transport.leases import Lease
+from dbx_gateway.transport.sending import (
     AsyncTransport,
     Outgoing,
     Reply,
     SyncTransport,
-    Watchdog,
     body_of,
     body_of_async,
     failure,
     overdue,
 )
+from dbx_gateway.transport.watchdogs import GRACE, Watchdog
 
 __all__ = ["AsyncClient", "Client", "Conversation"]
 

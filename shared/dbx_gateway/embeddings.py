@@ -15,7 +15,7 @@ from dbx_gateway.chat import JsonObject, Usage
 from dbx_gateway.error_bodies import Asked, api_error, error_event
 from dbx_gateway.errors import InvalidRequestError, InvalidResponseError
 from dbx_gateway.json_schema import check_schema
-from dbx_gateway.routing import EmbeddingsRoute
+from dbx_gateway.models.routing import EmbeddingsRoute
 
 __all__ = ["DEFAULT_BATCH", "Embeddings", "batches", "embeddings_body", "joined", "read_embeddings"]
 

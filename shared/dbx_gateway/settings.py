@@ -25,10 +25,9 @@ from pydantic import (
 
 from dbx_gateway.chat import ChatRequest, JsonObject, Message, OutputFormat, ReasoningConfig, ToolChoice, ToolSpec
 from dbx_gateway.errors import ConfigurationError, unknown_name
-from dbx_gateway.families import check_family
-from dbx_gateway.hosts import normalise_host
+from dbx_gateway.names import check_api, check_family, check_surface
 from dbx_gateway.quirks.catalogue import check_disabled
-from dbx_gateway.surfaces import check_api, check_surface
+from dbx_gateway.transport.hosts import normalise_host
 
 __all__ = [
     "ALIASES",

@@ -1,4 +1,4 @@
-"""Write ``dbx_gateway/profile_rows.py`` from ``models.csv`` and ``rules.toml``.
+"""Write ``dbx_gateway/models/profile_rows.py`` from ``models.csv`` and ``rules.toml``.
 
 Run it as ``python shared/profile_data/generate.py`` after a change of either file; a test holds the committed module to
 what this script makes of them.
@@ -13,11 +13,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from dbx_gateway.families import family_of
-from dbx_gateway.profiles import Profile, version_of
+from dbx_gateway.models.families import family_of
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import version_of
 
 HERE = Path(__file__).parent
-TARGET = HERE.parent / "dbx_gateway" / "profile_rows.py"
+TARGET = HERE.parent / "dbx_gateway" / "models" / "profile_rows.py"
 DATE = "2026-11-20"
 LINE = 121
 """Characters in a line of source, its end included."""
@@ -51,7 +52,7 @@ fact (databricks-wire.md sections 4 and 5, dialects.md section 3.1), as of {DATE
 
 from __future__ import annotations
 
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 
 __all__ = ["ROWS"]
 

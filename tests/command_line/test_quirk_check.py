@@ -5,15 +5,15 @@ import json
 import httpx
 import pytest
 
+from dbx_gateway.call.observations import shared_observations
 from dbx_gateway.chat import ChatResponse, Finish, ToolCall, Usage, assistant
 from dbx_gateway.cli import main
 from dbx_gateway.cli.check import Target
 from dbx_gateway.cli.provocations import PROVOCATIONS
 from dbx_gateway.cli.quirk_check import quirk_rows
-from dbx_gateway.observations import shared_observations
 from dbx_gateway.quirks.catalogue import QUIRKS, quirk_named
 from dbx_gateway.testing import Fault, Workspace, serve, workspace_transport
-from dbx_gateway.transport import new_client
+from dbx_gateway.transport.sending import new_client
 
 CLAUDE = "databricks-claude-sonnet-4-5"
 GPT = "databricks-gpt-5-4"

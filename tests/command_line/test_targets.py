@@ -7,8 +7,8 @@ import pytest
 
 from dbx_gateway.cli.targets import targets
 from dbx_gateway.errors import DbxGatewayError
-from dbx_gateway.families import OPEN_FAMILIES
-from dbx_gateway.profiles import profile_of
+from dbx_gateway.models.families import OPEN_FAMILIES
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.testing import Served, Workspace, workspace_transport
 
 GLM = Served(

@@ -12,7 +12,7 @@ WORD = b'data: {"choices": [{"index": 0, "delta": {"content": "and "}}]}\n\n'
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 async def test_no_more_is_read_of_a_stream_than_the_bound(monkeypatch, asynchronous):
-    monkeypatch.setattr("dbx_gateway.answers.MAX_STREAM_BYTES", 100_000)
+    monkeypatch.setattr("dbx_gateway.call.reading.MAX_STREAM_BYTES", 100_000)
     with wire(lambda request: answer(200, WORD * 10_000, "text/event-stream")) as host:
         fields = {"model": "databricks-llama-x", "host": host.url, "token": "dapi-x", "surface": "model-serving"}
         read = 0

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbx_gateway import answers as answers_module
-from dbx_gateway.answers import AnswerStream, Reading, read_answer, replay
+from dbx_gateway.call import reading as answers_module
+from dbx_gateway.call.reading import AnswerStream, Reading, read_answer, replay
+from dbx_gateway.call.sse import SSEReader
+from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatRequest, Reasoning, Segment, Text, ToolCall, ToolSpec, user
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.error_bodies import Asked
@@ -21,8 +23,6 @@ from dbx_gateway.errors import (
     ServerError,
 )
 from dbx_gateway.events import Start, TextDelta, ToolCallDelta, ToolCallEnd, ToolCallStart, fold
-from dbx_gateway.sse import SSEReader
-from dbx_gateway.tool_names import ToolNames
 
 CHAT, MESSAGES, RESPONSES, GEMINI = "chat-completions", "messages", "responses", "generate-content"
 

@@ -17,10 +17,10 @@ import pytest
 from core.sign_in import SECRET, SignIn, sign_in_server
 from databricks.sdk.credentials_provider import ModelServingAuthProvider
 
-from dbx_gateway import credentials as credentials_module
-from dbx_gateway import sdk_chain
-from dbx_gateway.auth import CredentialsAuth, resolve
-from dbx_gateway.credentials import SdkCredentials, StaticCredentials
+from dbx_gateway.auth import credentials as credentials_module
+from dbx_gateway.auth import sdk_chain
+from dbx_gateway.auth.credentials import SdkCredentials, StaticCredentials
+from dbx_gateway.auth.signing import CredentialsAuth, resolve
 from dbx_gateway.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -222,7 +222,7 @@ def test_every_variable_that_makes_the_sdk_choose_another_credential_is_known():
 def test_resolving_credentials_imports_no_sdk_starts_no_thread_and_opens_no_socket():
     code = """
 import socket, sys, threading
-from dbx_gateway.auth import CredentialsAuth, resolve
+from dbx_gateway.auth.signing import CredentialsAuth, resolve
 def refuse(*a, **k): raise AssertionError("a socket was opened")
 socket.socket = refuse
 for given in ({}, {"host": "https://dead.invalid"}, {"config_profile": "p"}, {"token": "t", "host": "https://h"}):

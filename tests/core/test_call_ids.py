@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbx_gateway.call_ids import with_distinct_ids
+from dbx_gateway.adapters.tool_call_ids import with_distinct_ids
 from dbx_gateway.chat import Message, Text, ToolCall, ToolResult, assistant, user
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from dbx_gateway.connection import Connection
+from dbx_gateway.adapters.client_fields import Connection
 from dbx_gateway.errors import ConfigurationError
 
 

@@ -11,9 +11,10 @@ import weakref
 import httpx
 import pytest
 
-from dbx_gateway import ConfigurationError, deadlines
-from dbx_gateway.deadlines import NO_DEADLINE, Deadline, alarm_in
+from dbx_gateway import ConfigurationError
 from dbx_gateway.settings import Settings
+from dbx_gateway.transport import deadlines
+from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline, alarm_in
 
 
 class Now:

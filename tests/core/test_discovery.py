@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from dbx_gateway.discovery import (
+from dbx_gateway.errors import AuthenticationError
+from dbx_gateway.models.discovery import (
     EndpointFacts,
     Get,
     ListedModel,
@@ -12,7 +13,6 @@ from dbx_gateway.discovery import (
     read_listing,
     read_probe,
 )
-from dbx_gateway.errors import AuthenticationError
 
 HOST = "https://ws.example.com"
 

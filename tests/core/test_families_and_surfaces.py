@@ -3,8 +3,9 @@ from typing import get_args
 import pytest
 
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.families import OPEN_FAMILIES, Family, check_family, family_of, family_of_task
-from dbx_gateway.surfaces import Api, Surface, check_api, check_surface
+from dbx_gateway.models.families import OPEN_FAMILIES, Family, family_of, family_of_task
+from dbx_gateway.names import check_api, check_family, check_surface
+from dbx_gateway.surfaces import Api, Surface
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.hosts import normalise_host, origin_of
+from dbx_gateway.transport.hosts import normalise_host, origin_of
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 
 import dbx_gateway
 from dbx_gateway import notices
-from dbx_gateway.discovery import EndpointFacts
+from dbx_gateway.call.observations import HOUR, MINUTE, Observations, SingleFlight, shared_observations
+from dbx_gateway.call.repairs import Repair
+from dbx_gateway.models.discovery import EndpointFacts
 from dbx_gateway.notices import warn_once
-from dbx_gateway.observations import HOUR, MINUTE, Observations, SingleFlight, shared_observations
-from dbx_gateway.repairs import Repair
 
 HOST = "https://ws.example.com"
 DROP = Repair(name="drop top_k", kind="drop", path=("top_k",))

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dbx_gateway.families import family_of
-from dbx_gateway.profiles import Profile, known_models, profile_of, version_of
+from dbx_gateway.models.families import family_of
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import known_models, profile_of, version_of
 
 ROOT = Path(__file__).parents[2]
 

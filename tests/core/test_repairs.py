@@ -2,11 +2,11 @@ import copy
 
 import pytest
 
+from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.errors import BadRequestError, ContextOverflowError, NotFoundError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.profiles import Profile
 from dbx_gateway.quirks.quirk import Context
-from dbx_gateway.repairs import Repair, learned_quirks, repair_for
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
+from dbx_gateway.call.request_log import log_exchange
 from dbx_gateway.errors import APITimeoutError, RateLimitError
-from dbx_gateway.request_log import log_exchange
-from dbx_gateway.transport import Outgoing, Reply
+from dbx_gateway.transport.sending import Outgoing, Reply
 
 SENT = Outgoing(
     method="POST",

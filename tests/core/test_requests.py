@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from dbx_gateway.call.checks import check_last_turn, check_request, check_tools
 from dbx_gateway.chat import (
     Audio,
     Blob,
@@ -25,8 +26,7 @@ from dbx_gateway.chat import (
     user,
 )
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.profiles import Profile
-from dbx_gateway.requests import check_last_turn, check_request, check_tools
+from dbx_gateway.models.profile import Profile
 
 CALL = ToolCall(call_id="c1", name="add", arguments="{}")
 ADD = ToolSpec(name="add", parameters={"type": "object"})

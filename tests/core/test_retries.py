@@ -3,6 +3,7 @@ import random
 import httpx
 import pytest
 
+from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before
 from dbx_gateway.error_bodies import Asked, api_error
 from dbx_gateway.errors import (
     APIConnectionError,
@@ -13,8 +14,7 @@ from dbx_gateway.errors import (
     InvalidRequestError,
     InvalidResponseError,
 )
-from dbx_gateway.retries import LONGEST_RETRY_AFTER, is_transient, pause_before
-from dbx_gateway.transport import Outgoing, failure
+from dbx_gateway.transport.sending import Outgoing, failure
 
 ASKED = Outgoing(method="POST", url="https://ws.example.com/x", headers={}, asked="'m' on a route")
 

@@ -4,8 +4,8 @@ import pytest
 
 from dbx_gateway.error_bodies import Asked, api_error
 from dbx_gateway.errors import ConfigurationError, InvalidRequestError
-from dbx_gateway.profiles import Profile
-from dbx_gateway.routing import (
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.routing import (
     SurfaceChoice,
     api_of_url,
     candidates,

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from dbx_gateway import AsyncClient, Client
+from dbx_gateway.call.observations import Observations
 from dbx_gateway.chat import ReasoningConfig, user
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.observations import Observations
 from dbx_gateway.settings import (
     CALL_OPTIONS,
     PROTECTED_HEADERS,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbx_gateway.sse import ServerSentEvent, SSEReader
+from dbx_gateway.call.sse import ServerSentEvent, SSEReader
 
 
 def read(*chunks: bytes, limit: int = 1_000_000) -> list[tuple[str, bytes]]:

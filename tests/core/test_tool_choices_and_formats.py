@@ -6,9 +6,9 @@ from types import MappingProxyType
 
 import pytest
 
+from dbx_gateway.adapters.vendor_forms import choice_of, format_of, tool_of
 from dbx_gateway.chat import CacheHint, OutputFormat, ToolChoice, ToolSpec
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.vendor_forms import choice_of, format_of, tool_of
 
 NAMES = ("add", "sub")
 ADD = ToolChoice("required", ("add",))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import (
     Alternative,
     ChatRequest,
@@ -21,7 +22,6 @@ from dbx_gateway.chat import (
     user,
 )
 from dbx_gateway.events import End, TextDelta, ToolCallDelta, ToolCallEnd, ToolCallStart
-from dbx_gateway.tool_names import ToolNames
 
 EVERY_API_TAKES = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 

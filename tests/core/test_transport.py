@@ -18,7 +18,7 @@ from dbx_gateway.errors import (
     InvalidResponseError,
     NotFoundError,
 )
-from dbx_gateway.transport import (
+from dbx_gateway.transport.sending import (
     AsyncTransport,
     Outgoing,
     Reply,

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from dbx_gateway.adapters.vendor_forms import (
+    cache_mark_of,
+    choice_of,
+    format_of,
+    is_format,
+    is_one_call_at_a_time,
+    part_of,
+    schema_format,
+    schema_tool,
+    tool_of,
+    with_cache_mark,
+)
+from dbx_gateway.call.checks import check_media
 from dbx_gateway.chat import (
     Audio,
     Blob,
@@ -23,20 +36,7 @@ from dbx_gateway.chat import (
     user,
 )
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.profiles import profile_of
-from dbx_gateway.requests import check_media
-from dbx_gateway.vendor_forms import (
-    cache_mark_of,
-    choice_of,
-    format_of,
-    is_format,
-    is_one_call_at_a_time,
-    part_of,
-    schema_format,
-    schema_tool,
-    tool_of,
-    with_cache_mark,
-)
+from dbx_gateway.models.profiles import profile_of
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 MARK = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}

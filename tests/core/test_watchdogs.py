@@ -8,9 +8,10 @@ import contextlib
 import pytest
 from lifecycles.host import serving
 
-from dbx_gateway import AsyncClient, Client, IncompleteStreamError, transport
-from dbx_gateway.deadlines import alarm_in
+from dbx_gateway import AsyncClient, Client, IncompleteStreamError
 from dbx_gateway.events import TextDelta
+from dbx_gateway.transport import sending as transport
+from dbx_gateway.transport.deadlines import alarm_in
 
 
 @pytest.fixture

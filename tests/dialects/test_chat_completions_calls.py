@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbx_gateway.chat import ToolCall
-from dbx_gateway.dialects.chat_completions_stream import ChatStream, decode_answer
+from dbx_gateway.dialects.chat_completions.answer import ChatStream, decode_answer
 from dbx_gateway.events import ToolCallDelta, ToolCallEnd, ToolCallStart, fold, mint_call_id
 
 A, B = '{"city": "Zürich"}', '{"days": 3}'

@@ -21,7 +21,7 @@ from dbx_gateway.chat import (
     ToolCall,
     Usage,
 )
-from dbx_gateway.dialects.chat_completions import ChatCompletions
+from dbx_gateway.dialects.chat_completions.dialect import ChatCompletions
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import (
     End,

@@ -35,11 +35,11 @@ from dbx_gateway.chat import (
     tool_result,
     user,
 )
-from dbx_gateway.dialects.chat_completions import ChatCompletions
-from dbx_gateway.dialects.chat_completions_reasoning import nearest_effort
+from dbx_gateway.dialects.chat_completions.dialect import ChatCompletions
+from dbx_gateway.dialects.chat_completions.thinking import nearest_effort
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.profiles import Profile
 
 MODEL = "some-model"
 OPEN = Profile(model=MODEL, family="llama")

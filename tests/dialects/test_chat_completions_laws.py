@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbx_gateway.chat import ChatRequest, user
-from dbx_gateway.dialects.chat_completions import ChatCompletions
+from dbx_gateway.dialects.chat_completions.dialect import ChatCompletions
 from dbx_gateway.events import (
     PartEnd,
     ReasoningDelta,
@@ -19,7 +19,7 @@ from dbx_gateway.events import (
     ToolCallStart,
     fold,
 )
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 
 # ---- answers, as a server has them in mind
 

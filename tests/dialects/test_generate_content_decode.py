@@ -19,7 +19,7 @@ from dbx_gateway.chat import (
     ToolCall,
     Usage,
 )
-from dbx_gateway.dialects.generate_content import GENERATE_CONTENT
+from dbx_gateway.dialects.generate_content.dialect import GENERATE_CONTENT
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import (
     End,

@@ -36,10 +36,10 @@ from dbx_gateway.chat import (
     tool_result,
     user,
 )
-from dbx_gateway.dialects.generate_content import GENERATE_CONTENT
+from dbx_gateway.dialects.generate_content.dialect import GENERATE_CONTENT
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.profiles import Profile
 
 MODEL = "databricks-gemini-3-test"
 LEVEL = Profile(

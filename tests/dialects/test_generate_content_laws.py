@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from judges.generate_content_bodies import body_violations
 
 from dbx_gateway.chat import ChatRequest, Message, ToolCall, tool_result, user
-from dbx_gateway.dialects.generate_content import GENERATE_CONTENT
+from dbx_gateway.dialects.generate_content.dialect import GENERATE_CONTENT
 from dbx_gateway.events import End, PartEnd, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallEnd, fold
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 
 MODEL = "databricks-gemini-3-test"
 PROFILE = Profile(model=MODEL, family="gemini", reasoning=True, efforts=("low", "high"), prefill=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbx_gateway.chat import Citation, Finish, Native, Origin, Reasoning, Segment, Text, ToolCall, Usage
-from dbx_gateway.dialects.messages import MESSAGES
+from dbx_gateway.dialects.messages.dialect import MESSAGES
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import (
     End,

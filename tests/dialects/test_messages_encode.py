@@ -35,10 +35,10 @@ from dbx_gateway.chat import (
     tool_result,
     user,
 )
-from dbx_gateway.dialects.messages import MESSAGES
+from dbx_gateway.dialects.messages.dialect import MESSAGES
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.profiles import Profile
 
 MODEL = "databricks-claude-test"
 PLAIN = Profile(model=MODEL, family="claude", thinking="budget", max_output=64_000, prefill=True)

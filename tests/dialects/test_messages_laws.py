@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from judges.messages_bodies import body_violations
 
 from dbx_gateway.chat import ChatRequest, user
-from dbx_gateway.dialects.messages import MESSAGES
+from dbx_gateway.dialects.messages.dialect import MESSAGES
 from dbx_gateway.events import PartEnd, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallEnd, fold
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 
 MODEL = "databricks-claude-test"
 PROFILE = Profile(model=MODEL, family="claude", prefill=True)

@@ -8,7 +8,7 @@ import pytest
 from anthropic import transform_schema
 from pydantic import BaseModel, Field
 
-from dbx_gateway.dialects.messages_schema import for_anthropic_output
+from dbx_gateway.dialects.messages.schema import for_anthropic_output
 from dbx_gateway.notices import forget_notices
 
 

@@ -17,10 +17,10 @@ from dbx_gateway.chat import (
     tool_result,
     user,
 )
-from dbx_gateway.dialects.messages import MESSAGES, default_max_tokens
+from dbx_gateway.dialects.messages.dialect import MESSAGES, default_max_tokens
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.profiles import Profile
 
 EVERY = ("low", "medium", "high", "xhigh", "max")
 LONGEST = 64_000

@@ -6,7 +6,7 @@ import pytest
 from dialects.responses_wire import Faults, stream_of
 
 from dbx_gateway.chat import Citation, Finish, Native, Origin, Reasoning, Refusal, Segment, Text, ToolCall, Usage
-from dbx_gateway.dialects.responses import Responses
+from dbx_gateway.dialects.responses.dialect import Responses
 from dbx_gateway.errors import (
     APIError,
     BadRequestError,

@@ -35,10 +35,10 @@ from dbx_gateway.chat import (
     tool_result,
     user,
 )
-from dbx_gateway.dialects.responses import Responses
+from dbx_gateway.dialects.responses.dialect import Responses
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.profiles import Profile
 
 MODEL = "databricks-gpt-5"
 GPT = Profile(model=MODEL, family="gpt", reasoning=True, efforts=("minimal", "low", "medium", "high"), sampling=False)

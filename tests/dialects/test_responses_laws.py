@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbx_gateway.chat import ChatRequest, Message, Reasoning, Text, ToolCall, ToolResult, user
-from dbx_gateway.dialects.responses import Responses
+from dbx_gateway.dialects.responses.dialect import Responses
 from dbx_gateway.events import (
     End,
     PartEnd,
@@ -21,7 +21,7 @@ from dbx_gateway.events import (
     ToolCallStart,
     fold,
 )
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 
 MODEL = "databricks-gpt-5"
 GPT = Profile(model=MODEL, family="gpt", reasoning=True, efforts=("low",), sampling=False)

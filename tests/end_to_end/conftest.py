@@ -64,4 +64,4 @@ def warned(caplog):
 @pytest.fixture
 def quick_retries(monkeypatch):
     """Pauses between two sends that take no time worth mentioning."""
-    monkeypatch.setattr("dbx_gateway.retries._FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.001)

@@ -11,7 +11,7 @@ from judges import chat_bodies, generate_content_bodies, messages_bodies, respon
 
 from dbx_gateway import Client, DbxGatewayError, Message, ToolCall, tool_result, user
 from dbx_gateway.chat import Origin
-from dbx_gateway.profiles import profile_of
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.testing import Entry, Workspace, serve
 
 SURFACES = ("ai-gateway", "model-serving")

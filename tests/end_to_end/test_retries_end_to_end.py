@@ -127,7 +127,7 @@ def test_a_server_that_asks_for_more_than_two_minutes_gets_no_retry(site, pauses
 
 
 def test_pauses_without_a_word_of_the_server_grow(site, pauses, monkeypatch):
-    monkeypatch.setattr("dbx_gateway.retries._FIRST_PAUSE", 0.5)
+    monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.5)
     site.fail(where="/ai-gateway/", status=503, times=3)
     site.client(surface="ai-gateway", max_retries=3).chat("Hello")
     for pause, most in zip(pauses, [0.5, 1.0, 2.0], strict=True):

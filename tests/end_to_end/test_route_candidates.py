@@ -8,7 +8,8 @@ import pytest
 from end_to_end.site import ADD, CLAUDE, GEMINI, GPT, LLAMA, METADATA, PROBE
 
 from dbx_gateway import APIError, BadRequestError, ConfigurationError, NotFoundError, ServerError
-from dbx_gateway.profiles import Profile, profile_of
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.testing import Served
 
 GATEWAY = "/ai-gateway"

@@ -6,8 +6,9 @@ import pytest
 from end_to_end.site import CLAUDE
 
 from dbx_gateway import Observations, Settings
-from dbx_gateway.calls import AskPlace, Call, Fetch, Once, Place
-from dbx_gateway.discovery import EndpointFacts
+from dbx_gateway.call.actions import AskPlace, Fetch, Once, Place
+from dbx_gateway.call.flow import Call
+from dbx_gateway.models.discovery import EndpointFacts
 
 PLACE = Place("https://workspace.example.com", "bearer:someone")
 

@@ -310,7 +310,7 @@ async def test_a_token_endpoint_that_never_answers_gives_a_typed_error_in_time(s
     monkeypatch.setenv("DATABRICKS_HOST", silent)
     monkeypatch.setenv("DATABRICKS_CLIENT_ID", "someone")
     monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "secret")
-    monkeypatch.setattr("dbx_gateway.credentials.PATIENCE", 0.2)
+    monkeypatch.setattr("dbx_gateway.auth.credentials.PATIENCE", 0.2)
     began = time.monotonic()
     with pytest.raises(DbxGatewayError):
         await asked(way, {"model": CLAUDE})

@@ -25,9 +25,9 @@ from dbx_gateway import (
     OutputFormat,
     ServerError,
     fold,
-    transport,
 )
 from dbx_gateway.events import End, PartEnd, Start, TextDelta, ToolCallEnd
+from dbx_gateway.transport import sending as transport
 
 APIS = pytest.mark.parametrize("api", NATIVE)
 WAYS = pytest.mark.parametrize("way", ["sync", "async"])
@@ -455,7 +455,7 @@ def at(host, api, model=None):
 
 
 def family(model):
-    from dbx_gateway.families import family_of
+    from dbx_gateway.models.families import family_of
 
     return family_of(model)
 

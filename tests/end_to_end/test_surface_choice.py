@@ -97,7 +97,7 @@ def test_after_an_unclear_probe_the_gateway_is_found_a_minute_later(site, seen, 
 
 
 def test_a_probe_that_is_not_answered_in_time_takes_model_serving(site, monkeypatch, warned):
-    monkeypatch.setattr("dbx_gateway.discovery.PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("dbx_gateway.models.discovery.PROBE_SECONDS", 0.05)
     site.fail(where=PROBE, stall=0.3)
     assert site.client().chat("Hello").text == "You said: Hello"
     assert site.paths() == [SERVING_MESSAGES]

@@ -115,13 +115,13 @@ def _in_the_body(group: Group) -> list[Case]:
             "body_too_large",
             ok(dumped(group.wire.whole("x" * 70_000))),
             Fails(kind=InvalidResponseError, status=200, words=("larger than",)),
-            bounds={"dbx_gateway.transport._MAX_BODY": 65_536},
+            bounds={"dbx_gateway.transport.sending._MAX_BODY": 65_536},
         ),
         group.both(
             "error_body_without_end",
             (head(500) + b"transfer-encoding: chunked\r\n\r\n", Endless(chunk(b"x" * 8192), 0.0)),
             Fails(kind=ServerError, status=500, words=("xxxxxxxx",)),
-            bounds={"dbx_gateway.transport._MAX_ERROR_BODY": 65_536},
+            bounds={"dbx_gateway.transport.sending._MAX_ERROR_BODY": 65_536},
             settings=ONCE,
         ),
     ]

@@ -184,7 +184,7 @@ def _data(group: Group) -> list[Case]:
             "event_too_large",
             streamed(sse([*head, *texts[:2]]), b"data: " + b"x" * 100_000),
             _too_large(said),
-            bounds={"dbx_gateway.answers.MAX_EVENT_BYTES": 65_536},
+            bounds={"dbx_gateway.call.reading.MAX_EVENT_BYTES": 65_536},
         ),
         group.stream(
             "bytes_that_are_no_utf_8",

@@ -187,19 +187,19 @@ def _compressed(group: Group) -> list[Case]:
             "gzip_bomb",
             ok(gzip.compress(b" " * 4_000_000), **zipped),
             _said("larger than"),
-            bounds={"dbx_gateway.transport._MAX_BODY": 65_536},
+            bounds={"dbx_gateway.transport.sending._MAX_BODY": 65_536},
         ),
         group.stream(
             "gzip_bomb_in_a_stream",
             ok(gzip.compress(b"data: " + b"x" * 4_000_000), EVENT_STREAM, **zipped),
             _said("more than"),
-            bounds={"dbx_gateway.answers.MAX_EVENT_BYTES": 65_536},
+            bounds={"dbx_gateway.call.reading.MAX_EVENT_BYTES": 65_536},
         ),
         group.stream(
             "gzip_bomb_of_json",
             ok(gzip.compress(b'{"x": "' + b"x" * 4_000_000), **zipped),
             _said("more than"),
-            bounds={"dbx_gateway.answers.MAX_EVENT_BYTES": 65_536},
+            bounds={"dbx_gateway.call.reading.MAX_EVENT_BYTES": 65_536},
         ),
     ]
 

@@ -11,7 +11,7 @@ from faults.reading import FrontEnd, Given, Outcome, ask, kind_of
 from faults.runs import ALWAYS, RUNS
 from faults.server import FaultServer, Stage
 
-from dbx_gateway import calls
+from dbx_gateway.call import flow as calls
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.errors import APIConnectionError, IncompleteStreamError, RateLimitError, ServerError
 

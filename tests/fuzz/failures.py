@@ -10,7 +10,8 @@ import httpx
 from fuzz.target import Target
 from pydantic_core import from_json, to_json
 
-from dbx_gateway import error_bodies, hosts
+from dbx_gateway import error_bodies
+from dbx_gateway.call.retries import is_transient
 from dbx_gateway.error_bodies import (
     TOKEN_PATTERN,
     Asked,
@@ -21,8 +22,8 @@ from dbx_gateway.error_bodies import (
     retry_after_of,
 )
 from dbx_gateway.errors import APIError, ConfigurationError
-from dbx_gateway.hosts import is_loopback, normalise_host, origin_of
-from dbx_gateway.retries import is_transient
+from dbx_gateway.transport import hosts
+from dbx_gateway.transport.hosts import is_loopback, normalise_host, origin_of
 
 __all__ = ["TARGETS"]
 

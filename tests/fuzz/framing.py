@@ -8,8 +8,8 @@ import zlib
 
 from fuzz.target import Target
 
-from dbx_gateway import sse
-from dbx_gateway.sse import ServerSentEvent, SSEReader
+from dbx_gateway.call import sse
+from dbx_gateway.call.sse import ServerSentEvent, SSEReader
 
 __all__ = ["TARGETS", "cut", "plainly_read"]
 

@@ -15,7 +15,7 @@ import langchain_dbx_gateway.answers
 import langchain_dbx_gateway.blocks
 import llama_index_dbx_gateway.answers
 import llama_index_dbx_gateway.messages
-from dbx_gateway.answers import replay
+from dbx_gateway.call.reading import replay
 from dbx_gateway.chat import ChatResponse, Message, is_executable
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.errors import DbxGatewayError, InvalidResponseError

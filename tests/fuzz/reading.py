@@ -14,24 +14,24 @@ from fuzz.framing import cut
 from fuzz.target import Target
 from pydantic_core import to_json
 
-from dbx_gateway import answers, embeddings
-from dbx_gateway.answers import AnswerStream, Reading, read_answer
+from dbx_gateway import embeddings
+from dbx_gateway.call import reading as answers
+from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
+from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, Message, Text, ToolCall, ToolResult, user
-from dbx_gateway.dialects import (
-    chat_completions_agent,
-    chat_completions_calls,
-    chat_completions_choice,
-    chat_completions_content,
-    chat_completions_stream,
-    event_order,
-    generate_content_candidate,
-    generate_content_stream,
-    messages_answer,
-    responses_items,
-    responses_output,
-    responses_stream,
-)
 from dbx_gateway.dialects.catalogue import DIALECTS
+from dbx_gateway.dialects.chat_completions import agent as chat_completions_agent
+from dbx_gateway.dialects.chat_completions import answer as chat_completions_stream
+from dbx_gateway.dialects.chat_completions import choice as chat_completions_choice
+from dbx_gateway.dialects.chat_completions import content as chat_completions_content
+from dbx_gateway.dialects.chat_completions import tool_calls as chat_completions_calls
+from dbx_gateway.dialects.generate_content import answer as generate_content_stream
+from dbx_gateway.dialects.generate_content import candidate as generate_content_candidate
+from dbx_gateway.dialects.messages import answer as messages_answer
+from dbx_gateway.dialects.responses import answer as responses_stream
+from dbx_gateway.dialects.responses import event_order
+from dbx_gateway.dialects.responses import fields as responses_output
+from dbx_gateway.dialects.responses import items as responses_items
 from dbx_gateway.embeddings import read_embeddings
 from dbx_gateway.error_bodies import Asked
 from dbx_gateway.errors import DbxGatewayError, InvalidRequestError
@@ -46,12 +46,11 @@ from dbx_gateway.events import (
     coalesce,
     fold,
 )
-from dbx_gateway.families import Family
-from dbx_gateway.profiles import profile_of
+from dbx_gateway.models.families import Family
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.quirks.catalogue import answer_fixes, applicable
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.surfaces import Api
-from dbx_gateway.tool_names import ToolNames
 
 __all__ = ["TARGETS", "asked", "goes_back", "reading_of", "streamed"]
 

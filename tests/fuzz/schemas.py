@@ -11,12 +11,12 @@ from pydantic_core import from_json, to_json
 
 from dbx_gateway import json_schema
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.dialects import messages_schema
-from dbx_gateway.dialects.messages_schema import for_anthropic_output
+from dbx_gateway.dialects.messages import schema as messages_schema
+from dbx_gateway.dialects.messages.schema import for_anthropic_output
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.json_schema import check_schema, drop_keywords, inline_refs
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.profiles import profile_of
 from dbx_gateway.quirks import schema_gemini, schema_object_root, schema_open_models
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.quirks.schema_gemini import for_gemini

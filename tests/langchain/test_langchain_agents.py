@@ -18,8 +18,8 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
-from dbx_gateway.families import Family
-from dbx_gateway.profiles import profile_of
+from dbx_gateway.models.families import Family
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.testing import Fault
 
 SHOWN = {"thinking": {"type": "enabled", "display": "summarized"}}

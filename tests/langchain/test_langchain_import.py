@@ -20,7 +20,7 @@ import langchain_dbx_gateway
 langchain_dbx_gateway.ChatDbxGateway(model="m").bind_tools([]).get_name()
 langchain_dbx_gateway.DbxGatewayEmbeddings(model="m")
 unwanted = ("databricks.sdk", "mlflow", "openai", "anthropic", "google.genai", "starlette", "uvicorn", "langchain")
-unwanted += ("dbx_gateway.client", "dbx_gateway.transport")
+unwanted += ("dbx_gateway.client", "dbx_gateway.transport.sending")
 print([name for name in unwanted if name in sys.modules], len(sys.modules) < 1500)
 """
 

@@ -12,7 +12,7 @@ from langchain_core.language_models.chat_model_stream import ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage, message_to_dict, messages_from_dict
 from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
 
-from dbx_gateway.answers import replay
+from dbx_gateway.call.reading import replay
 from dbx_gateway.chat import (
     Blob,
     ChatResponse,
@@ -34,7 +34,7 @@ from dbx_gateway.chat import (
 from dbx_gateway.events import ReasoningDelta, TextDelta, ToolCallDelta
 from langchain_dbx_gateway.answers import answer_message
 from langchain_dbx_gateway.chunks import Chunks
-from langchain_dbx_gateway.events import MessageEvents
+from langchain_dbx_gateway.message_events import MessageEvents
 from langchain_dbx_gateway.messages import to_core
 
 MODEL = "databricks-some-model"

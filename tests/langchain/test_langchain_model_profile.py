@@ -13,7 +13,7 @@ from langchain_core.language_models import ModelProfile
 from langchain_core.runnables import ConfigurableField
 
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.profiles import known_models
+from dbx_gateway.models.profiles import known_models
 from langchain_dbx_gateway import ChatDbxGateway
 from langchain_dbx_gateway import model_profile as module
 from langchain_dbx_gateway.model_profile import profile_data

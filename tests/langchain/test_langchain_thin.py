@@ -7,7 +7,7 @@ import re
 import pytest
 from support.source_words import ROOT, numbers_in, texts_in, words_of_the_wire
 
-from dbx_gateway.profiles import known_models
+from dbx_gateway.models.profiles import known_models
 
 OURS = sorted((ROOT / "langchain_dbx_gateway").rglob("*.py"))
 

@@ -12,7 +12,7 @@ import pytest
 from lifecycles.front_ends import FRONT_ENDS
 from lifecycles.leftovers import descriptors, other_tasks, settled, threads
 
-from dbx_gateway.transport import close_connections
+from dbx_gateway.transport.sending import close_connections
 
 TEXTS = ["a", "b", "c"]
 

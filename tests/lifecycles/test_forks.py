@@ -108,7 +108,7 @@ stream = front.stream("Hello")
 next(stream)
 Cycle(stream)
 pool = None
-from dbx_gateway import transport
+from dbx_gateway.transport import sending as transport
 (client,) = transport._clients.values()
 inside, forked = threading.Event(), threading.Event()
 

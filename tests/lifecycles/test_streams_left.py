@@ -13,8 +13,8 @@ from lifecycles.front_ends import front_end
 from lifecycles.host import LLAMA, TOKEN
 from lifecycles.leftovers import descriptors, no_task_left, settled, threads
 
-from dbx_gateway import transport
-from dbx_gateway.transport import close_connections
+from dbx_gateway.transport import sending as transport
+from dbx_gateway.transport.sending import close_connections
 
 MANY = 200
 SOME = 30

@@ -39,7 +39,7 @@ WEATHER = FunctionTool.from_defaults(get_weather)
 
 @pytest.fixture(autouse=True)
 def _quick_retries(monkeypatch):
-    monkeypatch.setattr("dbx_gateway.retries._FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.001)
 
 
 def refusal(status, message="no", code="BAD_REQUEST", **headers):

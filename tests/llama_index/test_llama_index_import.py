@@ -23,7 +23,7 @@ import llama_index_dbx_gateway
 llama_index_dbx_gateway.DbxGateway(model="m").metadata
 llama_index_dbx_gateway.DbxGatewayEmbedding(model="m")
 unwanted = ("databricks.sdk", "openai", "anthropic", "google.genai", "starlette", "uvicorn")
-unwanted += ("dbx_gateway.client", "dbx_gateway.transport")
+unwanted += ("dbx_gateway.client", "dbx_gateway.transport.sending")
 print([name for name in unwanted if name in sys.modules])
 """
 

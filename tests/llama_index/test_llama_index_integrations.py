@@ -17,9 +17,9 @@ from llama_index.core.llms import ChatMessage, MessageRole
 from llama_index.core.memory import ChatMemoryBuffer
 from support.llama_index_families import AGENT_WARNINGS, CLAUDE, GEMINI, GPT, NATIVE
 
-from dbx_gateway.profiles import profile_of
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.testing import Workspace, serve
-from dbx_gateway.testing.catalog import Served
+from dbx_gateway.testing.service.catalog import Served
 
 pytestmark = [
     AGENT_WARNINGS,

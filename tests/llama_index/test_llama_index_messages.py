@@ -26,7 +26,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.llm import ToolSelection
 
-from dbx_gateway.answers import replay
+from dbx_gateway.call.reading import replay
 from dbx_gateway.chat import (
     Audio,
     Blob,

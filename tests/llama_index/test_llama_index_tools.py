@@ -12,7 +12,7 @@ from llama_index.core.tools import FunctionTool
 from pydantic import create_model
 from support.llama_index_families import AGENT_WARNINGS, NATIVE
 
-from dbx_gateway.answers import replay
+from dbx_gateway.call.reading import replay
 from dbx_gateway.chat import ChatResponse as CoreResponse
 from dbx_gateway.chat import Finish, ToolCall, assistant
 from dbx_gateway.errors import IncompleteStreamError, InvalidRequestError

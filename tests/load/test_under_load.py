@@ -18,7 +18,7 @@ from load.endings import RETRIES, problem
 from load.rounds import Memory, Network, answer, calls, read_all, read_in_threads
 from load.simulator import FAULTS, SignIn, simulator
 
-from dbx_gateway.transport import close_connections
+from dbx_gateway.transport.sending import close_connections
 
 RATE = 0.05
 SPARE = 1024 * 1024

@@ -2,8 +2,8 @@ import copy
 
 import pytest
 
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.profiles import Profile
 from dbx_gateway.quirks.catalogue import quirk_named
 from dbx_gateway.quirks.quirk import Context
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import pytest
 from pydantic_core import from_json, to_json
 
+from dbx_gateway.call.repairs import repair_for
 from dbx_gateway.chat import (
     CacheHint,
     ChatRequest,
@@ -30,10 +31,9 @@ from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.error_bodies import Asked, api_error
 from dbx_gateway.errors import APIError, InvalidRequestError
 from dbx_gateway.events import fold
-from dbx_gateway.profiles import profile_of
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.quirks.catalogue import QUIRKS, answer_fixes, applicable, fix_request, quirk_named
 from dbx_gateway.quirks.quirk import Context
-from dbx_gateway.repairs import repair_for
 from dbx_gateway.testing import Workspace
 
 PATHS = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.quirks.catalogue import applicable, fix_request
 from dbx_gateway.quirks.quirk import Context
 

@@ -8,7 +8,10 @@ import threading
 import httpx
 import pytest
 
-from dbx_gateway.auth import CredentialsAuth, normalise_host
+from dbx_gateway.auth.credentials import Credentials, Granted, Names, SdkCredentials
+from dbx_gateway.auth.signing import CredentialsAuth, normalise_host
+from dbx_gateway.call.checks import check_last_turn
+from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import (
     Blob,
     CacheHint,
@@ -25,16 +28,13 @@ from dbx_gateway.chat import (
     ToolSpec,
     user,
 )
-from dbx_gateway.credentials import Credentials, Granted, Names, SdkCredentials
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.error_bodies import Asked, api_error
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.events import fold
-from dbx_gateway.families import Family
-from dbx_gateway.profiles import profile_of
-from dbx_gateway.requests import check_last_turn
-from dbx_gateway.routing import candidates, choose_surface, endpoint_route
-from dbx_gateway.tool_names import ToolNames
+from dbx_gateway.models.families import Family
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.models.routing import candidates, choose_surface, endpoint_route
 
 CHAT, RESPONSES = DIALECTS["chat-completions"], DIALECTS["responses"]
 CLAUDE = "databricks-claude-sonnet-4-5"

@@ -7,8 +7,8 @@ import pytest
 from core.schema_like import schema_like
 from hypothesis import given, settings
 
-from dbx_gateway.families import Family
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.families import Family
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.quirks.schema_gemini import QUIRK, for_gemini
 

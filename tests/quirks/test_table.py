@@ -10,7 +10,7 @@ import pytest
 
 from dbx_gateway.quirks.catalogue import QUIRKS
 from dbx_gateway.quirks.gates import CHAT_FAMILIES, OPEN_FAMILIES
-from dbx_gateway.testing.exchange import WIRES
+from dbx_gateway.testing.service.exchange import WIRES
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "quirks.md"

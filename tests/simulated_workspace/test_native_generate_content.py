@@ -7,12 +7,13 @@ import pytest
 from google.genai import types
 from simulated_workspace.strictness import events_of
 
-from dbx_gateway.profiles import profile_of
-from dbx_gateway.testing import wire_generate_content
-from dbx_gateway.testing.brain import Memory, answer
-from dbx_gateway.testing.conversation import Answer, Ask, Counts, Saying
-from dbx_gateway.testing.rules_generate_content import RULES
-from dbx_gateway.testing.wire import Refused, Situation
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.testing.apis.generate_content import wire as wire_generate_content
+from dbx_gateway.testing.apis.generate_content.workspace_rules import RULES
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.model.brain import Memory, answer
+from dbx_gateway.testing.model.conversation import Answer, Ask, Counts, Saying
+from dbx_gateway.testing.model.situation import Situation
 
 OLD, NEW = "databricks-gemini-2-5-pro", "databricks-gemini-3-pro"
 SCHEMA = {

@@ -7,12 +7,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from dbx_gateway.profiles import profile_of
-from dbx_gateway.testing import wire_generate_content, wire_messages, wire_responses
-from dbx_gateway.testing.brain import Memory, answer
-from dbx_gateway.testing.conversation import Ask
-from dbx_gateway.testing.seals import seal
-from dbx_gateway.testing.wire import Refused, Situation, Wire
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.testing.apis.generate_content import wire as wire_generate_content
+from dbx_gateway.testing.apis.messages import wire as wire_messages
+from dbx_gateway.testing.apis.responses import wire as wire_responses
+from dbx_gateway.testing.apis.wire import Refused, Wire
+from dbx_gateway.testing.model.brain import Memory, answer
+from dbx_gateway.testing.model.conversation import Ask
+from dbx_gateway.testing.model.signatures import seal
+from dbx_gateway.testing.model.situation import Situation
 
 SEALED = seal(b"key", "scope", "hm")
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "array", "items": {}}}}

@@ -9,13 +9,15 @@ import pytest
 from pydantic import TypeAdapter
 from simulated_workspace.strictness import events_of, unknown_keys
 
-from dbx_gateway.profiles import Profile, profile_of
-from dbx_gateway.testing import wire_messages
-from dbx_gateway.testing.brain import Memory, answer
-from dbx_gateway.testing.conversation import Answer, Ask, Call, Counts, Saying
-from dbx_gateway.testing.rules_messages import RULES
-from dbx_gateway.testing.seals import seal
-from dbx_gateway.testing.wire import Refused, Situation
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.testing.apis.messages import wire as wire_messages
+from dbx_gateway.testing.apis.messages.workspace_rules import RULES
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.model.brain import Memory, answer
+from dbx_gateway.testing.model.conversation import Answer, Ask, Call, Counts, Saying
+from dbx_gateway.testing.model.signatures import seal
+from dbx_gateway.testing.model.situation import Situation
 
 MODEL = "databricks-claude-sonnet-4-5"
 TOOL = {

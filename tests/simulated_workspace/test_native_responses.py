@@ -8,13 +8,14 @@ import pytest
 from pydantic import TypeAdapter
 from simulated_workspace.strictness import events_of, unknown_keys
 
-from dbx_gateway.profiles import profile_of
-from dbx_gateway.testing import wire_responses
-from dbx_gateway.testing.brain import Memory, answer
-from dbx_gateway.testing.conversation import Answer, Ask, Counts, Saying
-from dbx_gateway.testing.rules_responses import RULES
-from dbx_gateway.testing.seals import seal
-from dbx_gateway.testing.wire import Refused, Situation
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.testing.apis.responses import wire as wire_responses
+from dbx_gateway.testing.apis.responses.workspace_rules import RULES
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.model.brain import Memory, answer
+from dbx_gateway.testing.model.conversation import Answer, Ask, Counts, Saying
+from dbx_gateway.testing.model.signatures import seal
+from dbx_gateway.testing.model.situation import Situation
 
 MODEL = "databricks-gpt-5-4"
 SCHEMA = {

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from dbx_gateway.testing import Workspace
-from dbx_gateway.testing.wire_chat import RULES
+from dbx_gateway.testing.apis.chat_completions.wire import RULES
 
 CLAUDE = "databricks-claude-sonnet-4-5"
 GPT = "databricks-gpt-5-1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbx_gateway.profiles import known_models
+from dbx_gateway.models.profiles import known_models
 from dbx_gateway.testing import Workspace
 
 SERVICES = "/api/2.1/unity-catalog/model-services"

@@ -19,7 +19,7 @@ from dbx_gateway import (
 from dbx_gateway.cli import main
 from dbx_gateway.events import TextDelta
 from dbx_gateway.testing import TRANSIENT_FAULTS, Fault, workspace_transport
-from dbx_gateway.testing.fault_rates import FaultRates
+from dbx_gateway.testing.faults.rates import FaultRates
 
 CHAT = "/serving-endpoints/chat/completions"
 LLAMA = "databricks-meta-llama-3-3-70b-instruct"

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter, create_model
 
-from dbx_gateway.testing.schema_values import hints_of, value_for
-from dbx_gateway.testing.wire import pieces
+from dbx_gateway.testing.model.conversation import pieces
+from dbx_gateway.testing.model.schema_values import hints_of, value_for
 
 
 class Colour(enum.Enum):

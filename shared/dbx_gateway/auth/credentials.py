@@ -21,10 +21,10 @@ from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
+from dbx_gateway.auth.sdk_chain import CREDENTIAL_VARIABLES, SIGN_IN, SdkConfig, explained, open_config
 from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError, forget_frames
-from dbx_gateway.hosts import normalise_host, origin_of
 from dbx_gateway.notices import warn_once
-from dbx_gateway.sdk_chain import CREDENTIAL_VARIABLES, SIGN_IN, SdkConfig, explained, open_config
+from dbx_gateway.transport.hosts import normalise_host, origin_of
 
 __all__ = ["Credentials", "Granted", "SdkCredentials", "StaticCredentials", "UnusableCredentials", "resolve"]
 

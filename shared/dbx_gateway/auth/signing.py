@@ -7,10 +7,10 @@ from typing import Final
 
 import httpx
 
-from dbx_gateway.credentials import Credentials, Granted, resolve
+from dbx_gateway.auth.credentials import Credentials, Granted, resolve
 from dbx_gateway.error_bodies import read_error_body
 from dbx_gateway.errors import AuthenticationError, ConfigurationError
-from dbx_gateway.hosts import normalise_host, origin_of
+from dbx_gateway.transport.hosts import normalise_host, origin_of
 
 __all__ = ["Credentials", "CredentialsAuth", "Granted", "normalise_host", "resolve"]
 

@@ -25,7 +25,7 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.json_schema import check_schema
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 
 __all__ = ["check_last_turn", "check_media", "check_request", "check_tools"]
 

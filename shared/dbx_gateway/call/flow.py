@@ -8,18 +8,24 @@ here. A failure is an outcome like any other: it is sent in as a value.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final
 
 import httpx
 from pydantic_core import to_json
 
-from dbx_gateway.answers import AnswerStream, Reading, read_answer
+from dbx_gateway.call.actions import AskPlace, Fetch, Flow, Once, Pause, Place, Send
+from dbx_gateway.call.checks import check_last_turn, check_media, check_request
+from dbx_gateway.call.observations import Observations
+from dbx_gateway.call.open_stream import Live
+from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
+from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
+from dbx_gateway.call.request_log import log_exchange
+from dbx_gateway.call.retries import is_transient, pause_before
+from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
-from dbx_gateway.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.dialects.catalogue import DIALECTS
-from dbx_gateway.discovery import EndpointFacts, Get, MetadataLookup, probe_request, read_probe
 from dbx_gateway.embeddings import Embeddings, embeddings_body, read_embeddings
 from dbx_gateway.error_bodies import Asked, api_error, request_id_of
 from dbx_gateway.errors import (
@@ -30,18 +36,11 @@ from dbx_gateway.errors import (
     ConfigurationError,
     DbxGatewayError,
 )
-from dbx_gateway.events import Event
-from dbx_gateway.families import Family, check_family, family_of
-from dbx_gateway.notices import warn_once
-from dbx_gateway.observations import Observations
-from dbx_gateway.profiles import Profile, profile_of
-from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_disabled, fix_request
-from dbx_gateway.quirks.quirk import Context
-from dbx_gateway.repairs import Repair, learned_quirks, repair_for
-from dbx_gateway.request_log import Transcript, log_exchange
-from dbx_gateway.requests import check_last_turn, check_media, check_request
-from dbx_gateway.retries import is_transient, pause_before
-from dbx_gateway.routing import (
+from dbx_gateway.models.discovery import EndpointFacts, Get, MetadataLookup, probe_request, read_probe
+from dbx_gateway.models.families import Family, family_of
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.models.routing import (
     API_HEADERS,
     AUTO,
     EmbeddingsRoute,
@@ -53,150 +52,19 @@ from dbx_gateway.routing import (
     endpoint_route,
     may_try_next,
 )
+from dbx_gateway.names import check_api, check_family
+from dbx_gateway.notices import warn_once
+from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_disabled, fix_request
+from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.settings import Settings, timeout_of
-from dbx_gateway.surfaces import check_api
-from dbx_gateway.tool_names import ToolNames
-from dbx_gateway.transport import Outgoing, Reply, overdue, silent
-from dbx_gateway.user_agent import user_agent
+from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
+from dbx_gateway.transport.sending import Outgoing, Reply
+from dbx_gateway.transport.user_agent import user_agent
 
-__all__ = [
-    "Answered",
-    "AskPlace",
-    "Call",
-    "Fetch",
-    "Flow",
-    "Live",
-    "Once",
-    "Pause",
-    "Place",
-    "Plan",
-    "Send",
-]
-
-T = TypeVar("T")
+__all__ = ["Answered", "Call", "Plan", "get_of"]
 
 MAX_REPAIRS: Final = 4
 """Different repairs in one call at most; each is one more send."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the credentials lead: the workspace's host, and who is asking (never a token)."""
-
-    host: str
-    identity: str
-
-
-class AskPlace:
-    """Find out the host and the identity; the outcome is a :class:`Place`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """GET something; the outcome is a :class:`Reply` or the failure."""
-
-    request: Outgoing
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send a request; the outcome is a :class:`Reply`, a :class:`Live` stream, or the failure.
-
-    Args:
-        stream: reads the answer if it is a stream; None where a whole answer is wanted.
-    """
-
-    request: Outgoing
-    stream: AnswerStream | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait; the outcome is None."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Once(Generic[T]):
-    """Run a flow that callers of the same key share; the outcome is its result."""
-
-    key: Hashable
-    flow: Generator[Any, Any, T]
-
-
-@dataclass(slots=True)
-class Live:
-    """A stream that has begun: its first events have been read, and the rest is still to come.
-
-    Args:
-        source: the client's own handle on the connection.
-        first: the events read so far.
-        ended: there is nothing more to read.
-        patience_ends: when, by ``time.monotonic``, to stop waiting for what may follow a complete answer.
-        silent_since: when, by ``time.monotonic``, the wait for the next event began.
-        kept_alive: bytes have come since then, but no event.
-        watched: a watchdog ends the stream when the whole call has taken too long.
-        transcript: what the log wants of it.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    stream: AnswerStream
-    source: Any
-    first: list[Event] = field(default_factory=list[Event])
-    ended: bool = False
-    patience_ends: float | None = None
-    silent_since: float | None = None
-    kept_alive: bool = False
-    watched: bool = False
-    transcript: Transcript | None = None
-
-    def wait_begins(self) -> None:
-        """The next bytes are to be read; the time that the caller takes between two events does not count."""
-        if self.silent_since is None:
-            self.silent_since = time.monotonic()
-
-    def patience(self, deadline: Deadline) -> float | None:
-        """Return for how many seconds to wait for the next bytes; None for as long as it takes.
-
-        Silence is counted here once keep-alives have broken it; until then the read's own timeout does.
-        """
-        total = None if self.watched else deadline.ends
-        if total is None and self.patience_ends is None and not self.kept_alive:
-            return None
-        ends = [when for when in (total, self.patience_ends) if when is not None]
-        if self.kept_alive and deadline.idle is not None and self.silent_since is not None:
-            ends.append(self.silent_since + deadline.idle)
-        return max(0.0, min(ends) - time.monotonic()) if ends else None
-
-    def take(self, chunk: bytes, request: Outgoing) -> list[Event]:
-        """Return the events that ``chunk`` causes; a stream that has taken too long by now ends with them."""
-        if self.transcript is not None:
-            self.transcript.hear(chunk)
-        events = self.stream.feed(chunk)
-        self.kept_alive = not events
-        if events:
-            self.silent_since = None
-        late = self.late(request)
-        if self.stream.done and self.stream.failure is None:
-            events += self.stream.close()
-        elif late is not None:
-            events += self.stream.broke(late)
-        self.ended = self.ended or self.stream.done or self.stream.failure is not None or late is not None
-        return events
-
-    def late(self, request: Outgoing) -> DbxGatewayError | None:
-        """Return the error of a stream that has taken too long, in all or since its last event."""
-        if request.deadline.passed:
-            return overdue(request)
-        if not self.kept_alive or self.silent_since is None or self.stream.complete:
-            return None
-        return silent(request) if request.deadline.silent_too_long(self.silent_since) else None
-
-
-Action: TypeAlias = AskPlace | Fetch | Send | Pause | Once[Any]
-Flow: TypeAlias = Generator[Action, Any, T]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

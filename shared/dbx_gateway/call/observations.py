@@ -13,9 +13,9 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, Final, Generic, Self, TypeVar
 
-from dbx_gateway.discovery import EndpointFacts
+from dbx_gateway.call.repairs import Repair
+from dbx_gateway.models.discovery import EndpointFacts
 from dbx_gateway.notices import forget_notices
-from dbx_gateway.repairs import Repair
 from dbx_gateway.surfaces import Surface
 
 __all__ = ["HOUR", "MINUTE", "Observations", "SingleFlight", "forget", "shared_observations"]

@@ -11,6 +11,8 @@ from typing import Final, Literal
 from pydantic import JsonValue
 from pydantic_core import from_json
 
+from dbx_gateway.call.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEReader
+from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.dialects.dialect import Dialect
 from dbx_gateway.error_bodies import Asked, api_error, error_event, read_error_body
@@ -25,8 +27,6 @@ from dbx_gateway.events import (
     part_events,
 )
 from dbx_gateway.quirks.quirk import AnswerFix
-from dbx_gateway.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEReader
-from dbx_gateway.tool_names import ToolNames
 
 __all__ = ["AnswerStream", "Reading", "read_answer", "replay"]
 

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
 
-from dbx_gateway.error_bodies import TOKEN_PATTERN, request_id_of
+from dbx_gateway.call.open_stream import Live
+from dbx_gateway.call.transcript import masked
+from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import DbxGatewayError
 from dbx_gateway.notices import warn_once
-from dbx_gateway.transport import Outgoing, Reply
+from dbx_gateway.transport.sending import Outgoing, Reply
 
-if TYPE_CHECKING:
-    from dbx_gateway.calls import Live
-
-__all__ = ["SECRETS", "Transcript", "log_exchange"]
+__all__ = ["log_exchange"]
 
 logger = logging.getLogger("dbx_gateway.requests")
-
-SECRETS: Final = re.compile(f"{TOKEN_PATTERN}|(?<=Bearer )[\\w.~+/=-]+".encode())
-"""What looks like a credential: a Databricks token or secret, a JSON Web Token, anything after ``Bearer``."""
-
-_LONGEST_BODY: Final = 20_000
-
-_HEARD: Final = _LONGEST_BODY + 8_192
-"""What is kept of a stream: more than is told, so that no credential is cut before it is masked."""
 
 
 def log_exchange(
@@ -49,49 +37,11 @@ def log_exchange(
         warn_once(
             "log bodies", "DBX_GATEWAY_LOG=bodies writes prompts and answers to the log; secrets in them are masked"
         )
-        logger.info("sent %s", _masked(sent.content or b""))
+        logger.info("sent %s", masked(sent.content or b""))
         if isinstance(outcome, Reply):
-            logger.info("got %s", _masked(outcome.body))
+            logger.info("got %s", masked(outcome.body))
         elif error is not None and not isinstance(outcome, DbxGatewayError) and outcome.transcript is not None:
             outcome.transcript.tell()
-
-
-class Transcript:
-    """What a server streams, for the log: the start of it, told once the stream has ended or is left.
-
-    Args:
-        mask: takes credentials out of what is told.
-    """
-
-    __slots__ = ("_mask", "_size", "_start")
-
-    def __init__(self, mask: Callable[[bytes], bytes]) -> None:
-        self._mask = mask
-        self._start: bytearray | None = bytearray()
-        self._size = 0
-
-    @classmethod
-    def if_wanted(cls, mask: Callable[[bytes], bytes]) -> Transcript | None:
-        """Return a transcript where the environment asks for bodies, else None."""
-        return cls(mask) if os.environ.get("DBX_GATEWAY_LOG") == "bodies" else None
-
-    def hear(self, chunk: bytes) -> None:
-        """Take the next bytes."""
-        self._size += len(chunk)
-        if self._start is not None and len(self._start) < _HEARD:
-            self._start += chunk[: _HEARD - len(self._start)]
-
-    def tell(self) -> None:
-        """Log what was heard; once only."""
-        if self._start is None:
-            return
-        heard, self._start = bytes(self._start), None
-        logger.info("got %s (%d bytes streamed)", _masked(self._mask(heard)), self._size)
-
-
-def _masked(body: bytes) -> str:
-    # Masked before it is cut: half a credential is not recognised as one.
-    return SECRETS.sub(b"***", body)[:_LONGEST_BODY].decode("utf-8", "replace")
 
 
 def _show() -> None:

@@ -8,11 +8,13 @@ from typing import Any, Final
 
 from dbx_gateway.client import Client
 from dbx_gateway.errors import ConfigurationError, DbxGatewayError
-from dbx_gateway.families import check_family, family_of
-from dbx_gateway.profiles import Profile, profile_of
+from dbx_gateway.models.families import family_of
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.models.routing import Route, candidates, choose_surface
+from dbx_gateway.names import check_family
 from dbx_gateway.quirks.catalogue import Explanation, check_disabled, explain
 from dbx_gateway.quirks.quirk import Context
-from dbx_gateway.routing import Route, candidates, choose_surface
 from dbx_gateway.settings import Settings
 
 __all__ = ["RouteExplanation", "explain_route"]

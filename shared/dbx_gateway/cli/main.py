@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 from dbx_gateway.cli import commands
 from dbx_gateway.errors import DbxGatewayError
-from dbx_gateway.families import Family
+from dbx_gateway.models.families import Family
 from dbx_gateway.surfaces import Api, Surface
 from dbx_gateway.version import __version__
 

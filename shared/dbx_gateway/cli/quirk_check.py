@@ -15,7 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 
-from dbx_gateway.calls import Plan
+from dbx_gateway.call.flow import Plan
+from dbx_gateway.call.observations import Observations
 from dbx_gateway.chat import ChatRequest, ChatResponse
 from dbx_gateway.cli.check import Target
 from dbx_gateway.cli.provocations import PROVOCATIONS, Provocation
@@ -34,13 +35,12 @@ from dbx_gateway.errors import (
     PermissionDeniedError,
 )
 from dbx_gateway.events import fold
-from dbx_gateway.observations import Observations
+from dbx_gateway.models.routing import AUTO
 from dbx_gateway.quirks.catalogue import QUIRKS
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.routing import AUTO
 from dbx_gateway.settings import CALL_OPTIONS
 from dbx_gateway.surfaces import Api
-from dbx_gateway.transport import new_client
+from dbx_gateway.transport.sending import new_client
 
 __all__ = ["QuirkRow", "check_quirks", "quirk_rows"]
 

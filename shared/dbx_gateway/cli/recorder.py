@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import httpx
 
+from dbx_gateway.call.transcript import SECRETS
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.request_log import SECRETS
-from dbx_gateway.transport import Verify, new_async_client, new_client
+from dbx_gateway.transport.sending import Verify, new_async_client, new_client
 
 __all__ = ["recording"]
 

@@ -8,9 +8,9 @@ from typing import Any, get_args
 
 from dbx_gateway.cli.check import Target
 from dbx_gateway.client import Client
-from dbx_gateway.discovery import ListedModel
 from dbx_gateway.errors import DbxGatewayError
-from dbx_gateway.profiles import profile_of
+from dbx_gateway.models.discovery import ListedModel
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.surfaces import Surface
 
 __all__ = ["SURFACES", "targets"]

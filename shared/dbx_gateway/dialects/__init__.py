@@ -1,1 +1,1 @@
-"""The code that speaks each api: one module each."""
+"""The code that speaks each api: one folder each, with the same rooms."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject
 from dbx_gateway.events import Event
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.surfaces import Api
 
 __all__ = ["Decoder", "Dialect"]

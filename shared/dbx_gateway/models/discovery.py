@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.error_bodies import Asked, api_error
-from dbx_gateway.families import Family, family_of, family_of_task
+from dbx_gateway.models.families import Family, family_of, family_of_task
 from dbx_gateway.surfaces import Surface
 
 __all__ = [

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from dbx_gateway.errors import unknown_name
-
-__all__ = ["FAMILIES", "OPEN_FAMILIES", "Family", "FamilyRow", "check_family", "family_of", "family_of_task"]
+__all__ = ["FAMILIES", "OPEN_FAMILIES", "Family", "FamilyRow", "family_of", "family_of_task"]
 
 Family = Literal[
     "claude",
@@ -58,18 +56,6 @@ OPEN_FAMILIES: frozenset[Family] = frozenset(
     {"gpt-oss", "gemma", "llama", "qwen", "deepseek", "glm", "kimi", "grok", "inkling", "other"}
 )
 """Families that only speak chat-completions on a workspace (databricks-wire.md section 4.1)."""
-
-
-def check_family(name: str) -> Family:
-    """Return ``name`` as a family.
-
-    Raises:
-        ConfigurationError: there is no family of that name; the message names the nearest one.
-    """
-    for family in get_args(Family):
-        if family == name:
-            return family  # type: ignore[no-any-return]  # get_args is typed as Any
-    raise unknown_name("family", name, get_args(Family))
 
 
 def family_of(*identities: str | None) -> Family | None:

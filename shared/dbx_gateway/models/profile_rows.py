@@ -6,7 +6,7 @@ fact (databricks-wire.md sections 4 and 5, dialects.md section 3.1), as of 2026-
 
 from __future__ import annotations
 
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.profile import Profile
 
 __all__ = ["ROWS"]
 

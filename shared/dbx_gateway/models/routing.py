@@ -11,8 +11,8 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from dbx_gateway.errors import APIError, ConfigurationError, InvalidRequestError, NotFoundError
-from dbx_gateway.families import Family
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.families import Family
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.surfaces import Api, Surface
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from dbx_gateway.families import OPEN_FAMILIES, Family
+from dbx_gateway.models.families import OPEN_FAMILIES, Family
 
 __all__ = ["ALL_BUT_CLAUDE", "CHAT_FAMILIES", "OPEN_FAMILIES"]
 

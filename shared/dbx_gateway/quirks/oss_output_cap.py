@@ -6,7 +6,7 @@ import re
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError
-from dbx_gateway.families import OPEN_FAMILIES
+from dbx_gateway.models.families import OPEN_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import warn_taken
 

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError
-from dbx_gateway.families import Family
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.families import Family
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.surfaces import Api, Surface
 
 __all__ = ["AnswerFix", "Context", "Evidence", "Quirk", "RequestFix"]

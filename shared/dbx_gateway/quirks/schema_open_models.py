@@ -9,8 +9,8 @@ from pydantic_core import to_json
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError
-from dbx_gateway.families import OPEN_FAMILIES
 from dbx_gateway.json_schema import drop_keywords, inline_refs, with_note
+from dbx_gateway.models.families import OPEN_FAMILIES
 from dbx_gateway.quirks.body import each_function, within
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import warn_taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.families import OPEN_FAMILIES, Family
+from dbx_gateway.models.families import OPEN_FAMILIES, Family
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import off_switch
 

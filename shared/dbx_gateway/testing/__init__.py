@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbx_gateway.testing.brain import Memory
-from dbx_gateway.testing.catalog import Served, default_models
-from dbx_gateway.testing.conversation import Counts
-from dbx_gateway.testing.fault_rates import TRANSIENT_FAULTS
-from dbx_gateway.testing.faults import ConnectionCut, Fault, Pause, Reply
+from dbx_gateway.testing.faults.faults import ConnectionCut, Fault, Pause, Reply
+from dbx_gateway.testing.faults.rates import TRANSIENT_FAULTS
 from dbx_gateway.testing.in_process import WorkspaceTransport, workspace_transport
-from dbx_gateway.testing.ledger import Entry, Ledger
+from dbx_gateway.testing.model.brain import Memory
+from dbx_gateway.testing.model.conversation import Counts
+from dbx_gateway.testing.service.catalog import Served, default_models
+from dbx_gateway.testing.service.ledger import Entry, Ledger
 from dbx_gateway.testing.workspace import Workspace
 
 if TYPE_CHECKING:

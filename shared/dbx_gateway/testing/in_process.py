@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import httpx
 
-from dbx_gateway.testing.faults import ConnectionCut, Pause, Reply, Streamed
+from dbx_gateway.testing.faults.faults import ConnectionCut, Pause, Reply, Streamed
 from dbx_gateway.testing.workspace import Workspace
 
 __all__ = ["WorkspaceTransport", "workspace_transport"]

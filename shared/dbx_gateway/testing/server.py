@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Self
 
-from dbx_gateway.testing.faults import ConnectionCut, Pause, Reply
+from dbx_gateway.testing.faults.faults import ConnectionCut, Pause, Reply
 from dbx_gateway.testing.workspace import Workspace
 
 try:

@@ -11,17 +11,17 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic_core import to_json
 
-from dbx_gateway.testing import listings
-from dbx_gateway.testing.accounts import Accounts
-from dbx_gateway.testing.catalog import Catalog, Served, default_models
-from dbx_gateway.testing.conversation import Counts
-from dbx_gateway.testing.exchange import Exchange
-from dbx_gateway.testing.fault_rates import TRANSIENT_FAULTS, FaultRates
-from dbx_gateway.testing.faults import Fault, Faults, Reply
-from dbx_gateway.testing.inference import Inference, json_reply
-from dbx_gateway.testing.ledger import Entry, Ledger
-from dbx_gateway.testing.paths import place_of
-from dbx_gateway.testing.wire import Refused, databricks_error
+from dbx_gateway.testing.apis.wire import Refused, databricks_error
+from dbx_gateway.testing.faults.faults import Fault, Faults, Reply
+from dbx_gateway.testing.faults.rates import TRANSIENT_FAULTS, FaultRates
+from dbx_gateway.testing.model.conversation import Counts
+from dbx_gateway.testing.service import listings
+from dbx_gateway.testing.service.accounts import Accounts
+from dbx_gateway.testing.service.catalog import Catalog, Served, default_models
+from dbx_gateway.testing.service.exchange import Exchange
+from dbx_gateway.testing.service.inference import Inference, json_reply
+from dbx_gateway.testing.service.ledger import Entry, Ledger
+from dbx_gateway.testing.service.paths import place_of
 
 __all__ = ["Workspace"]
 
@@ -45,7 +45,7 @@ class Workspace:
     Args:
         mode: ``"workspace"``, or ``"plain"``: the pure wire formats, for the vendors' own clients.
         gateway: whether the workspace has an AI Gateway; without it every path below ``/ai-gateway`` is not found.
-        models: what it serves, instead of :func:`~dbx_gateway.testing.catalog.default_models`.
+        models: what it serves, instead of :func:`~dbx_gateway.testing.service.catalog.default_models`.
         token: the personal access token of its first user.
         tokens: more personal access tokens, and their users.
         clients: OAuth clients (service principals) and their secrets.

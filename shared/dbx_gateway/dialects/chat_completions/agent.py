@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from dbx_gateway.chat import Finish, JsonObject, Native
-from dbx_gateway.dialects.chat_completions_calls import with_places
-from dbx_gateway.dialects.chat_completions_choice import Choice
+from dbx_gateway.dialects.chat_completions.choice import Choice
+from dbx_gateway.dialects.chat_completions.tool_calls import with_places
 
 __all__ = ["AgentMessages"]
 

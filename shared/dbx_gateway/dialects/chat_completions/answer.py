@@ -8,9 +8,9 @@ from typing import Final
 from pydantic import JsonValue
 
 from dbx_gateway.chat import Alternative, ChatResponse, JsonObject, Origin, Usage
-from dbx_gateway.dialects.chat_completions_agent import AgentMessages
-from dbx_gateway.dialects.chat_completions_calls import with_places
-from dbx_gateway.dialects.chat_completions_choice import Choice
+from dbx_gateway.dialects.chat_completions.agent import AgentMessages
+from dbx_gateway.dialects.chat_completions.choice import Choice
+from dbx_gateway.dialects.chat_completions.tool_calls import with_places
 from dbx_gateway.dialects.reads import number_of, object_of, string_of
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold

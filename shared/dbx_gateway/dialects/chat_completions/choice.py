@@ -7,8 +7,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from dbx_gateway.chat import Audio, Blob, Finish, FinishReason, JsonObject
-from dbx_gateway.dialects.chat_completions_calls import ToolCalls
-from dbx_gateway.dialects.chat_completions_content import Content, citation
+from dbx_gateway.dialects.chat_completions.content import Content, citation
+from dbx_gateway.dialects.chat_completions.tool_calls import ToolCalls
 from dbx_gateway.events import Assembly
 
 __all__ = ["FINISH_REASONS", "Choice"]

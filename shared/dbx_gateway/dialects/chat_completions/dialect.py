@@ -9,14 +9,14 @@ import re
 from typing import Final
 
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, OutputFormat
-from dbx_gateway.dialects.chat_completions_messages import encode_messages
-from dbx_gateway.dialects.chat_completions_reasoning import reasoning_fields
-from dbx_gateway.dialects.chat_completions_stream import ChatStream, decode_answer
-from dbx_gateway.dialects.chat_completions_tools import tool_fields
+from dbx_gateway.dialects.chat_completions.answer import ChatStream, decode_answer
+from dbx_gateway.dialects.chat_completions.prompt import encode_messages
+from dbx_gateway.dialects.chat_completions.thinking import reasoning_fields
+from dbx_gateway.dialects.chat_completions.tools import tool_fields
 from dbx_gateway.dialects.dialect import Decoder
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.profiles import Profile
 from dbx_gateway.surfaces import Api
 
 __all__ = ["ChatCompletions"]

@@ -24,12 +24,12 @@ from dbx_gateway.chat import (
     Video,
     opaque_for,
 )
-from dbx_gateway.dialects.chat_completions_tools import cache_mark
-from dbx_gateway.dialects.generate_content_contents import SKIP_SIGNATURE
+from dbx_gateway.dialects.chat_completions.tools import cache_mark
+from dbx_gateway.dialects.generate_content.prompt import SKIP_SIGNATURE
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import data_url
-from dbx_gateway.profiles import Profile
 
 __all__ = ["encode_messages"]
 

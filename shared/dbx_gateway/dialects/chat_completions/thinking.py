@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Final
 
 from dbx_gateway.chat import ChatRequest, JsonObject, ReasoningConfig
-from dbx_gateway.dialects.messages_thinking import EFFORT_BUDGETS, plan_thinking
+from dbx_gateway.dialects.messages.thinking import EFFORT_BUDGETS, plan_thinking
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.profiles import Profile
 
 __all__ = ["nearest_effort", "reasoning_fields"]
 

@@ -8,8 +8,8 @@ from pydantic import JsonValue
 
 from dbx_gateway.chat import CacheHint, ChatRequest, JsonObject, ToolChoice, ToolSpec
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.profiles import Profile
 
 __all__ = ["cache_mark", "tool_fields"]
 

@@ -10,8 +10,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from dbx_gateway.chat import ChatResponse, Finish, JsonObject, Origin, Usage
-from dbx_gateway.dialects.generate_content_candidate import Candidate
-from dbx_gateway.dialects.generate_content_contents import API
+from dbx_gateway.dialects.generate_content.candidate import Candidate
+from dbx_gateway.dialects.generate_content.prompt import API
 from dbx_gateway.dialects.reads import number_of, objects_of, string_of
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold

@@ -25,7 +25,7 @@ from dbx_gateway.chat import (
     Part,
     Video,
 )
-from dbx_gateway.dialects.generate_content_contents import API
+from dbx_gateway.dialects.generate_content.prompt import API
 from dbx_gateway.dialects.reads import number_of, object_of, objects_of, string_of
 from dbx_gateway.events import Assembly
 

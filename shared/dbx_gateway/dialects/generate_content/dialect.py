@@ -11,12 +11,12 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, ToolSpec
-from dbx_gateway.dialects.generate_content_contents import API, write_contents
-from dbx_gateway.dialects.generate_content_stream import GenerateContentDecoder, decode_answer
-from dbx_gateway.dialects.generate_content_thinking import thinking_config
+from dbx_gateway.dialects.generate_content.answer import GenerateContentDecoder, decode_answer
+from dbx_gateway.dialects.generate_content.prompt import API, write_contents
+from dbx_gateway.dialects.generate_content.thinking import thinking_config
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.profiles import Profile
 from dbx_gateway.surfaces import Api
 
 __all__ = ["GENERATE_CONTENT", "GenerateContent"]

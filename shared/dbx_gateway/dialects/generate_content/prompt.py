@@ -30,10 +30,10 @@ from dbx_gateway.chat import (
     Video,
 )
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.families import family_of
+from dbx_gateway.models.families import family_of
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import blob_of_url
-from dbx_gateway.profiles import Profile
 from dbx_gateway.surfaces import Api
 
 __all__ = ["API", "SKIP_SIGNATURE", "Contents", "write_contents"]

@@ -10,8 +10,8 @@ from typing import Final
 
 from dbx_gateway.chat import JsonObject, ReasoningConfig
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.profiles import Profile
 
 __all__ = ["EFFORT_BUDGETS", "thinking_config"]
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json, to_json
 
 from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Native, Origin, Usage
-from dbx_gateway.dialects.messages_turns import INVALID_JSON
+from dbx_gateway.dialects.messages.prompt import INVALID_JSON
 from dbx_gateway.dialects.reads import number_of, object_of, string_of
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold

@@ -12,20 +12,20 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, OutputFormat, ToolChoice, ToolSpec
-from dbx_gateway.dialects.messages_answer import MessagesDecoder, decode_message
-from dbx_gateway.dialects.messages_schema import for_anthropic_output
-from dbx_gateway.dialects.messages_thinking import (
+from dbx_gateway.dialects.messages.answer import MessagesDecoder, decode_message
+from dbx_gateway.dialects.messages.prompt import cache_control, write_prompt
+from dbx_gateway.dialects.messages.schema import for_anthropic_output
+from dbx_gateway.dialects.messages.thinking import (
     ThinkingPlan,
     default_max_tokens,
     plan_beside_choice,
     plan_thinking,
     plan_within_turn,
 )
-from dbx_gateway.dialects.messages_turns import cache_control, write_prompt
 from dbx_gateway.dialects.reads import objects_of
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.profiles import Profile
 from dbx_gateway.surfaces import Api
 
 __all__ = ["MESSAGES", "Messages", "default_max_tokens"]

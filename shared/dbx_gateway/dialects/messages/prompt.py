@@ -33,9 +33,9 @@ from dbx_gateway.chat import (
     opaque_for,
 )
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import NO_OUTPUT, blob_of_url, wire_id
-from dbx_gateway.profiles import Profile
 
 __all__ = ["INVALID_JSON", "Prompt", "cache_control", "write_prompt"]
 

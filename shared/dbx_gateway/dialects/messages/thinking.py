@@ -12,8 +12,8 @@ from typing import Final
 from dbx_gateway.chat import ChatRequest, JsonObject, ReasoningConfig, ToolChoice
 from dbx_gateway.dialects.reads import objects_of
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.profiles import Profile
 
 __all__ = [
     "EFFORT_BUDGETS",

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 from dbx_gateway.chat import ChatResponse, JsonObject
-from dbx_gateway.dialects.event_order import EventOrder
-from dbx_gateway.dialects.responses_items import Growth, OutputItems
-from dbx_gateway.dialects.responses_output import (
+from dbx_gateway.dialects.responses.event_order import EventOrder
+from dbx_gateway.dialects.responses.fields import (
     CALLS,
     RESULTS,
     failure,
@@ -23,6 +22,7 @@ from dbx_gateway.dialects.responses_output import (
     usage_of,
     wire_extras,
 )
+from dbx_gateway.dialects.responses.items import Growth, OutputItems
 from dbx_gateway.errors import IncompleteStreamError
 from dbx_gateway.events import Event
 

@@ -11,13 +11,13 @@ from typing import Final
 from pydantic import JsonValue
 
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, OutputFormat, ToolChoice, ToolSpec
-from dbx_gateway.dialects.responses_input import input_items
-from dbx_gateway.dialects.responses_stream import ResponsesDecoder
+from dbx_gateway.dialects.responses.answer import ResponsesDecoder
+from dbx_gateway.dialects.responses.prompt import input_items
 from dbx_gateway.errors import InvalidRequestError, InvalidResponseError
 from dbx_gateway.events import fold
+from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import wire_id
-from dbx_gateway.profiles import Profile
 from dbx_gateway.surfaces import Api
 
 __all__ = ["Responses"]

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from dbx_gateway.chat import ChatResponse, JsonObject, Native, Origin
-from dbx_gateway.dialects.responses_output import (
+from dbx_gateway.dialects.responses.fields import (
     CALLS,
     RESULTS,
     arguments_of,

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from dbx_gateway.testing import wire_responses
-from dbx_gateway.testing.conversation import Answer, Ask, Saying, Turn
-from dbx_gateway.testing.shape import entries
-from dbx_gateway.testing.wire import Refused, Situation, object_under, pieces, sse
+from dbx_gateway.testing.apis.responses import wire as wire_responses
+from dbx_gateway.testing.apis.wire import Refused, sse
+from dbx_gateway.testing.json_values import entries, inside
+from dbx_gateway.testing.model.conversation import Answer, Ask, Saying, Turn, pieces
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = [
     "chat_stream",
@@ -93,7 +94,7 @@ def _outputs(body: dict[str, Any]) -> dict[str, Any]:
     outputs: dict[str, Any] = {}
     if "custom_inputs" in body:
         outputs["custom_outputs"] = body["custom_inputs"]
-    if object_under(body, "databricks_options").get("return_trace"):
+    if inside(body, "databricks_options").get("return_trace"):
         outputs["databricks_output"] = {"trace": {"info": {"state": "OK"}}}
     return outputs
 

@@ -10,9 +10,10 @@ import struct
 from functools import lru_cache
 from typing import Any
 
-from dbx_gateway.testing.conversation import Counts
-from dbx_gateway.testing.shape import is_array
-from dbx_gateway.testing.wire import Refused, Situation
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.json_values import is_array
+from dbx_gateway.testing.model.conversation import Counts
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["MOST_TEXTS", "embed"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dbx_gateway.testing.shape import is_array, is_object
+from dbx_gateway.testing.json_values import is_array, is_object
 
 __all__ = ["is_sound_schema"]
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
+
+from dbx_gateway.testing.json_values import is_array, is_object
 
 __all__ = [
     "ANY",
@@ -26,11 +28,7 @@ __all__ = [
     "Shape",
     "Tagged",
     "Words",
-    "entries",
     "first_fault",
-    "inside",
-    "is_array",
-    "is_object",
 ]
 
 Path = tuple[str | int, ...]
@@ -116,30 +114,6 @@ BOOLEAN = Leaf("boolean", lambda value: isinstance(value, bool))
 INTEGER = Leaf("integer", lambda value: isinstance(value, int) and not isinstance(value, bool))
 NUMBER = Leaf("number", lambda value: isinstance(value, int | float) and not isinstance(value, bool))
 OBJECT = Leaf("object", lambda value: isinstance(value, dict))
-
-
-def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Return whether a JSON value is an object."""
-    return isinstance(value, dict)
-
-
-def is_array(value: object) -> TypeGuard[list[Any]]:
-    """Return whether a JSON value is a list."""
-    return isinstance(value, list)
-
-
-def inside(value: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """Return the object under these keys, one in the other; an empty one where it is absent, null or no object."""
-    for key in keys:
-        found = value.get(key)
-        value = found if is_object(found) else {}
-    return value
-
-
-def entries(value: dict[str, Any], key: str) -> list[Any]:
-    """Return the list under a key; an empty one where it is absent, null or no list."""
-    found = value.get(key)
-    return found if is_array(found) else []
 
 
 def first_fault(value: Any, shape: Shape, path: Path = ()) -> Fault | None:

@@ -1,7 +1,7 @@
 """The contract between the simulated workspace and its four wire formats.
 
 A wire format is a module with the members of :class:`Wire`: it reads a body into an
-:class:`~dbx_gateway.testing.conversation.Ask`, writes an :class:`~dbx_gateway.testing.conversation.Answer` whole or as
+:class:`~dbx_gateway.testing.model.conversation.Ask`, writes an :class:`~dbx_gateway.testing.model.conversation.Answer` whole or as
 a stream, words an error, and lists the :class:`Rule` rows in which a workspace departs from the format.
 """
 
@@ -13,13 +13,12 @@ from typing import Any, Literal, Protocol
 
 from pydantic_core import to_json
 
-from dbx_gateway.families import Family
-from dbx_gateway.profiles import Profile
+from dbx_gateway.models.families import Family
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing.conversation import Answer, Ask
-from dbx_gateway.testing.shape import is_object
+from dbx_gateway.testing.model.conversation import Answer, Ask
+from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["Check", "Refused", "Rule", "Situation", "Wire", "databricks_error", "object_under", "pieces", "sse"]
+__all__ = ["Check", "Refused", "Rule", "Wire", "databricks_error", "sse"]
 
 
 class Refused(Exception):  # noqa: N818  # it is an answer of the workspace, not a failure of the simulation
@@ -49,39 +48,6 @@ class Refused(Exception):  # noqa: N818  # it is an answer of the workspace, not
         self.code = code
         self.body = body
         self.headers = dict(headers or {})
-
-
-@dataclass(frozen=True)
-class Situation:
-    """Where a request arrived and how strict the workspace is about it.
-
-    Args:
-        surface: the surface of the path.
-        family: the family the model really is of.
-        api: the wire format of the path.
-        model: the model's name as it was asked for.
-        profile: what the model takes and can do.
-        plain: True in plain mode: the pure wire format, no rule and no oddity.
-        rules: names of the refusals in force.
-        oddities: names of the oddities in force.
-    """
-
-    surface: Surface
-    family: Family
-    api: Api
-    model: str
-    profile: Profile
-    plain: bool = False
-    rules: frozenset[str] = frozenset()
-    oddities: frozenset[str] = frozenset()
-
-    def shows(self, oddity: str) -> bool:
-        """Return whether an answer is written with the oddity of that name."""
-        return oddity in self.oddities
-
-    def enforces(self, rule: str) -> bool:
-        """Return whether a request is held to the rule of that name."""
-        return rule in self.rules
 
 
 Check = Callable[[dict[str, Any], Situation], Refused | None]
@@ -156,12 +122,6 @@ class Wire(Protocol):
         ...
 
 
-def object_under(value: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the object under a key; an empty one where it is absent, null or no object."""
-    found = value.get(key)
-    return found if is_object(found) else {}
-
-
 def databricks_error(code: str, message: str) -> dict[str, Any]:
     """Return an error body as the workspace words it (databricks-wire.md section 5.8)."""
     return {"error_code": code, "message": message}
@@ -172,24 +132,3 @@ def sse(data: dict[str, Any] | str, event: str | None = None) -> bytes:
     payload = data.encode() if isinstance(data, str) else to_json(data)
     head = f"event: {event}\n".encode() if event else b""
     return head + b"data: " + payload + b"\n\n"
-
-
-def pieces(text: str, run: int = 16) -> list[str]:
-    """Return a text cut as a model would stream it: word by word, blanks kept, nothing lost.
-
-    A piece is one token in the simulated workspace's arithmetic.
-
-    Args:
-        text: the text; the empty text has no pieces.
-        run: longest piece in characters, for words that are longer (JSON without blanks). Tool arguments stream in
-            shorter runs than text.
-    """
-    found: list[str] = []
-    start = 0
-    for at, char in enumerate(text):
-        if at > start and (at - start >= run or (char == " " and text[at - 1] != " ")):
-            found.append(text[start:at])
-            start = at
-    if start < len(text):
-        found.append(text[start:])
-    return found

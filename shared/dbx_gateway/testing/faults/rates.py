@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final
 
-from dbx_gateway.testing.faults import Fault
+from dbx_gateway.testing.faults.faults import Fault
 
 __all__ = ["TRANSIENT_FAULTS", "FaultRates"]
 

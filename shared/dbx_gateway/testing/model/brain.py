@@ -22,12 +22,12 @@ from typing import Any, Literal
 
 from pydantic_core import from_json, to_json
 
-from dbx_gateway.testing import spoken_tools as spoken
-from dbx_gateway.testing.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn
-from dbx_gateway.testing.schema_values import Hints, hints_of, value_for
-from dbx_gateway.testing.seals import is_genuine, seal
-from dbx_gateway.testing.shape import is_object
-from dbx_gateway.testing.wire import Situation, pieces
+from dbx_gateway.testing.json_values import is_object
+from dbx_gateway.testing.model import spoken_tools as spoken
+from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.schema_values import Hints, hints_of, value_for
+from dbx_gateway.testing.model.signatures import is_genuine, seal
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["Memory", "answer", "is_own_signature"]
 

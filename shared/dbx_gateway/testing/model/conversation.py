@@ -1,7 +1,7 @@
 """What the simulated workspace understands of a request, and what it decides to answer, whatever the wire format.
 
 Written apart from the client's own model on purpose: a misreading of a wire format must not be able to agree with
-itself. A *reader* of each format turns a body into an :class:`Ask`; the :mod:`~dbx_gateway.testing.brain` turns that
+itself. A *reader* of each format turns a body into an :class:`Ask`; the :mod:`~dbx_gateway.testing.model.brain` turns that
 into an :class:`Answer`; a *writer* of each format turns the answer into a body or into stream events.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Answer", "Ask", "AskedTool", "Call", "Counts", "Saying", "Turn"]
+__all__ = ["Answer", "Ask", "AskedTool", "Call", "Counts", "Saying", "Turn", "pieces"]
 
 
 @dataclass(frozen=True)
@@ -114,3 +114,24 @@ class Answer:
     end: Literal["stop", "calls", "length", "filter"]
     counts: Counts
     extras: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def pieces(text: str, run: int = 16) -> list[str]:
+    """Return a text cut as a model would stream it: word by word, blanks kept, nothing lost.
+
+    A piece is one token in the simulated workspace's arithmetic.
+
+    Args:
+        text: the text; the empty text has no pieces.
+        run: longest piece in characters, for words that are longer (JSON without blanks). Tool arguments stream in
+            shorter runs than text.
+    """
+    found: list[str] = []
+    start = 0
+    for at, char in enumerate(text):
+        if at > start and (at - start >= run or (char == " " and text[at - 1] != " ")):
+            found.append(text[start:at])
+            start = at
+    if start < len(text):
+        found.append(text[start:])
+    return found

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dbx_gateway.testing.shape import entries, is_array, is_object
-from dbx_gateway.testing.wire import object_under
+from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
 
 __all__ = ["Hints", "hints_of", "value_for"]
 
@@ -110,7 +109,7 @@ class _Maker:
     def _merge(self, parts: Iterable[Any]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for part in map(self._resolve, parts):
-            properties = {**object_under(merged, "properties"), **object_under(part, "properties")}
+            properties = {**inside(merged, "properties"), **inside(part, "properties")}
             required = [*entries(merged, "required"), *entries(part, "required")]
             merged |= part
             merged |= {"properties": properties, "required": required} if properties else {}
@@ -142,7 +141,7 @@ class _Maker:
         return next((option for option in options if option is not None), None)
 
     def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
-        properties = object_under(schema, "properties")
+        properties = inside(schema, "properties")
         required = {name for name in entries(schema, "required") if isinstance(name, str)}
         if not required and depth == 0:
             required = set(properties)

@@ -12,8 +12,8 @@ from itertools import takewhile
 
 from pydantic_core import from_json, to_json
 
-from dbx_gateway.testing.conversation import Ask, AskedTool
-from dbx_gateway.testing.shape import is_object
+from dbx_gateway.testing.json_values import is_object
+from dbx_gateway.testing.model.conversation import Ask, AskedTool
 
 __all__ = [
     "action",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from dbx_gateway.testing.wire import Refused
+from dbx_gateway.testing.apis.wire import Refused
 
 __all__ = ["Accounts", "Login"]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from dbx_gateway.families import Family
-from dbx_gateway.profiles import Profile, known_models, profile_of
+from dbx_gateway.models.families import Family
+from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import known_models, profile_of
 from dbx_gateway.surfaces import Api, Surface
 
 __all__ = ["Catalog", "Served", "default_models"]

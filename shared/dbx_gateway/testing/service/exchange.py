@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dbx_gateway.surfaces import Api
-from dbx_gateway.testing import wire_agents, wire_chat, wire_generate_content, wire_messages, wire_responses
-from dbx_gateway.testing.accounts import Login
-from dbx_gateway.testing.catalog import Served
-from dbx_gateway.testing.conversation import Counts
-from dbx_gateway.testing.paths import Place
-from dbx_gateway.testing.wire import Wire
+from dbx_gateway.testing.apis import agents as wire_agents
+from dbx_gateway.testing.apis.chat_completions import wire as wire_chat
+from dbx_gateway.testing.apis.generate_content import wire as wire_generate_content
+from dbx_gateway.testing.apis.messages import wire as wire_messages
+from dbx_gateway.testing.apis.responses import wire as wire_responses
+from dbx_gateway.testing.apis.wire import Wire
+from dbx_gateway.testing.model.conversation import Counts
+from dbx_gateway.testing.service.accounts import Login
+from dbx_gateway.testing.service.catalog import Served
+from dbx_gateway.testing.service.paths import Place
 
 __all__ = ["WIRES", "Exchange"]
 

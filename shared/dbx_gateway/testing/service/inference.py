@@ -9,15 +9,18 @@ from typing import Any, Literal
 from pydantic_core import from_json, to_json
 
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing import brain, wire_agents, wire_embeddings
-from dbx_gateway.testing.accounts import Login
-from dbx_gateway.testing.catalog import Catalog, Served
-from dbx_gateway.testing.conversation import Answer, Ask
-from dbx_gateway.testing.exchange import WIRES, Exchange
-from dbx_gateway.testing.faults import Reply, Streamed
-from dbx_gateway.testing.paths import Place
-from dbx_gateway.testing.shape import is_object
-from dbx_gateway.testing.wire import Refused, Rule, Situation
+from dbx_gateway.testing.apis import agents as wire_agents
+from dbx_gateway.testing.apis import embeddings as wire_embeddings
+from dbx_gateway.testing.apis.wire import Refused, Rule
+from dbx_gateway.testing.faults.faults import Reply, Streamed
+from dbx_gateway.testing.json_values import is_object
+from dbx_gateway.testing.model import brain
+from dbx_gateway.testing.model.conversation import Answer, Ask
+from dbx_gateway.testing.model.situation import Situation
+from dbx_gateway.testing.service.accounts import Login
+from dbx_gateway.testing.service.catalog import Catalog, Served
+from dbx_gateway.testing.service.exchange import WIRES, Exchange
+from dbx_gateway.testing.service.paths import Place
 
 __all__ = ["Inference", "json_reply"]
 

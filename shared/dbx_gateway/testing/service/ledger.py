@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing.conversation import Counts
-from dbx_gateway.testing.faults import Fault
+from dbx_gateway.testing.faults.faults import Fault
+from dbx_gateway.testing.model.conversation import Counts
 
 __all__ = ["Entry", "Ledger"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dbx_gateway.testing.catalog import Catalog, Served
-from dbx_gateway.testing.wire import Refused
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.service.catalog import Catalog, Served
 
 __all__ = [
     "anthropic_models",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
-from dbx_gateway.profiles import version_of
-from dbx_gateway.testing.shape import entries, is_array, is_object
-from dbx_gateway.testing.wire import Refused, Situation, object_under
+from dbx_gateway.models.profiles import version_of
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = [
     "Body",
@@ -73,8 +74,8 @@ def functions_of(body: Body) -> list[Body]:
 def schemas_of(body: Body) -> Iterator[tuple[str, Body]]:
     """Every schema of a body with where it stands."""
     for number, function in enumerate(functions_of(body)):
-        yield f"tools[{number}].function.parameters", object_under(function, "parameters")
-    form = object_under(body, "response_format")
+        yield f"tools[{number}].function.parameters", inside(function, "parameters")
+    form = inside(body, "response_format")
     if form.get("type") == "json_schema":
         yield "response_format.json_schema.schema", form["json_schema"]["schema"]
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from dbx_gateway.testing.bodies_chat import Body, Verdict, bad, google, has_blank_part, messages_of, parts_of
-from dbx_gateway.testing.shape import entries, is_array
-from dbx_gateway.testing.wire import Refused, Situation
+from dbx_gateway.testing.apis.chat_completions.bodies import (
+    Body,
+    Verdict,
+    bad,
+    google,
+    has_blank_part,
+    messages_of,
+    parts_of,
+)
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.json_values import entries, is_array
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = [
     "alternating_roles",

@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from dbx_gateway.testing.conversation import Ask, AskedTool, Turn
-from dbx_gateway.testing.refusals_generate_content import SKIPPED_SIGNATURE
-from dbx_gateway.testing.shape import entries, is_array, is_object
-from dbx_gateway.testing.wire import Refused, Situation, object_under
+from dbx_gateway.testing.apis.generate_content.vendor_rules import SKIPPED_SIGNATURE
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
+from dbx_gateway.testing.model.conversation import Ask, AskedTool, Turn
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["read"]
 
@@ -106,7 +107,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         stream=body.get("stream") is True,
-        include_usage=bool(object_under(body, "stream_options").get("include_usage")),
+        include_usage=bool(inside(body, "stream_options").get("include_usage")),
         n=body.get("n") or 1,
         logprobs=body.get("logprobs") is True,
     )
@@ -177,7 +178,7 @@ def _check_answered(pending: set[str]) -> None:
 def _tool(number: int, tool: Any) -> AskedTool:
     if not is_object(tool) or tool.get("type") != "function":
         raise Refused(400, f"Invalid 'tools[{number}].type': supported values are: 'function'.")
-    function = object_under(tool, "function")
+    function = inside(tool, "function")
     name = function.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise Refused(
@@ -185,7 +186,7 @@ def _tool(number: int, tool: Any) -> AskedTool:
             f"Invalid 'tools[{number}].function.name': string does not match pattern. Expected a string that matches "
             "the pattern '^[a-zA-Z0-9_-]+$'.",
         )
-    return AskedTool(name, dict(object_under(function, "parameters")), str(function.get("description") or ""))
+    return AskedTool(name, dict(inside(function, "parameters")), str(function.get("description") or ""))
 
 
 def _check_tools(tools: tuple[AskedTool, ...], body: dict[str, Any]) -> None:
@@ -303,7 +304,7 @@ def _reasons(body: dict[str, Any], situation: Situation) -> bool:
     effort = body.get("reasoning_effort")
     if effort is not None:
         return bool(effort != "none")
-    thinking = object_under(body, "thinking").get("type")
+    thinking = inside(body, "thinking").get("type")
     if situation.profile.thinking == "always" or thinking in ("enabled", "adaptive"):
         return True
     unasked = situation.family in _REASONS_UNASKED and (situation.profile.reasoning or situation.family == "gpt-oss")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbx_gateway.families import Family
-from dbx_gateway.testing.bodies_chat import (
+from dbx_gateway.models.families import Family
+from dbx_gateway.testing.apis.chat_completions.bodies import (
     Body,
     Verdict,
     bad,
@@ -16,8 +16,8 @@ from dbx_gateway.testing.bodies_chat import (
     schemas_of,
     short_name,
 )
-from dbx_gateway.testing.shape import entries
-from dbx_gateway.testing.wire import Situation, object_under
+from dbx_gateway.testing.json_values import entries, inside
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = [
     "claude_forcing",
@@ -62,7 +62,7 @@ def claude_format(body: Body, _situation: Situation) -> Verdict:
 
 def format_streaming(body: Body, _situation: Situation) -> Verdict:
     """Refuse an answer format on a stream (row stream-response-format)."""
-    form = object_under(body, "response_format")
+    form = inside(body, "response_format")
     if body.get("stream") and form.get("type") in ("json_schema", "json_object"):
         return bad("response_format is not supported while streaming")
     return None
@@ -134,7 +134,7 @@ def claude_forcing(body: Body, situation: Situation) -> Verdict:
         return None
     if not situation.profile.forced_tool_choice:
         return bad("tool_choice: this model does not support a tool choice that forces a call; use 'auto'")
-    thinking = object_under(body, "thinking").get("type") in ("enabled", "adaptive")
+    thinking = inside(body, "thinking").get("type") in ("enabled", "adaptive")
     return bad("Thinking may not be enabled when tool_choice forces tool use.") if thinking else None
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from dbx_gateway.testing.conversation import Answer, Ask, Call, Counts, Saying
-from dbx_gateway.testing.reader_chat import read
-from dbx_gateway.testing.rules_chat import RULES
-from dbx_gateway.testing.wire import Situation, pieces, sse
+from dbx_gateway.testing.apis.chat_completions.reader import read
+from dbx_gateway.testing.apis.chat_completions.workspace_rules import RULES
+from dbx_gateway.testing.apis.wire import sse
+from dbx_gateway.testing.model.conversation import Answer, Ask, Call, Counts, Saying, pieces
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "error", "error_event", "is_terminal", "read", "stream", "whole"]
 

@@ -8,12 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, get_args
 
-from dbx_gateway.families import OPEN_FAMILIES, Family
+from dbx_gateway.models.families import OPEN_FAMILIES, Family
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing import rules_chat_messages as of_messages
-from dbx_gateway.testing import rules_chat_tools as of_tools
-from dbx_gateway.testing.bodies_chat import Body, Verdict, bad, is_reasoning_gpt, messages_of, unknown_field
-from dbx_gateway.testing.wire import Rule, Situation, object_under
+from dbx_gateway.testing.apis.chat_completions import message_rules as of_messages
+from dbx_gateway.testing.apis.chat_completions import tool_rules as of_tools
+from dbx_gateway.testing.apis.chat_completions.bodies import (
+    Body,
+    Verdict,
+    bad,
+    is_reasoning_gpt,
+    messages_of,
+    unknown_field,
+)
+from dbx_gateway.testing.apis.wire import Rule
+from dbx_gateway.testing.json_values import inside
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES"]
 
@@ -144,7 +153,7 @@ _THINKING_TAKES: dict[str, tuple[str, ...]] = {
 def _thinking(body: Body, situation: Situation) -> Verdict:
     if "thinking" not in body:
         return None
-    thinking = object_under(body, "thinking")
+    thinking = inside(body, "thinking")
     takes = _THINKING_TAKES[situation.profile.thinking]
     kind = thinking.get("type")
     if kind not in takes:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from dbx_gateway.testing.shape import (
+from dbx_gateway.testing.apis.shape import (
     ANY,
     BOOLEAN,
     INTEGER,
@@ -23,13 +23,10 @@ from dbx_gateway.testing.shape import (
     Path,
     Shape,
     Words,
-    entries,
     first_fault,
-    inside,
-    is_array,
-    is_object,
 )
-from dbx_gateway.testing.wire import Refused
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
 
 __all__ = ["bad_request", "canonical", "check_shape", "error", "schema_fault", "spelled", "unknown_name"]
 

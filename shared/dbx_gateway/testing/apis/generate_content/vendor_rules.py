@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dbx_gateway.profiles import version_of
-from dbx_gateway.testing.schema_soundness import is_sound_schema
-from dbx_gateway.testing.shape import entries, inside
-from dbx_gateway.testing.shapes_generate_content import bad_request, schema_fault
-from dbx_gateway.testing.wire import Refused, Situation
+from dbx_gateway.models.profiles import version_of
+from dbx_gateway.testing.apis.generate_content.shapes import bad_request, schema_fault
+from dbx_gateway.testing.apis.schema_soundness import is_sound_schema
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.json_values import entries, inside
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = [
     "SKIPPED_SIGNATURE",

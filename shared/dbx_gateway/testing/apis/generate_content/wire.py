@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic_core import to_json
 
-from dbx_gateway.testing.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn
-from dbx_gateway.testing.refusals_generate_content import (
+from dbx_gateway.testing.apis.generate_content.shapes import canonical, check_shape, error
+from dbx_gateway.testing.apis.generate_content.vendor_rules import (
     SKIPPED_SIGNATURE,
     check_config,
     check_contents,
@@ -18,10 +18,11 @@ from dbx_gateway.testing.refusals_generate_content import (
     gives_ids,
     unfit_schema,
 )
-from dbx_gateway.testing.rules_generate_content import RULES
-from dbx_gateway.testing.shape import entries, inside
-from dbx_gateway.testing.shapes_generate_content import canonical, check_shape, error
-from dbx_gateway.testing.wire import Situation, pieces, sse
+from dbx_gateway.testing.apis.generate_content.workspace_rules import RULES
+from dbx_gateway.testing.apis.wire import sse
+from dbx_gateway.testing.json_values import entries, inside
+from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "GenerateContentAsk", "error", "error_event", "is_terminal", "read", "stream", "whole"]
 

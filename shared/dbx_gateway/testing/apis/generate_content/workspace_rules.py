@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbx_gateway.families import Family
+from dbx_gateway.models.families import Family
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing.refusals_generate_content import declarations, unfit_schema
-from dbx_gateway.testing.shape import inside, is_array, is_object
-from dbx_gateway.testing.shapes_generate_content import canonical, unknown_name
-from dbx_gateway.testing.wire import Refused, Rule, Situation
+from dbx_gateway.testing.apis.generate_content.shapes import canonical, unknown_name
+from dbx_gateway.testing.apis.generate_content.vendor_rules import declarations, unfit_schema
+from dbx_gateway.testing.apis.wire import Refused, Rule
+from dbx_gateway.testing.json_values import inside, is_array, is_object
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES"]
 

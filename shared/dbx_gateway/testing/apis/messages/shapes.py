@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dbx_gateway.testing.shape import (
+from dbx_gateway.testing.apis.shape import (
     ANY,
     BOOLEAN,
     INTEGER,
@@ -22,10 +22,10 @@ from dbx_gateway.testing.shape import (
     Path,
     Tagged,
     Words,
-    entries,
     first_fault,
 )
-from dbx_gateway.testing.wire import Refused
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.json_values import entries
 
 __all__ = ["alternatives", "bad_request", "check_shape", "error", "tag_refusal"]
 

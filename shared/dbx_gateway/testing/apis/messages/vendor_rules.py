@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from dbx_gateway.testing.schema_soundness import is_sound_schema
-from dbx_gateway.testing.seals import is_of
-from dbx_gateway.testing.shape import Path, entries, inside, is_array, is_object
-from dbx_gateway.testing.shapes_messages import alternatives, bad_request
-from dbx_gateway.testing.wire import Situation
+from dbx_gateway.testing.apis.messages.shapes import alternatives, bad_request
+from dbx_gateway.testing.apis.schema_soundness import is_sound_schema
+from dbx_gateway.testing.apis.shape import Path
+from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
+from dbx_gateway.testing.model.signatures import is_of
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["blocks_of", "check_conversation", "check_model", "prompt_texts"]
 

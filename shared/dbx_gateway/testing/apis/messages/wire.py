@@ -8,12 +8,13 @@ from typing import Any, Literal
 
 from pydantic_core import to_json
 
-from dbx_gateway.testing.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn
-from dbx_gateway.testing.refusals_messages import blocks_of, check_conversation, check_model
-from dbx_gateway.testing.rules_messages import RULES
-from dbx_gateway.testing.shape import entries, inside, is_array
-from dbx_gateway.testing.shapes_messages import check_shape, error
-from dbx_gateway.testing.wire import Situation, pieces, sse
+from dbx_gateway.testing.apis.messages.shapes import check_shape, error
+from dbx_gateway.testing.apis.messages.vendor_rules import blocks_of, check_conversation, check_model
+from dbx_gateway.testing.apis.messages.workspace_rules import RULES
+from dbx_gateway.testing.apis.wire import sse
+from dbx_gateway.testing.json_values import entries, inside, is_array
+from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "MessagesAsk", "Source", "error", "error_event", "is_terminal", "read", "stream", "whole"]
 

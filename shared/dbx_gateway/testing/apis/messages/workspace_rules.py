@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dbx_gateway.families import Family
+from dbx_gateway.models.families import Family
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing.refusals_messages import prompt_texts
-from dbx_gateway.testing.shape import entries
-from dbx_gateway.testing.shapes_messages import bad_request, tag_refusal
-from dbx_gateway.testing.wire import Refused, Rule, Situation, databricks_error
+from dbx_gateway.testing.apis.messages.shapes import bad_request, tag_refusal
+from dbx_gateway.testing.apis.messages.vendor_rules import prompt_texts
+from dbx_gateway.testing.apis.wire import Refused, Rule, databricks_error
+from dbx_gateway.testing.json_values import entries
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dbx_gateway.testing.wire import pieces
+from dbx_gateway.testing.model.conversation import pieces
 
 __all__ = ["item_events", "spread"]
 

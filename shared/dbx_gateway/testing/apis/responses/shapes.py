@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbx_gateway.testing.shape import (
+from dbx_gateway.testing.apis.shape import (
     BOOLEAN,
     INTEGER,
     NUMBER,
@@ -23,7 +23,7 @@ from dbx_gateway.testing.shape import (
     Words,
     first_fault,
 )
-from dbx_gateway.testing.wire import Refused
+from dbx_gateway.testing.apis.wire import Refused
 
 __all__ = ["bad_request", "check_shape", "error", "spelled", "supported_values"]
 

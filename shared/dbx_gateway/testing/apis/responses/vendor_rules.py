@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dbx_gateway.testing.schema_soundness import is_sound_schema
-from dbx_gateway.testing.seals import is_of
-from dbx_gateway.testing.shape import entries, inside, is_object
-from dbx_gateway.testing.shapes_responses import bad_request, supported_values
-from dbx_gateway.testing.wire import Refused, Situation
+from dbx_gateway.testing.apis.responses.shapes import bad_request, supported_values
+from dbx_gateway.testing.apis.schema_soundness import is_sound_schema
+from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.json_values import entries, inside, is_object
+from dbx_gateway.testing.model.signatures import is_of
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["check_items", "check_model", "items_of", "too_long_id"]
 

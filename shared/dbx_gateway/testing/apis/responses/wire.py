@@ -10,14 +10,15 @@ from typing import Any, Literal
 
 from pydantic_core import to_json
 
-from dbx_gateway.profiles import version_of
-from dbx_gateway.testing.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn
-from dbx_gateway.testing.events_responses import item_events, spread
-from dbx_gateway.testing.refusals_responses import check_items, check_model, items_of
-from dbx_gateway.testing.rules_responses import RULES
-from dbx_gateway.testing.shape import entries, inside, is_object
-from dbx_gateway.testing.shapes_responses import check_shape, error
-from dbx_gateway.testing.wire import Situation, pieces, sse
+from dbx_gateway.models.profiles import version_of
+from dbx_gateway.testing.apis.responses.events import item_events, spread
+from dbx_gateway.testing.apis.responses.shapes import check_shape, error
+from dbx_gateway.testing.apis.responses.vendor_rules import check_items, check_model, items_of
+from dbx_gateway.testing.apis.responses.workspace_rules import RULES
+from dbx_gateway.testing.apis.wire import sse
+from dbx_gateway.testing.json_values import entries, inside, is_object
+from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "ResponsesAsk", "error", "error_event", "is_terminal", "read", "stream", "whole"]
 

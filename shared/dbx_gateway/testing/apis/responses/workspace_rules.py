@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbx_gateway.families import OPEN_FAMILIES, Family
+from dbx_gateway.models.families import OPEN_FAMILIES, Family
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing.refusals_responses import too_long_id
-from dbx_gateway.testing.shape import entries, is_object
-from dbx_gateway.testing.shapes_responses import bad_request
-from dbx_gateway.testing.wire import Refused, Rule, Situation
+from dbx_gateway.testing.apis.responses.shapes import bad_request
+from dbx_gateway.testing.apis.responses.vendor_rules import too_long_id
+from dbx_gateway.testing.apis.wire import Refused, Rule
+from dbx_gateway.testing.json_values import entries, is_object
+from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES"]
 

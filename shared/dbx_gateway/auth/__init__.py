@@ -1,0 +1,1 @@
+"""Who is asking: credentials, and the headers that sign a request."""

@@ -1,0 +1,1 @@
+"""The chat-completions api (OpenAI Chat Completions)."""

@@ -1,0 +1,1 @@
+"""The generate-content api (Gemini generateContent)."""

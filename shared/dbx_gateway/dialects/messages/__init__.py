@@ -1,0 +1,1 @@
+"""The messages api (Anthropic Messages)."""

@@ -1,0 +1,1 @@
+"""Which model is asked, what it accepts, and where it is served."""

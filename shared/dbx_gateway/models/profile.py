@@ -1,0 +1,73 @@
+"""What one model accepts and can do: one row of the table in :mod:`dbx_gateway.models.profiles`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dbx_gateway.models.families import Family
+
+__all__ = ["Profile", "Thinking"]
+
+Thinking = Literal["none", "budget", "adaptive", "both", "always"]
+"""How a model takes its thinking control: a token budget, adaptive only, either, or adaptive that cannot be switched off
+(Claude: databricks-wire.md section 5.4). Gemini 2.5 takes a budget too (section 5.5); ``none`` for every other model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What one model accepts and can do.
+
+    Limits are in tokens, prices in DBU per million tokens; None where nothing is known. They are defaults and facts to
+    show: no model name is ever refused, and no value is clamped, because of them.
+    """
+
+    model: str
+    family: Family
+    kind: Literal["chat", "embedding", "image", "evaluation"] = "chat"
+    context_window: int | None = None
+    max_output: int | None = None
+    input_dbu: float | None = None
+    output_dbu: float | None = None
+    cache_read_dbu: float | None = None
+    tools: bool = True
+    tool_choice: bool = True
+    forced_tool_choice: bool = True
+    """Takes a tool choice that forces a call (some Claude models refuse it: dialects.md section 3.1)."""
+    structured_output: bool = True
+    """Takes a JSON schema for its answer on its native api."""
+    images: bool = False
+    pdf: bool = False
+    audio: bool = False
+    video: bool = False
+    image_tool_results: bool = False
+    reasoning: bool = False
+    efforts: tuple[str, ...] = ()
+    """Values of the reasoning effort it takes; empty where none are known."""
+    thinking: Thinking = "none"
+    prompt_caching: bool = False
+    """Takes cache marks inside the prompt."""
+    prefill: bool = True
+    """Takes a conversation that ends with an assistant turn; False only where a refusal is known."""
+    mid_system: bool = False
+    """Takes a system message in the middle of a conversation (messages api)."""
+    sampling: bool = True
+    """Takes temperature, top_p and top_k."""
+    responses_only: bool = False
+    """Is served on the Responses api and no other."""
+    embedding_batch: int | None = None
+    """Texts per embeddings request."""
+    known: bool = True
+    """False for a name the table does not hold: the row is then the nearest of its family."""
+    denied: tuple[tuple[str, str], ...] = ()
+    """Fields that are false because a source says the model cannot, each with the reason in words."""
+
+    def why_not(self, capability: str) -> str | None:
+        """Return why the model lacks a capability, or None if it has it.
+
+        Args:
+            capability: the name of a field that is true or false, such as ``"tools"`` or ``"structured_output"``.
+        """
+        if getattr(self, capability):
+            return None
+        return dict(self.denied).get(capability, f"not known to take {capability.replace('_', ' ')}")

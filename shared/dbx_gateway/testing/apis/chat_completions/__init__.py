@@ -1,0 +1,1 @@
+"""The simulated chat-completions api."""

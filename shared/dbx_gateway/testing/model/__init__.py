@@ -1,0 +1,1 @@
+"""The simulated model: what it answers, and which tools it calls."""
