@@ -10,7 +10,7 @@ from lifecycles.host import serving
 
 from dbx_gateway import AsyncClient, Client, IncompleteStreamError
 from dbx_gateway.events import TextDelta
-from dbx_gateway.transport import sending as transport
+from dbx_gateway.transport import watchdogs
 from dbx_gateway.transport.deadlines import alarm_in
 
 
@@ -31,7 +31,7 @@ def alarms(monkeypatch):
         kept.append((seconds, alarm))
         return alarm
 
-    monkeypatch.setattr(transport, "alarm_in", keep)
+    monkeypatch.setattr(watchdogs, "alarm_in", keep)
     return kept
 
 

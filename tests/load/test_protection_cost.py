@@ -24,7 +24,12 @@ FIELDS = {
     "coalesce_deltas": False,
 }
 READS = 20
-MODULES = ("dbx_gateway/transport/deadlines.py", "dbx_gateway/transport/leases.py", "dbx_gateway/transport/sending.py")
+MODULES = (
+    "dbx_gateway/transport/deadlines.py",
+    "dbx_gateway/transport/leases.py",
+    "dbx_gateway/transport/sending.py",
+    "dbx_gateway/transport/watchdogs.py",
+)
 CHECKS = ("_check_size", "_take_checked", "wait_begins", "patience", "take", "late", "mask_error", "mask_body")
 """Of other modules: bounds of sizes, silence between events, and the masking of credentials."""
 
