@@ -29,6 +29,9 @@ _OWN_DEFINITION: Final = "provider_tool_definition"
 _SAYS_SCHEMA: Final = frozenset({"parameters", "properties", "type"})
 """What makes an object the description of a function, or a schema, as LangChain takes them."""
 
+_FUNCTION: Final = frozenset({"parameters", "toolSpec"})
+"""What makes an object the description of a function, whose arguments are then the schema."""
+
 
 def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
     """Return a tool as a plain object that can be bound.
@@ -119,7 +122,8 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
         InvalidRequestError: there is none, or it is one that no answer can have.
     """
     try:
-        schema = _plain_schema(form) or convert_to_json_schema(_titled(form), strict=strict)
+        titled = _titled(form)
+        schema = titled if _is_whole(titled) else convert_to_json_schema(titled, strict=strict)
     except Exception as error:
         name = getattr(form, "__name__", None) or f"a {type(form).__name__}"
         raise InvalidRequestError(
@@ -134,18 +138,23 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
     return schema
 
 
-def _plain_schema(form: Any) -> dict[str, Any] | None:
-    """Return a JSON schema as it is where LangChain's conversion would lose it: one that names no fields."""
-    if not isinstance(form, Mapping) or "properties" in form or "name" in form or tool_of(form) is not None:
-        return None
-    return {"title": "answer", **form}
-
-
 def _titled(form: Any) -> Any:
-    """Return a JSON schema with the title that LangChain's conversion asks for; anything else as it is."""
-    if not isinstance(form, Mapping) or "properties" not in form or "name" in form:
+    """Return a JSON schema under a title, which LangChain's conversion asks for; anything else as it is.
+
+    A ``name`` in a schema becomes its title, and so does the one around a schema in OpenAI's ``{"name", "schema"}``:
+    LangChain would take the schema of a named object for a description of a function, and lose it.
+    """
+    if not isinstance(form, Mapping) or form.keys() & _FUNCTION or tool_of(form) is not None:
         return form
-    return {"title": "answer", **form}
+    named = {"title": str(form["name"])} if "name" in form else {}
+    inner = form.get("schema")
+    schema = inner if named and isinstance(inner, Mapping) else form
+    return {"title": "answer", **{key: value for key, value in schema.items() if key != "name"}, **named}
+
+
+def _is_whole(form: Any) -> bool:
+    """Whether a form is a JSON schema that names no fields, which LangChain's conversion would lose."""
+    return isinstance(form, Mapping) and not form.keys() & {"properties", *_FUNCTION} and tool_of(form) is None
 
 
 def output_of(response_format: Any) -> OutputFormat | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 import pytest
 from langchain_core import exceptions
 from langchain_core.exceptions import ModelInvalidRequestError, OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, Generation
 from pydantic import BaseModel, Field, RootModel
 from pydantic.v1 import BaseModel as OldBaseModel
 from typing_extensions import TypedDict
@@ -66,6 +68,35 @@ def test_a_schema_without_a_title_will_do(make_llm):
     assert make_llm().with_structured_output(schema).invoke(PROMPT) == {"name": "Ann"}
 
 
+FIELDS = {"name": {"type": "string"}, "age": {"type": "integer"}}
+OF_FIELDS = {"type": "object", "properties": FIELDS, "required": ["name", "age"]}
+OF_ANY_NUMBERS = {"type": "object", "additionalProperties": {"type": "integer"}}
+
+
+@pytest.mark.parametrize(
+    ("form", "schema"),
+    [
+        ({"name": "Person", **OF_FIELDS}, OF_FIELDS),
+        ({"name": "Person", **OF_ANY_NUMBERS}, OF_ANY_NUMBERS),
+        ({"title": "Person", **OF_ANY_NUMBERS}, OF_ANY_NUMBERS),
+        ({"title": "People", "name": "Person", **OF_ANY_NUMBERS}, OF_ANY_NUMBERS),
+        ({"name": "Person", "schema": OF_FIELDS}, OF_FIELDS),
+        ({"name": "Person", "schema": OF_ANY_NUMBERS, "strict": False}, OF_ANY_NUMBERS),
+        ({"name": "Person", "parameters": OF_FIELDS}, OF_FIELDS),
+        ({"name": "Person", "parameters": OF_ANY_NUMBERS}, OF_ANY_NUMBERS),
+        ({"type": "function", "function": {"name": "Person", "parameters": OF_FIELDS}}, OF_FIELDS),
+        ({"name": "Person", "input_schema": OF_FIELDS}, OF_FIELDS),
+        ({"toolSpec": {"name": "Person", "inputSchema": {"json": OF_FIELDS}}}, OF_FIELDS),
+    ],
+)
+def test_a_schema_is_sent_whole_under_its_name_in_whichever_form_it_comes(make_llm, workspace, form, schema):
+    make_llm(GPT).with_structured_output(form, method="json_schema").invoke(PROMPT)
+    sent = workspace.ledger.model_calls()[-1].body["text"]["format"]
+
+    assert sent["name"] == "Person"
+    assert {key: value for key, value in sent["schema"].items() if key != "title"} == schema
+
+
 def test_a_class_of_pydantic_1_gives_its_objects(make_llm):
     assert make_llm().with_structured_output(OldPerson).invoke(PROMPT) == OldPerson(name="Ann", age=42)
 
@@ -98,6 +129,59 @@ async def test_a_growing_dictionary_ends_as_the_whole_one(make_llm, model, metho
 
     assert grown[-1] == agrown[-1] == {"name": "Ann", "age": 42}
     assert all(part.items() <= {"name": "Ann", "age": 42}.items() or set(part) <= {"name", "age"} for part in grown)
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GPT])
+@pytest.mark.parametrize("method", METHODS)
+async def test_every_step_of_a_growing_dictionary_is_a_part_of_the_whole(make_llm, model, method):
+    llm = make_llm(model, coalesce_deltas=False).with_structured_output(PersonDict, method=method)
+    prompt = "Anna Maria is 42, write 'Anna Maria van der Berg'"
+    grown = list(llm.stream(prompt))
+    agrown = [part async for part in llm.astream(prompt)]
+    names = [part["name"] for part in grown if "name" in part]
+
+    assert agrown == grown
+    assert len(set(names)) > 2
+    assert all(later.startswith(name) for name, later in pairwise(names))
+    assert grown[-1] == {"name": "Anna Maria van der Berg", "age": 42}
+
+
+def call_pieces(*pieces, index=0, name="Person"):
+    """The chunks of a tool call; only the first names the tool."""
+    names = [name, *([None] * (len(pieces) - 1))]
+    made = [
+        {"type": "tool_call_chunk", "index": index, "name": told, "args": args, "id": None}
+        for told, args in zip(names, pieces, strict=True)
+    ]
+    return [AIMessageChunk(content="", tool_call_chunks=[piece]) for piece in made]
+
+
+def test_partial_objects_come_while_the_arguments_of_the_first_call_of_the_tool_grow():
+    chunks = [
+        AIMessageChunk(content='I look {"name": "Bob"} up. '),
+        *call_pieces('{"name": "Cy"}', name="look_up", index=0),
+        *call_pieces("", '{"name"', ': "Ann", "a', 'ge": 4', "2}", index=1),
+    ]
+    chunks[-2:-2] = call_pieces('{"name": "Dora", "age": 7}', index=2)
+
+    parts = list(AnswerParser(tool="Person").transform(iter(chunks)))
+
+    assert parts == [{}, {"name": "Ann"}, {"name": "Ann", "age": 4}, {"name": "Ann", "age": 42}]
+
+
+def test_a_part_of_an_answer_can_be_read_by_itself():
+    parser = AnswerParser(tool="Person")
+    call, *rest = call_pieces('{"name": "An', 'n", "age": 4')
+
+    def read(message, **given):
+        return parser.parse_result([ChatGeneration(message=message)], **given)
+
+    assert read(call, partial=True) == {"name": "An"}
+    assert read(call + rest[0], partial=True) == {"name": "Ann", "age": 4}
+    assert read(AIMessageChunk(content="I think"), partial=True) is None
+    assert AnswerParser().parse_result([Generation(text='{"name": "An')], partial=True) == {"name": "An"}
+    with pytest.raises(OutputParserException, match="did not call 'Person'"):
+        read(AIMessage("I think"))
 
 
 def test_partial_objects_come_while_the_answer_grows():
