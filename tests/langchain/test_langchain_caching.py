@@ -8,7 +8,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
-from langchain_core.tools import tool
+from langchain_core.tools import StructuredTool, tool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from dbx_gateway.errors import InvalidRequestError
@@ -135,6 +135,17 @@ def test_a_mark_of_the_callers_own_is_kept(make_llm, workspace, given):
     body = workspace.ledger.model_calls()[0].body
     assert marks_in(body["system"]) == [own]
     assert marks_in(body["tools"]) == [given.get("cache_control", {"type": "ephemeral", "ttl": "5m"})]
+
+
+def test_what_a_tool_says_beside_its_schema_goes_along_with_the_mark(make_llm, workspace):
+    deferred = StructuredTool.from_function(weather.func, extras={"defer_loading": True})
+    agent = create_agent(make_llm(api="messages"), [add, deferred], middleware=[DbxPromptCachingMiddleware()])
+
+    agent.invoke({"messages": [("user", "[no tools] hello")]})
+
+    (_, sent) = workspace.ledger.model_calls()[0].body["tools"]
+    assert (sent["defer_loading"], sent["cache_control"]) == (True, {"type": "ephemeral", "ttl": "5m"})
+    assert deferred.extras == {"defer_loading": True}
 
 
 def test_a_short_conversation_can_be_left_alone(make_llm, workspace):

@@ -89,6 +89,25 @@ def test_every_error_of_the_core_that_a_call_can_raise_has_a_kind():
     assert kinds - NO_CALL_RAISES == set(KIND_OF)
 
 
+@pytest.mark.parametrize("kind", sorted(NO_CALL_RAISES, key=str), ids=lambda kind: kind.__name__)
+def test_an_error_that_langchain_has_no_kind_for_stays_what_it_is(kind):
+    error = kind("no")
+    with pytest.raises(kind) as caught, translated():
+        raise error
+
+    assert caught.value is error
+
+
+def test_an_error_is_translated_once_however_many_doors_it_leaves_by():
+    with pytest.raises(errors.RateLimitError) as inner, translated():
+        raise errors.RateLimitError("slow down", status=429)
+    with pytest.raises(errors.RateLimitError) as outer, translated(), translated():
+        raise inner.value
+
+    assert outer.value is inner.value
+    assert type(outer.value.__cause__) is errors.RateLimitError
+
+
 def test_an_error_keeps_what_it_knows_and_can_be_pickled(make_llm, workspace):
     workspace.inject(Fault(status=400, error_code="BAD_REQUEST"), where="messages")
     with pytest.raises(errors.BadRequestError) as caught:

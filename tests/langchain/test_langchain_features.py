@@ -336,6 +336,26 @@ def test_the_callers_messages_are_never_changed(make_llm, model):
     assert history == before
 
 
+class Results(BaseCallbackHandler):
+    """Keeps what a call's end tells callbacks beside the messages."""
+
+    def __init__(self):
+        self.beside = []
+
+    def on_llm_end(self, response, **_: Any):
+        self.beside.append(response.llm_output)
+
+
+@pytest.mark.parametrize("asked", [{}, {"model": "databricks-claude-haiku-4-5"}])
+async def test_callbacks_learn_which_model_was_asked(make_llm, asked):
+    results = Results()
+    llm = make_llm(CLAUDE, callbacks=[results])
+    llm.batch(["Hello", "Bye"], **asked)
+    await llm.ainvoke("Hello", **asked)
+
+    assert results.beside == [{"model_name": asked.get("model", CLAUDE)}] * 3
+
+
 def test_several_answers_at_once_are_generations(make_llm):
     result = make_llm(LLAMA, n=2).generate([[HumanMessage("hello")]])
 

@@ -75,7 +75,7 @@ calls = st.builds(
 )
 others = st.builds(Refusal, spoken) | st.just(Native(api="responses", payload={"type": "odd", "value": 1}))
 pictures = st.just(Image(blob=Blob(data="iVBORw0KGgo=", mime="image/png")))
-parts = st.lists(texts | thoughts | calls | others | pictures, max_size=5).map(tuple)
+parts = (st.lists(texts | thoughts | calls | others | pictures, max_size=5) | st.lists(texts, max_size=4)).map(tuple)
 finishes = st.builds(Finish, reason=st.sampled_from(("stop", "tool_calls", "length")), raw=st.just("end"))
 
 
@@ -127,6 +127,38 @@ def v3(response):
     for event in told(response):
         stream.dispatch(event)
     return stream.output_message
+
+
+def steps(response, made_of, shown_in):
+    """After each event: what text, reasoning and arguments have come by then, and what has been shown of them.
+
+    What closes a call's arguments, or says that they must not be run, comes behind the last of them and is left out.
+    """
+    come, shown = dict.fromkeys(("text", "reasoning", "args"), ""), dict.fromkeys(("text", "reasoning", "args"), "")
+    for event in pieces(response):
+        match event:
+            case TextDelta():
+                come["text"] += event.text
+            case ReasoningDelta():
+                come["reasoning"] += event.text
+            case ToolCallDelta():
+                come["args"] += event.arguments
+        for kind, text in (one for made in made_of(event) for one in shown_in(made)):
+            if kind != "args" or isinstance(event, ToolCallDelta):
+                shown[kind] += text
+        yield dict(come), dict(shown)
+
+
+def shown_in_chunk(chunk):
+    message = chunk.message
+    yield "text", str(message.text)
+    yield from (("reasoning", block["reasoning"]) for block in message.content_blocks if block["type"] == "reasoning")
+    yield from (("args", piece["args"]) for piece in message.tool_call_chunks)
+
+
+def shown_in_event(event):
+    delta = event.get("delta", {})
+    yield from ((kind, delta[kind]) for kind in ("text", "reasoning", "args") if kind in delta)
 
 
 def plain(blocks):
@@ -250,6 +282,20 @@ def test_a_message_survives_being_stored(response, blocks):
     assert replayed(stored, response.tool_calls) == replayed(message, response.tool_calls)
 
 
+@settings(max_examples=100, deadline=None)
+@given(answers(), st.booleans())
+def test_at_every_step_the_chunks_have_shown_what_has_come(response, blocks):
+    for come, shown in steps(response, Chunks(MODEL, blocks=blocks).of, shown_in_chunk):
+        assert shown == come
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers())
+def test_at_every_step_the_events_of_version_3_have_shown_what_has_come(response):
+    for come, shown in steps(response, MessageEvents(MODEL).of, shown_in_event):
+        assert shown == come
+
+
 def test_tool_calls_have_integer_indices_that_stay():
     parts = (
         Reasoning(segments=(Segment("raw", "hm"),)),
@@ -290,6 +336,39 @@ def test_a_cited_text_streams_as_plain_strings_and_shows_its_citations_in_the_en
     assert total.content == "As they say"
     (block,) = total.content_blocks
     assert (block["text"], block["annotations"][0]["url"]) == ("As they say", "https://example.com")
+
+
+def test_each_text_of_a_plain_string_keeps_its_own_facts():
+    parts = (
+        Text("Let me see. ", phase="commentary"),
+        Text("It is 7", opaque={"thoughtSignature": "first"}),
+        Text("!", opaque={"thoughtSignature": "second"}),
+    )
+    response = ChatResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+
+    for message in (answer_message(response, MODEL), streamed(response, blocks=False)):
+        assert message.content == "Let me see. It is 7!"
+        assert replayed(message) == parts
+
+
+def test_each_cited_text_of_a_stream_keeps_its_own_citations():
+    parts = tuple(
+        Text(f"As {name} says. ", (Citation(kind="url_citation", url=f"https://{name}.example.com"),)) for name in "abc"
+    )
+    response = ChatResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+
+    for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
+        shown = [(block["text"], block["annotations"][0]["url"]) for block in message.content_blocks]
+        assert shown == [(f"As {name} says. ", f"https://{name}.example.com") for name in "abc"]
+        assert replayed(message) == parts
+
+
+def test_an_empty_text_that_carries_a_signature_is_kept():
+    parts = (Text("So"), Text("", opaque={"thoughtSignature": "sig"}))
+    response = ChatResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+
+    for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
+        assert replayed(message) == parts
 
 
 def test_text_before_anything_else_streams_as_plain_strings():
@@ -343,6 +422,52 @@ def test_a_free_text_tool_gets_its_text_as_the_one_argument():
     for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
         assert [one["args"] for one in message.tool_calls] == [{"__arg1": "print(1)"}]
         assert replayed(message) == (call,)
+
+
+def test_the_events_of_a_call_begin_with_its_id_and_name_and_grow_to_its_arguments():
+    calls = (
+        ToolCall(call_id="a", name="add", arguments='{"a": 3}'),
+        ToolCall(call_id="b", name="run", arguments='print("1")', custom=True),
+    )
+    response = ChatResponse(message=Message(role="assistant", parts=calls), finish=Finish(reason="tool_calls"))
+    events = told(response)
+    started = [event["content"] for event in events if event["event"] == "content-block-start"]
+    grown = [
+        "".join(e["delta"]["args"] for e in events if e["event"] == "content-block-delta" and e["index"] == index)
+        for index in (0, 1)
+    ]
+
+    assert [(block["type"], block["id"], block["name"], block["args"]) for block in started] == [
+        ("tool_call_chunk", "a", "add", ""),
+        ("tool_call_chunk", "b", "run", ""),
+    ]
+    assert [json.loads(text) for text in grown] == [{"a": 3}, {"__arg1": 'print("1")'}]
+
+
+def test_a_call_that_cannot_be_run_is_one_block():
+    calls = (ToolCall(call_id="a", name="add", arguments='{"a":3}'), ToolCall(call_id="b", name="add", arguments="[3]"))
+    response = ChatResponse(message=Message(role="assistant", parts=calls), finish=Finish(reason="tool_calls"))
+    whole = [answer_message(response, MODEL, blocks=blocks) for blocks in (False, True)]
+    unmarked = answer_message(response, MODEL, blocks=True)
+    del unmarked.response_metadata["output_version"]  # as a history that keeps only what it knows gives it back
+
+    for message in (*whole, unmarked, streamed(response, blocks=False), v3(response)):
+        blocks = [(block["type"], block["id"]) for block in message.content_blocks]
+        assert blocks == [("tool_call", "a"), ("invalid_tool_call", "b")]
+
+
+def test_what_the_server_itself_ran_is_a_block_that_langchain_knows():
+    parts = (
+        Native(api="messages", payload={"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}),
+        Native(api="messages", payload={"type": "web_search_tool_result", "tool_use_id": "s", "content": []}),
+        Native(api="messages", payload={"type": "hologram"}),
+    )
+    response = ChatResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+
+    for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
+        kinds = [block["type"] for block in message.content_blocks]
+        assert kinds == ["server_tool_call", "server_tool_result", "non_standard"]
+        assert replayed(message) == parts
 
 
 def test_the_messages_of_a_stream_are_of_the_kinds_that_langchain_knows():
