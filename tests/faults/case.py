@@ -97,7 +97,7 @@ class Scene:
     pauses: tuple[tuple[float, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Case:
     """One way in which a server fails or is odd.
 

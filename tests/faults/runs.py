@@ -1,4 +1,4 @@
-"""Which case runs through which front end, in which way and form; and which of these runs every check has."""
+"""Which case runs through which front end, in which way and form; and which of these runs the gate has."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from faults.catalogue import CASES
 from faults.reading import Core, FrontEnd
 from faults.reading_langchain import LangChain
 from faults.reading_llama_index import LlamaIndex
+from faults.wires import WIRES
 
-ADAPTERS: tuple[type[FrontEnd], ...] = (LangChain, LlamaIndex)
-FRONT_ENDS: tuple[type[FrontEnd], ...] = (Core, *ADAPTERS)
+FRONT_ENDS: tuple[type[FrontEnd], ...] = (Core, LangChain, LlamaIndex)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,37 +41,40 @@ class Run:
         return f"{self.front.name}-{self.case.wire.api}-{self.case.group}-{self.case.name}-{self.way}-{form}"
 
 
-def _runs(fronts: Iterable[type[FrontEnd]]) -> Iterator[Run]:
-    return (
-        Run(front, case, way, streamed)
-        for front in fronts
-        for case in CASES
-        for streamed in (True, False)
-        if case.scene(streamed=streamed) is not None
-        for way in ("sync", "async")
-    )
+def _in_turn(cases: Iterable[Case]) -> Iterator[Case]:
+    """Yield each name of a case once, on one api after another, and then what a group's api or form still lacks.
 
-
-def diagonal(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """Return few of ``runs`` that have all of: each name of a case, and each cell of api, group, front end, way and form.
-
-    The first of these names takes its first run, the second its second, and so on around; a cell that no name has met
-    takes a run of its own.
+    The first name takes its first api, the second its second, and so on around. Each round begins one api later, so
+    that what comes again after a multiple of four (a body under the next status) does not meet the same api again.
     """
-    by_name: dict[tuple[str, str], list[Run]] = {}
-    by_cell: dict[tuple[str, str, str, str, bool], list[Run]] = {}
-    for run in runs:
-        by_name.setdefault((run.case.group, run.case.name), []).append(run)
-        by_cell.setdefault(run.cell, []).append(run)
-    chosen = [turns[place % len(turns)] for place, turns in enumerate(by_name.values())]
-    met = {run.cell for run in chosen}
-    left = [turns for cell, turns in by_cell.items() if cell not in met]
-    return (*chosen, *(turns[place % len(turns)] for place, turns in enumerate(left)))
+    by_name: dict[tuple[str, str], list[Case]] = {}
+    by_cell: dict[tuple[str, str, bool], list[Case]] = {}
+    for case in cases:
+        by_name.setdefault((case.group, case.name), []).append(case)
+        for streamed in forms(case):
+            by_cell.setdefault((case.group, case.wire.api, streamed), []).append(case)
+    met: set[tuple[str, str, bool]] = set()
+    for place, on_apis in enumerate(by_name.values()):
+        case = on_apis[(place + place // len(WIRES)) % len(on_apis)]
+        met |= {(case.group, case.wire.api, streamed) for streamed in forms(case)}
+        yield case
+    yield from (on_cell[0] for cell, on_cell in by_cell.items() if cell not in met)
 
 
-CORE_RUNS = tuple(_runs((Core,)))
-ADAPTER_RUNS = tuple(_runs(ADAPTERS))
-RUNS = (*CORE_RUNS, *ADAPTER_RUNS)
+def forms(case: Case) -> Iterator[bool]:
+    """Yield the forms that a case is played in: ``True`` for a stream, ``False`` for a whole answer."""
+    return (streamed for streamed in (True, False) if case.scene(streamed=streamed) is not None)
 
-ALWAYS = (*CORE_RUNS, *diagonal(ADAPTER_RUNS))
-"""The runs that every check has; the full check has the others too."""
+
+RUNS = tuple(
+    Run(front, case, way, streamed)
+    for front in FRONT_ENDS
+    for case in CASES
+    for streamed in forms(case)
+    for way in ("sync", "async")
+)
+
+_ALWAYS = frozenset(_in_turn(CASES))
+
+ALWAYS = tuple(run for run in RUNS if run.case in _ALWAYS)
+"""The runs that the gate has; the full check has the others too."""

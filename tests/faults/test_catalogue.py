@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc):
     """Make the runs; those that are left out with the slow tests are not even made, for there are many."""
     if "run" not in metafunc.fixturenames:
         return
-    runs = ALWAYS if metafunc.config.getoption("markexpr") == "not slow" else RUNS
+    runs = ALWAYS if metafunc.config.getoption("markexpr") in ("not slow", "quick") else RUNS
     slow = set(RUNS) - set(ALWAYS)
     metafunc.parametrize(
         "run", [pytest.param(run, id=str(run), marks=[pytest.mark.slow] * (run in slow)) for run in runs]
