@@ -1,4 +1,4 @@
-"""Vectors of texts: what to send, what came back (databricks-wire.md sections 1.1 and 1.2)."""
+"""Vectors of texts: what to send, what came back (docs/wire/surfaces.md#model-serving, #ai-gateway)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dbx_gateway.models.routing import EmbeddingsRoute
 __all__ = ["DEFAULT_BATCH", "Embeddings", "batches", "embeddings_body", "joined", "read_embeddings"]
 
 DEFAULT_BATCH = 20
-"""Texts per request where the profile names no other number (databricks-wire.md section 6, row embeddings-batch)."""
+"""Texts per request where the profile names no other number (docs/wire/quirks.md#embeddings-batch)."""
 
 
 @dataclass(frozen=True, slots=True)

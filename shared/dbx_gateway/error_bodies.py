@@ -81,7 +81,7 @@ class ServerWords:
 
 
 _STATUS_OF_CODE: Final[Mapping[str, int]] = {
-    # Anthropic error types (dialects.md section 3.5)
+    # Anthropic error types (docs/wire/messages.md#errors)
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,
@@ -93,14 +93,14 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "api_error": 500,
     "timeout_error": 504,
     "overloaded_error": 529,
-    # OpenAI codes (dialects.md section 2.5)
+    # OpenAI codes (docs/wire/responses.md#errors)
     "server_error": 500,
     "rate_limit_exceeded": 429,
     "insufficient_quota": 429,
     "invalid_prompt": 400,
     "context_length_exceeded": 400,
     "model_not_found": 404,
-    # Google RPC status names (dialects.md section 5.6)
+    # Google RPC status names (docs/wire/comparison.md#kinds-of-errors)
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
     "UNAUTHENTICATED": 401,
@@ -109,7 +109,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "INTERNAL": 500,
     "UNAVAILABLE": 503,
     "DEADLINE_EXCEEDED": 504,
-    # Databricks error codes (databricks-wire.md section 5.8)
+    # Databricks error codes (docs/wire/errors.md#statuses)
     "BAD_REQUEST": 400,
     "INVALID_PARAMETER_VALUE": 400,
     "PERMISSION_DENIED": 403,
@@ -142,7 +142,7 @@ _KINDS: Final[Mapping[int, type[APIError]]] = {
 }
 
 _PASSING: Final = (408, 409)
-"""Statuses without a class of their own after which the same call may succeed (dialects.md section 1.5)."""
+"""Statuses without a class of their own after which the same call may succeed (docs/wire/errors.md#retries)."""
 
 _NEXT_STEPS: Final[tuple[tuple[type[APIError], str], ...]] = (
     (ContextOverflowError, "Shorten the conversation, or take a model with a larger context window."),
@@ -210,12 +210,12 @@ def error_event(event: JsonObject, name: str = "") -> bool:
         return True
     if "error_code" in event:
         return "choices" not in event
-    # Words and nothing else: databricks-wire.md section 5.8, item 5, and `detail` of a proxy.
+    # Words and nothing else: docs/wire/errors.md#body-shapes, and `detail` of a proxy.
     return any(isinstance(event.get(word), str) for word in ("message", "detail")) and event.keys() <= _BARE_WORDS
 
 
 def read_error_body(body: bytes | JsonValue) -> ServerWords:
-    """Return the server's words in ``body``, whichever of the known shapes it has (databricks-wire.md section 5.8)."""
+    """Return the server's words in ``body``, whichever of the known shapes it has (docs/wire/errors.md#body-shapes)."""
     value = _decoded(body) if isinstance(body, bytes) else body
     if isinstance(value, list) and value:
         value = value[0]
@@ -323,7 +323,7 @@ def _as_text(value: JsonValue) -> str:
 
 
 def _unwrapped(message: str, depth: int = 2) -> str:
-    """Take apart a message that is itself the JSON text of an error (databricks-wire.md section 5.8, item 4)."""
+    """Take apart a message that is itself the JSON text of an error (docs/wire/errors.md#body-shapes)."""
     if depth == 0 or not message.lstrip().startswith("{"):
         return message
     value = _decoded(message.encode())

@@ -74,7 +74,7 @@ PROTECTED_HEADERS: Final = frozenset(
         "databricks-smart-router-recipe",
     }
 )
-"""Headers a user cannot set: ours, the transport's and the workspace's own (databricks-wire.md section 1.6)."""
+"""Headers a user cannot set: ours, the transport's and the workspace's own (docs/wire/surfaces.md#headers)."""
 
 _THINKING_WORDS: Final[Mapping[str, Literal["off", "auto", "on"]]] = {
     "off": "off",

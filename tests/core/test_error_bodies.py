@@ -25,7 +25,7 @@ def failed(status, body, headers=None) -> APIError:
     return api_error(status, headers or {}, body if isinstance(body, bytes) else json.dumps(body).encode(), ASKED)
 
 
-# --- the shapes of bodies (databricks-wire.md section 5.8; dialects.md sections 1.5, 2.5, 3.5 and 4.5) -------------
+# --- the shapes of bodies (docs/wire/errors.md#body-shapes) -------------
 
 
 @pytest.mark.parametrize(

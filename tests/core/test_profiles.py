@@ -156,7 +156,7 @@ def test_numbers_of_a_row_are_those_of_the_table():
 
 
 def test_the_price_of_cached_tokens_is_converted_from_dollars_at_seven_cents_a_dbu():
-    # $0.3 per million tokens (databricks-wire.md section 4.2) at $0.07 per DBU.
+    # $0.3 per million tokens (docs/wire/models.md#limits-and-prices) at $0.07 per DBU.
     assert profile_of("databricks-claude-sonnet-4-5").cache_read_dbu == 4.2857
 
 

@@ -78,7 +78,7 @@ def test_the_name_of_an_event_without_data_does_not_pass_to_the_next():
     assert read(b"event: heartbeat\n\ndata: a\n\n") == [("", b"a")]
 
 
-# --- what crashes today's clients (reliability.md section 2, item 14) --------------------------------------------
+# --- what crashes today's clients (docs/wire/peers.md#events-that-crash) --------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,8 @@ BODIES = {
     "cut_json": _Body(b'{"error": {"message": "It went wrong", "ty'),
     "bytes": _Body(b"It went wrong \xff\xfe\x00", content_type="application/octet-stream"),
 }
-"""Source of the shapes: databricks-wire.md section 5.8; dialects.md sections 1.5, 2.5, 3.5 and 4.5."""
+"""Source of the shapes: docs/wire/errors.md#body-shapes; docs/wire/chat-completions.md#errors;
+docs/wire/responses.md#errors; docs/wire/messages.md#errors; docs/wire/generate-content.md#errors."""
 
 
 def cases(wire: Wire) -> list[Case]:

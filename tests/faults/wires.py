@@ -1,6 +1,6 @@
 """The answers of each api as they stand on the wire when nothing is wrong; the cases break them.
 
-Written from dialects.md sections 1 to 4, and with none of the package's code.
+Written from the pages of docs/wire on the four formats, and with none of the package's code.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Wire(ABC):
 
 @dataclass(frozen=True)
 class ChatCompletions(Wire):
-    """dialects.md section 1."""
+    """docs/wire/chat-completions.md."""
 
     def _chunk(self, delta: Any, reason: str | None = None) -> Frame:
         return Frame(
@@ -196,7 +196,7 @@ class ChatCompletions(Wire):
 
 @dataclass(frozen=True)
 class Messages(Wire):
-    """dialects.md section 3."""
+    """docs/wire/messages.md."""
 
     def _named(self, value: Any) -> Frame:
         return Frame(value, value["type"])
@@ -282,7 +282,7 @@ class Messages(Wire):
 
 @dataclass(frozen=True)
 class Responses(Wire):
-    """dialects.md section 2."""
+    """docs/wire/responses.md."""
 
     def event(self, kind: str, number: int, **fields: Any) -> Frame:
         """Return one event."""
@@ -366,7 +366,7 @@ class Responses(Wire):
 
 @dataclass(frozen=True)
 class GenerateContent(Wire):
-    """dialects.md section 4."""
+    """docs/wire/generate-content.md."""
 
     def chunk(self, parts: Any = None, usage: Any = None, **candidate: Any) -> Frame:
         """Return one chunk with one candidate."""

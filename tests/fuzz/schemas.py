@@ -28,7 +28,7 @@ _GEMINI: frozenset[str] = frozenset(
     | {"minProperties", "maxProperties", "minLength", "maxLength", "pattern", "example", "anyOf", "default", "items"}
     | {"propertyOrdering", "minimum", "maximum"}
 )
-"""The fields of Google's ``Schema`` (dialects.md section 6, column GP)."""
+"""The fields of Google's ``Schema`` (docs/wire/schemas.md#keywords, column Gemini Schema)."""
 
 _CLAUDE = Context(
     model="m",

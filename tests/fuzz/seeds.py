@@ -1,4 +1,5 @@
-"""Answers with everything in them that an api knows (dialects.md sections 1 to 4); a fuzzer takes them apart."""
+"""Answers with everything in them that an api knows (docs/wire, the pages on the four formats); a fuzzer takes them
+apart."""
 
 from __future__ import annotations
 

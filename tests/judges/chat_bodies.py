@@ -8,17 +8,17 @@ from judges.vendor_types import violations
 from openai.types.chat import CompletionCreateParams
 
 EXTENSIONS: dict[str, str] = {
-    "top_k": "databricks-wire.md section 5.1, accepted parameters",
-    "thinking": "databricks-wire.md section 5.1, accepted parameters: of Claude, and of Gemini 2.5 (section 5.5)",
-    "output_config": "databricks-wire.md section 5.1, accepted parameters: of Claude",
-    "custom_inputs": "databricks-wire.md section 5.1, accepted parameters: of agents",
+    "top_k": "docs/wire/chat-completions.md#accepted-fields",
+    "thinking": "docs/wire/chat-completions.md#accepted-fields: of Claude, and of Gemini 2.5",
+    "output_config": "docs/wire/chat-completions.md#accepted-fields: of Claude",
+    "custom_inputs": "docs/wire/chat-completions.md#accepted-fields: of agents",
 }
 """Top-level fields of Databricks that openai's types do not know, each with its source."""
 
 NESTED_EXTENSIONS: dict[str, str] = {
-    "cache_control": "databricks-wire.md section 5.4, cache_control: in content parts and tools, for Claude",
-    "thoughtSignature": "databricks-wire.md section 6, row gemini-signature: in tool calls and text parts",
-    "extra_content": "dialects.md section 7: in tool calls, on Google's own compatibility surface",
+    "cache_control": "docs/wire/chat-completions.md#claude, cache_control: in content parts and tools, for Claude",
+    "thoughtSignature": "docs/wire/quirks.md#gemini-signature: in tool calls and text parts",
+    "extra_content": "docs/wire/chat-completions.md#gemini: in tool calls, on Google's own compatibility surface",
 }
 """Fields within messages and tools, likewise."""
 

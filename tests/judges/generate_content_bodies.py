@@ -26,7 +26,8 @@ _Request = create_model(
     continuation_token=(bytes | None, None),
     generation_config=(types.GenerationConfig | None, None),
 )
-"""The request of ``models.generateContent``: dialects.md section 4.1 gives the fields, the package their types."""
+"""The request of ``models.generateContent``: docs/wire/generate-content.md#request gives the fields, the package their
+types."""
 
 
 def body_violations(body: object) -> list[str]:

@@ -8,9 +8,9 @@ from anthropic.types import MessageCreateParams
 from judges.vendor_types import violations
 
 EXTENSIONS: dict[str, str] = {
-    "temperature": "dialects.md section 3.1: gone from the vendor's types, taken by older models as a raw field",
-    "top_p": "dialects.md section 3.1: gone from the vendor's types, taken by older models as a raw field",
-    "top_k": "dialects.md section 3.1: gone from the vendor's types, taken by older models as a raw field",
+    "temperature": "docs/wire/messages.md#request: gone from the vendor's types, taken by older models as a raw field",
+    "top_p": "docs/wire/messages.md#request: gone from the vendor's types, taken by older models as a raw field",
+    "top_k": "docs/wire/messages.md#request: gone from the vendor's types, taken by older models as a raw field",
 }
 """Top-level fields that are sent although the vendor's types do not know them, each with its source."""
 

@@ -13,7 +13,7 @@ from openai.types.responses.response_create_params import (
 __all__ = ["DATABRICKS_FIELDS", "responses_violations"]
 
 DATABRICKS_FIELDS = {
-    "custom_inputs": "databricks-wire.md section 5.1 (agents, databricks-langchain)",
+    "custom_inputs": "docs/wire/responses.md#agents-on-responses (databricks-langchain)",
 }
 """Fields of the body that only Databricks knows, each with its source."""
 
@@ -22,7 +22,7 @@ _STATELESS = {
     "message": {"id": "msg_1", "status": "completed"},
 }
 """Keys the types require of items that the server has stored; with ``store: false`` the items are sent without them
-(dialects.md section 2.6)."""
+(docs/wire/responses.md#round-trip)."""
 
 
 def responses_violations(body: dict[str, Any]) -> list[str]:

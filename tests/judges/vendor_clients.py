@@ -52,7 +52,7 @@ PATHS: dict[Surface, dict[str, str]] = {
         "gemini": "/serving-endpoints/gemini",
     },
 }
-"""The base addresses to give to the vendors' clients (databricks-wire.md section 1)."""
+"""The base addresses to give to the vendors' clients (docs/wire/surfaces.md)."""
 
 
 class Sum(BaseModel):

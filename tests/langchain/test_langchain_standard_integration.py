@@ -80,16 +80,16 @@ FLAGS: dict[tuple[str, str], Flags] = {
     ),
 }
 
-_TEXT_ONLY = "databricks-wire.md section 4: the Llama models of a workspace take text only"
+_TEXT_ONLY = "docs/wire/models.md#limits-and-prices: the Llama models of a workspace take text only"
 
 WHY_NOT: dict[tuple[str, str], dict[str, str]] = {
     ("claude", "auto"): {
-        "supports_audio_inputs": "dialects.md section 3.1: the messages api has no sound",
-        "supports_video_inputs": "dialects.md section 3.1: the messages api has no film",
+        "supports_audio_inputs": "docs/wire/messages.md#request: the messages api has no sound",
+        "supports_video_inputs": "docs/wire/messages.md#request: the messages api has no film",
     },
     ("gpt", "auto"): {
-        "supports_audio_inputs": "databricks-wire.md section 4: no GPT model of a workspace is listed with audio",
-        "supports_video_inputs": "databricks-wire.md section 4: no GPT model of a workspace is listed with video",
+        "supports_audio_inputs": "docs/wire/models.md#limits-and-prices: no GPT model of a workspace is listed with audio",
+        "supports_video_inputs": "docs/wire/models.md#limits-and-prices: no GPT model of a workspace is listed with video",
     },
     ("gemini", "auto"): {},
     ("llama", "auto"): {
@@ -102,15 +102,15 @@ WHY_NOT: dict[tuple[str, str], dict[str, str]] = {
         "supports_pdf_tool_message": _TEXT_ONLY,
     },
     ("claude", "chat-completions"): {
-        "supports_audio_inputs": "databricks-wire.md section 4: no Claude model of a workspace is listed with audio",
-        "supports_video_inputs": "databricks-wire.md section 4: no Claude model of a workspace is listed with video",
+        "supports_audio_inputs": "docs/wire/models.md#limits-and-prices: no Claude model of a workspace is listed with audio",
+        "supports_video_inputs": "docs/wire/models.md#limits-and-prices: no Claude model of a workspace is listed with video",
     },
     ("gpt", "chat-completions"): {
-        "supports_audio_inputs": "databricks-wire.md section 4: no GPT model of a workspace is listed with audio",
-        "supports_video_inputs": "databricks-wire.md section 4: no GPT model of a workspace is listed with video",
+        "supports_audio_inputs": "docs/wire/models.md#limits-and-prices: no GPT model of a workspace is listed with audio",
+        "supports_video_inputs": "docs/wire/models.md#limits-and-prices: no GPT model of a workspace is listed with video",
     },
     ("gemini", "chat-completions"): {
-        "supports_video_inputs": "dialects.md section 1.1: chat-completions has no film",
+        "supports_video_inputs": "docs/wire/chat-completions.md#request: chat-completions has no film",
     },
 }
 

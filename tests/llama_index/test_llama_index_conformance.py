@@ -1,7 +1,7 @@
 """What LlamaIndex's own tests and those of its maintained integrations hold an LLM to, in each dialect.
 
-There is no shared suite in LlamaIndex; these are the behaviours its tests check (llama-index.md section b), each against
-the simulated workspace over a socket, or against a scripted wire where the shape of the wire matters.
+There is no shared suite in LlamaIndex; these are the behaviours its tests check (docs/wire/peers.md#llamaindex), each
+against the simulated workspace over a socket, or against a scripted wire where the shape of the wire matters.
 """
 
 from __future__ import annotations
@@ -369,7 +369,10 @@ def test_an_answer_that_stayed_in_the_thoughts_can_be_found():
 
 
 def test_content_in_parts_is_read_whole_and_streamed():
-    """Databricks streams the thoughts and texts of some open models as arrays (databricks-wire.md section 5)."""
+    """Databricks streams the thoughts and texts of some open models as arrays.
+
+    Source: docs/wire/chat-completions.md#content-as-a-list.
+    """
     parts = [
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
         {"type": "text", "text": "Hello."},

@@ -1,4 +1,4 @@
-"""One test for each row of databricks-wire.md section 6 that is no quirk and is not shown better elsewhere.
+"""One test for each row of docs/wire/quirks.md that is no quirk and is not shown better elsewhere.
 
 docs/quirks.md says which test stands for which row.
 """

@@ -16,27 +16,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "quirks.md"
 BEGIN, END = "<!-- quirks: begin -->\n", "<!-- quirks: end -->\n"
 
-ROWS = frozenset(
-    re.findall(
-        r"[a-z0-9-]+",
-        """
-        empty-assistant-content empty-parts empty-tool-result bare-assistant trailing-assistant split-parallel-tool-results
-        keep-tool-results-together merge-system collapse-single-text drop-name drop-stream-options drop-parallel-tool-calls
-        drop-openai-bookkeeping strip-strict max-tokens-name oss-output-cap no-penalties-seed tools-with-response-format
-        claude-structured-output stream-response-format tool-choice-alone tool-choice-required params-required
-        schema-object-root schema-gemini schema-open-models tools-cap-32 tool-name-charset reasoning-list-content
-        reasoning-top-level reasoning-replay gemini-signature gemini-list-content claude-thinking-modes effort-enum
-        gpt-tools-effort gpt-no-temperature codex-responses-only resp-id-64 resp-id-prefix resp-output-only-fields
-        resp-sse-id-mismatch resp-stateless resp-untyped-event resp-duplicate-text open-output-parts open-function-only
-        open-surface-absent anth-eager-streaming anth-server-tools anth-bedrock-metrics anth-mid-system cache-control-place
-        claude-empty-args-delta no-args-empty-string claude-usage-exclusive usage-last-wins usage-chunk-no-choices
-        chatagent-shape error-json-in-message model-rewrite invocations-no-model embeddings-batch disc-499
-        disc-anthropic-suffix auth-host-query auth-metadata-block auth-401-refresh auth-extra-headers apps-60s json-in-text
-        aisdk-flush
-        """,
-    )
-)
-"""The rows of databricks-wire.md section 6, all of them."""
+DEPARTURES = "docs/wire/quirks.md"
+ROWS = frozenset(re.findall(r'<a id="([a-z0-9-]+)"></a>', (ROOT / DEPARTURES).read_text()))
+"""The known departures of a workspace: the rows of docs/wire/quirks.md."""
 
 HOMES = {"Quirks", "Dialect", "Profile", "Route", "Auth and discovery", "Documented only", "Out of scope"}
 
@@ -58,11 +40,16 @@ def line(quirk) -> str:
         families(quirk.families),
         ", ".join(sorted(quirk.apis)),
         quirk.reason,
-        quirk.source,
+        linked(quirk.source),
         quirk.evidence,
         quirk.delete_when,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def linked(source) -> str:
+    """A citation of a page in docs/ as a link from this one."""
+    return re.sub(r"\bdocs/(wire/[\w-]+\.md#([\w-]+))", r"[\2](\1)", source)
 
 
 def families(names) -> str:
@@ -128,7 +115,7 @@ def test_a_quirk_has_a_module_of_its_name_and_says_all_about_itself(quirk):
     assert (quirk.answer if quirk.kind == "in" else quirk.request) is not None
     for words in (quirk.reason, quirk.source, quirk.delete_when):
         assert words.strip() == words != ""
-    assert quirk.source.startswith("databricks-wire.md section")
+    assert quirk.source.startswith(f"{DEPARTURES}#{quirk.name}: ")
 
 
 @pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.name)

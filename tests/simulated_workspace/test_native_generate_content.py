@@ -371,7 +371,7 @@ def test_the_vendor_takes_whole_answers_and_chunks_as_its_own(name, of):
 
 
 def merged(chunks: list[dict[str, Any]]) -> dict[str, Any]:
-    """The response a stream tells, put together by the reading rules of dialects.md section 4.4."""
+    """The response a stream tells, put together by the reading rules of docs/wire/generate-content.md#stream."""
     told: dict[str, Any] = {}
     for chunk in chunks:
         candidates = told.get("candidates", [{"content": {"role": "model", "parts": []}} for _ in chunk["candidates"]])

@@ -288,7 +288,7 @@ EVENTS = TypeAdapter(anthropic.types.RawMessageStreamEvent)
 
 
 def accumulated(written: list[dict[str, Any]]) -> dict[str, Any]:
-    """The message a stream tells, put together by the reading rules of dialects.md section 3.4."""
+    """The message a stream tells, put together by the reading rules of docs/wire/messages.md#stream."""
     message: dict[str, Any] = {}
     arguments: dict[int, str] = {}
     for event in written:

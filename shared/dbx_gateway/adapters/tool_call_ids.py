@@ -20,8 +20,8 @@ def with_distinct_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
 
     The first call of an id keeps it; a call without one gets one. What id a call gets depends on what stands before it
     only, so that a conversation that goes on keeps its ids. Needed because where an api gives calls no ids, some
-    libraries let the tool's name stand for them (llama-index.md section a, row 16), or nothing, and other apis refuse
-    an id that is there twice (dialects.md section 3.1).
+    libraries let the tool's name stand for them (docs/wire/peers.md#tool-call-identity), or nothing, and other apis
+    refuse an id that is there twice (docs/wire/messages.md#round-trip).
     """
     given = [part.call_id for message in messages for part in message.parts if isinstance(part, ToolCall)]
     if len(set(given)) == len(given) and all(given):

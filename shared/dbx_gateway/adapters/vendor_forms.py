@@ -1,7 +1,8 @@
 """Content, tools, tool choices and answer formats as the vendors' own documentation writes them.
 
 People bring such objects along from other libraries. What is read here goes to any api; an object that is none of these
-forms is answered with None, and the caller decides. Sources: dialects.md sections 1.1, 2.1, 3.1 and 4.1.
+forms is answered with None, and the caller decides. Sources: docs/wire/chat-completions.md#request;
+docs/wire/responses.md#request; docs/wire/messages.md#request; docs/wire/generate-content.md#request.
 """
 
 from __future__ import annotations

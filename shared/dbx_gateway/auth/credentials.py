@@ -1,7 +1,7 @@
 """Who a request is sent as: where credentials come from, and the headers they give.
 
 Nothing here is asked for before it is needed: making credentials reads names and variables and does no I/O.
-Sources: databricks-wire.md section 2.
+Sources: docs/wire/auth.md.
 """
 
 from __future__ import annotations
@@ -465,7 +465,7 @@ def _granted(config: SdkConfig, generation: int) -> Granted:
 
 
 def _workspace_header(workspace_id: object) -> dict[str, str]:
-    """Return the header that a host which serves several workspaces needs (databricks-wire.md section 2.2)."""
+    """Return the header that a host which serves several workspaces needs (docs/wire/auth.md#headers-of-a-request)."""
     return {"X-Databricks-Workspace-Id": workspace_id} if isinstance(workspace_id, str) and workspace_id else {}
 
 

@@ -37,7 +37,7 @@ CREDENTIAL_VARIABLES: Final = (
     "ARM_USE_MSI",
 )
 """Variables beside DATABRICKS_HOST and DATABRICKS_TOKEN by which databricks-sdk chooses a credential
-(databricks-wire.md section 2.1). Variables named after Google are the SDK's alone to read."""
+(docs/wire/auth.md#credential-chain). Variables named after Google are the SDK's alone to read."""
 
 _SECRET_VARIABLES: Final = (
     "DATABRICKS_TOKEN",
@@ -50,7 +50,7 @@ _SECRET_VARIABLES: Final = (
 
 _RETRY_SECONDS: Final = 2
 _HTTP_SECONDS: Final = 5.0
-"""The SDK would try an unreachable host for five minutes (databricks-wire.md section 2.3)."""
+"""The SDK would try an unreachable host for five minutes (docs/wire/auth.md#network-calls)."""
 
 SIGN_IN: Final = (
     "Give host= and token=, set DATABRICKS_HOST and DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and "

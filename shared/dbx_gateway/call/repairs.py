@@ -2,7 +2,7 @@
 
 Only a refusal (400 or 422) that names an optional field of the request is repaired, by leaving that field out or by
 bringing it to a value the server names. What is asked and said, the tools, the model and whether the answer is streamed
-are never touched (databricks-wire.md section 6.1).
+are never touched (docs/wire/errors.md#refused-fields).
 """
 
 from __future__ import annotations
@@ -64,15 +64,15 @@ _NAMED: Final = tuple(
         rf"[Uu]nrecognized request argument supplied: {_FIELD}",
     )
 )
-"""Words that name a field (databricks-wire.md sections 5.1, 5.4 and 6.1; dialects.md sections 1.5 and 3.5)."""
+"""Words that name a field (docs/wire/errors.md#refused-fields)."""
 
 _UNKNOWN_NAME: Final = re.compile(
     rf"[Uu]nknown name {_QUOTE}{_FIELD}{_QUOTE}(?: at {_QUOTE}(?P<parent>[\w.\[\]]+){_QUOTE})?"
 )
-"""Google's words: the field, and the path it stands at (databricks-wire.md section 5.5)."""
+"""Google's words: the field, and the path it stands at (docs/wire/errors.md#refused-fields)."""
 
 _NAMED_VALUE: Final = re.compile(rf"(?:[Ii]nvalid|[Uu]nsupported) value: {_QUOTE}(?P<value>[^\"'`\\]+){_QUOTE}")
-"""Words that name the value only (databricks-wire.md section 6, row effort-enum)."""
+"""Words that name the value only (docs/wire/quirks.md#effort-enum)."""
 
 _ALLOWED: Final = re.compile(r"(?:Input should be|[Ss]upported values are:?|[Mm]ust be one of:?)\s+(?P<allowed>[^\n]*)")
 _QUOTED: Final = re.compile(r"\\?(?P<quote>[\"'`])(?P<value>[^\"'`\\]*)\\?(?P=quote)")

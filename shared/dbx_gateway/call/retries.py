@@ -10,7 +10,7 @@ from dbx_gateway.errors import APIConnectionError, APITimeoutError, DbxGatewayEr
 __all__ = ["LONGEST_RETRY_AFTER", "is_transient", "pause_before"]
 
 TRANSIENT_STATUSES: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
-"""Answers after which the same request may succeed (dialects.md section 1.5; databricks-wire.md section 5.8)."""
+"""Answers after which the same request may succeed (docs/wire/errors.md#statuses, #retries)."""
 
 LONGEST_RETRY_AFTER: Final = 120.0
 """Seconds; a server that asks for more gets no retry, and the caller the error with the value."""

@@ -33,7 +33,7 @@ class SSEReader:
 
     Attributes:
         stray: what stood in the stream outside the format (at most 64 KiB). Some hosts write an error as bare JSON into
-            a stream; dialects.md section 4.5.
+            a stream; docs/wire/generate-content.md#errors.
         overflowed: an event was larger than ``limit``; nothing after it is read.
     """
 

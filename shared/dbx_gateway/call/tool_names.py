@@ -1,7 +1,7 @@
 """Tool names the wire cannot carry: mapped on the way out, mapped back on the way in.
 
 One rule for all apis, which each of them takes: ``[a-zA-Z0-9_-]``, at most 64 characters, the first a letter or ``_``
-(databricks-wire.md section 5.1; dialects.md sections 1.1 and 4.1).
+(docs/wire/chat-completions.md#request, #tools-on-a-workspace; docs/wire/generate-content.md#request).
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ __all__ = ["Decoder", "Dialect"]
 class Decoder(Protocol):
     """Reads one stream, wire event by wire event.
 
-    ``complete`` turns true once the wire has proved a normal end (design: the completeness table); ``done`` once
-    nothing more is worth reading.
+    ``complete`` turns true once the wire has proved a normal end (docs/wire/comparison.md#ends-of-streams); ``done``
+    once nothing more is worth reading.
     """
 
     complete: bool

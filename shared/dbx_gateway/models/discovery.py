@@ -1,7 +1,7 @@
 """What to ask a workspace about itself, and what its answers mean.
 
-Nothing here does I/O: each question is a :class:`Get` for the client to perform, each answer is read as status and body.
-Source: databricks-wire.md section 3.
+Nothing here does I/O: each question is a :class:`Get` for the client to perform, each answer is read as status and
+body. Source: docs/wire/discovery.md.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PROBE_SECONDS: Final = 5.0
 METADATA_SECONDS: Final = 20.0
 
 _PAGE_SENDS: Final = 4
-"""Sends of one page of model-services, which answers 499 and 504 now and then (section 3.1)."""
+"""Sends of one page of model-services, which answers 499 and 504 now and then (docs/wire/discovery.md#listings)."""
 
 _FLAKY: Final = frozenset({499, 504})
 
@@ -51,7 +51,10 @@ _API_FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
 """The family that an api gives away where no name does. GLM, Kimi and Grok speak these too, but are known by name."""
 
 _PROVIDER_FAMILIES: Final[Mapping[str, Family]] = {"anthropic": "claude", "openai": "gpt"}
-"""Providers of external models that serve one family (section 3.2, ``external_model.provider``)."""
+"""Providers of external models that serve one family.
+
+Source: docs/wire/discovery.md#providers, ``external_model.provider``.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,9 @@ class Listing:
 
 
 def probe_request(host: str) -> Get:
-    """Return the question that tells whether ``host`` has an AI Gateway (section 1.5; once per host).
+    """Return the question that tells whether ``host`` has an AI Gateway, asked once per host.
+
+    Source: docs/wire/surfaces.md#which-surface.
 
     Args:
         host: ``https://…`` without a path.
@@ -247,7 +252,8 @@ class MetadataLookup:
         return Get(f"{self._host}/api/2.0/serving-endpoints/{quote(self._model, safe='')}", METADATA_SECONDS)
 
     def _services(self, page_token: str) -> Get:
-        # Without a parent it walks the metastore for most of a minute; with a larger page it answers 499 (section 3.1).
+        # Without a parent it walks the metastore for most of a minute; with a larger page it answers 499
+        # (docs/wire/discovery.md#listings).
         self._sends = 1
         schema = ".".join(self._model.split(".")[:2])
         query = f"parent=schemas/{quote(schema, safe='.')}&page_size=100&view=FULL"
@@ -270,7 +276,10 @@ class MetadataLookup:
 
 
 def _endpoint_facts(name: str, body: JsonObject) -> EndpointFacts:
-    """Read a serving endpoint (section 3.2, ServingEndpointDetailed and the fields only raw JSON has)."""
+    """Read a serving endpoint.
+
+    Source: docs/wire/discovery.md#fields, ServingEndpointDetailed and the fields only raw JSON has.
+    """
     if "name" not in body:
         return EndpointFacts(name=name, found=False)
     config = _object(body.get("config")) or _object(body.get("pending_config"))
@@ -293,7 +302,7 @@ def _endpoint_facts(name: str, body: JsonObject) -> EndpointFacts:
 
 
 def _service_facts(name: str, service: JsonObject) -> EndpointFacts:
-    """Read a model service (section 3.1, ``view=FULL``)."""
+    """Read a model service (docs/wire/discovery.md#listings, ``view=FULL``)."""
     routing = _object(_object(service.get("config")).get("routing"))
     destinations = list(_objects(routing.get("destinations"))) or list(
         _objects(_object(service.get("config")).get("destinations"))
@@ -331,7 +340,10 @@ def _identities(entities: list[JsonObject]) -> tuple[str, ...]:
 
 
 def _common_types(each: list[list[str]]) -> tuple[str, ...]:
-    """Return the api types that all of several models have: requests may go to any of them (section 1.5)."""
+    """Return the api types that all of several models have: requests may go to any of them.
+
+    Source: docs/wire/surfaces.md#which-surface.
+    """
     if not each:
         return ()
     return tuple(kind for kind in each[0] if all(kind in others for others in each[1:]))
@@ -409,7 +421,7 @@ def _listed_endpoints(body: JsonObject) -> Iterator[ListedModel]:
 def _listed_gateway_models(body: JsonObject) -> Iterator[ListedModel]:
     for model in _objects(body.get("data")):
         name = _text(model.get("id"))
-        # Twins with this suffix are not endpoints of their own (section 3.1).
+        # Twins with this suffix are not endpoints of their own (docs/wire/discovery.md#listings).
         if name is not None and not name.endswith("-anthropic"):
             yield ListedModel(name=name, family=family_of(name) or "other", surfaces=("ai-gateway",))
 

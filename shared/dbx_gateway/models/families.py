@@ -50,12 +50,12 @@ FAMILIES: tuple[FamilyRow, ...] = (
     FamilyRow("grok", ("grok",)),
     FamilyRow("inkling", ("inkling",)),
 )
-"""The order in which a name is searched (source: databricks-wire.md section 3.3)."""
+"""The order in which a name is searched (source: docs/wire/models.md#families-from-names)."""
 
 OPEN_FAMILIES: frozenset[Family] = frozenset(
     {"gpt-oss", "gemma", "llama", "qwen", "deepseek", "glm", "kimi", "grok", "inkling", "other"}
 )
-"""Families that only speak chat-completions on a workspace (databricks-wire.md section 4.1)."""
+"""Families that only speak chat-completions on a workspace (docs/wire/models.md#native-apis)."""
 
 
 def family_of(*identities: str | None) -> Family | None:
@@ -78,7 +78,7 @@ def family_of(*identities: str | None) -> Family | None:
 def family_of_task(task: str | None) -> Family | None:
     """Return the family that an endpoint's ``task`` settles, or None when the task leaves it open.
 
-    Source: databricks-wire.md section 3.2 (``agent/v1/responses``, ``agent/v2/chat``, ``llm/v1/embeddings``).
+    Source: docs/wire/discovery.md#tasks (``agent/v1/responses``, ``agent/v2/chat``, ``llm/v1/embeddings``).
     """
     if task is None:
         return None

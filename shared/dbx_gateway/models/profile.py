@@ -11,7 +11,9 @@ __all__ = ["Profile", "Thinking"]
 
 Thinking = Literal["none", "budget", "adaptive", "both", "always"]
 """How a model takes its thinking control: a token budget, adaptive only, either, or adaptive that cannot be switched off
-(Claude: databricks-wire.md section 5.4). Gemini 2.5 takes a budget too (section 5.5); ``none`` for every other model."""
+(Claude: docs/wire/models.md#claudes-thinking). Gemini 2.5 takes a budget too (docs/wire/models.md#geminis-thinking);
+``none`` for every other model.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Profile:
     tools: bool = True
     tool_choice: bool = True
     forced_tool_choice: bool = True
-    """Takes a tool choice that forces a call (some Claude models refuse it: dialects.md section 3.1)."""
+    """Takes a tool choice that forces a call (some Claude models refuse it: docs/wire/models.md#forced-tool-choice)."""
     structured_output: bool = True
     """Takes a JSON schema for its answer on its native api."""
     images: bool = False

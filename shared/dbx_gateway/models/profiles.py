@@ -31,7 +31,7 @@ def version_of(model: str) -> tuple[int, ...]:
     """Return the version in a model's name: digits parted by dashes are a dotted version.
 
     ``claude-opus-4-5`` is (4, 5), ``kimi-k3`` is (3,), a name without a version is (). A size (``70b``) or a date
-    (``1017``) is no part of it. Source: databricks-wire.md section 3.3.
+    (``1017``) is no part of it. Source: docs/wire/models.md#versions.
     """
     found = re.search(r"(?<![a-z\d])[a-z]*?(\d{1,2}(?:[-.]\d{1,2}(?![a-z\d]))*)(?![a-z\d])", model.lower())
     return tuple(int(part) for part in re.split(r"[-.]", found[1])) if found else ()

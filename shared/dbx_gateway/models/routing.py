@@ -1,6 +1,6 @@
 """Where a request goes: from a model's name, the settings and what was learned, to a list of routes to try.
 
-Sources of the table: databricks-wire.md sections 1.1, 1.2, 1.7 and 4.1.
+Sources of the table: docs/wire/surfaces.md#model-serving, #ai-gateway, #routing-table; docs/wire/models.md#native-apis.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 AUTO: Final = "auto"
 
 API_HEADERS: Final[Mapping[Api, Mapping[str, str]]] = {"messages": {"anthropic-version": "2023-06-01"}}
-"""Headers that an api's definition asks for (dialects.md section 3)."""
+"""Headers that an api's definition asks for (docs/wire/messages.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,10 @@ _NOT_HERE_CODES: Final = frozenset({"ENDPOINT_NOT_FOUND", "RESOURCE_DOES_NOT_EXI
 
 
 def is_gateway_host(host: str) -> bool:
-    """Whether ``host`` is the gateway's own (``<workspace-id>.ai-gateway.…``; databricks-wire.md section 1.3)."""
+    """Whether ``host`` is the gateway's own: ``<workspace-id>.ai-gateway.…``.
+
+    Source: docs/wire/surfaces.md#dedicated-gateway-host.
+    """
     return ".ai-gateway." in (urlsplit(host).hostname or "")
 
 

@@ -34,7 +34,7 @@ QUIRK = Quirk(
     # The endpoint's default is not "none", so leaving the field out is not enough.
     reason="400 `Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat/completions. "
     "To use function tools, use /v1/responses or set reasoning_effort to 'none'.`",
-    source="databricks-wire.md section 5.2: halo; databricks-ai-bridge fmapi.py has the same for gpt-5-4",
+    source="docs/wire/quirks.md#gpt-tools-effort: a third-party agent; databricks-ai-bridge fmapi.py, for gpt-5-4",
     evidence="T",
     delete_when="gpt 5.4 and newer take tools with reasoning on chat-completions",
     on_refusal=_on_refusal,

@@ -28,7 +28,7 @@ QUIRK = Quirk(
     apis=frozenset({"chat-completions"}),
     reason="400 `Unsupported parameter: 'max_tokens' is not supported with this model. "
     "Use 'max_completion_tokens' instead.`",
-    source="databricks-wire.md section 5.1: goose; litellm does the opposite",
+    source="docs/wire/quirks.md#max-tokens-name: goose; litellm does the opposite",
     evidence="S",
     delete_when="every GPT model accepts max_tokens",
     on_refusal=_on_refusal,

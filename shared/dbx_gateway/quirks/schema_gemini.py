@@ -32,7 +32,10 @@ _BELONGS_TO: Final[Mapping[str, frozenset[str]]] = {
     "propertyOrdering": frozenset({"object"}),
     "required": frozenset({"object"}),
 }
-"""The keywords of a Gemini schema that constrain, and the types they speak of (dialects.md section 6, column GP)."""
+"""The keywords of a Gemini schema that constrain, and the types they speak of.
+
+Source: docs/wire/schemas.md#keywords, column Gemini Schema.
+"""
 
 _GEMINI_KEYWORDS: Final = frozenset(
     {*_BELONGS_TO, "anyOf", "default", "description", "example", "nullable", "title", "type"}
@@ -56,7 +59,7 @@ def for_gemini(schema: JsonObject) -> JsonObject:
     description instead; what only names or describes the schema itself (``$schema``, ``$id``) goes without a word.
     Applied twice it changes nothing more.
 
-    Source: dialects.md section 6, column GP, and databricks-wire.md section 5.5. That ``required`` may only name
+    Source: docs/wire/schemas.md#gemini. That ``required`` may only name
     properties that are there, and that an array must have ``items``, is in the refusals quoted in cline/cline#7339 and
     iBUHub/AIStudioToAPI#154.
 
@@ -401,7 +404,7 @@ QUIRK = Quirk(
         "400 `Invalid JSON payload received. Unknown name \"$schema\" at 'tools[0].function_declarations[31].parameters': "
         "Cannot find field.`; `Schema.ref 'QuestionOption' was set alongside unsupported fields`; `prefixItems` refused"
     ),
-    source="databricks-wire.md section 5.5: the opencode client the project comes from (seed002) and dbx-tools chart.ts",
+    source="docs/wire/quirks.md#schema-gemini: opencode#7984, dbx-tools chart.ts",
     evidence="S",
     delete_when="a workspace takes a schema with $schema, $ref, const and prefixItems for a Gemini model",
     request=_request,

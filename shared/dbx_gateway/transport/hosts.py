@@ -21,10 +21,13 @@ _CALLS: Final = r"(?:messages|responses|open-responses|chat/completions|embeddin
 _KNOWN_SUFFIX: Final = re.compile(
     rf"/(?:serving-endpoints|ai-gateway)(?:/{_APIS}(?:/v1(?:beta)?)?)?(?:/{_CALLS})?", re.IGNORECASE
 )
-"""Paths of base URLs that users paste from other clients' settings (databricks-wire.md sections 1.1, 1.2 and 2.4)."""
+"""Paths of base URLs that users paste from other clients' settings.
+
+Source: docs/wire/surfaces.md#model-serving, #ai-gateway; docs/wire/auth.md#host-names.
+"""
 
 _GATEWAY_SUFFIX: Final = re.compile(rf"/{_APIS}(?:/v1(?:beta)?)?(?:/{_CALLS})?", re.IGNORECASE)
-"""The same on the gateway's own host, which has no prefix (databricks-wire.md section 1.3)."""
+"""The same on the gateway's own host, which has no prefix (docs/wire/surfaces.md#dedicated-gateway-host)."""
 
 
 def normalise_host(text: str) -> str:

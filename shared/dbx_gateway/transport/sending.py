@@ -53,7 +53,7 @@ __all__ = [
 Verify = str | ssl.SSLContext | bool | None
 
 LIMITS: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=30.0)
-"""Kept low for idle connections: the pool walks them at each request (performance measurements)."""
+"""Kept low for idle connections: the pool walks them at each request (docs/wire/peers.md#connection-pools)."""
 
 CONTROL_TIMEOUT: Final = httpx.Timeout(10.0)
 """For requests that name none of their own."""

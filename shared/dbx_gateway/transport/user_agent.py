@@ -1,4 +1,4 @@
-"""What requests say about who sends them (databricks-wire.md section 2.5)."""
+"""What requests say about who sends them (docs/wire/auth.md#user-agent)."""
 
 from __future__ import annotations
 

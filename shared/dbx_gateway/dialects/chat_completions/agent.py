@@ -1,7 +1,7 @@
 """The answer of a chat agent (``agent/v2/chat``): messages of its own instead of choices.
 
-A whole answer is ``{"messages": [...], "custom_outputs"}``; a stream's events have a ``delta`` at the top, a message or a
-fragment of the message with the same ``id`` (databricks-wire.md section 5.7).
+A whole answer is ``{"messages": [...], "custom_outputs"}``; a stream's events have a ``delta`` at the top, a message or
+a fragment of the message with the same ``id`` (docs/wire/chat-completions.md#chat-agents).
 """
 
 from __future__ import annotations

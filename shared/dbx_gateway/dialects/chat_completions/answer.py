@@ -1,4 +1,4 @@
-"""Reads answers of chat-completions, streamed and whole, with one reader for both (dialects.md sections 1.2 to 1.4)."""
+"""Reads answers of chat-completions, streamed and whole, with one reader for both (docs/wire/chat-completions.md)."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def _no_answer(model: str, body: JsonObject) -> InvalidResponseError:
 
 
 def read_usage(wire: JsonObject) -> Usage:
-    """Return the tokens in a ``usage`` record; cached ones are inside the prompt's (dialects.md section 5.1).
+    """Return the tokens in a ``usage`` record; cached ones are inside the prompt's (docs/wire/comparison.md#usage).
 
     A count that is no number counts as not given: a bad record never costs the answer.
     """

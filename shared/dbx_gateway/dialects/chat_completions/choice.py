@@ -21,7 +21,10 @@ FINISH_REASONS: Final[dict[str, FinishReason]] = {
     "content_filter": "content_filter",
     "error": "error",
 }
-"""Source: dialects.md section 5.2. ``error`` is no word of OpenAI's, but hosts that say it mean an answer that failed."""
+"""Source: docs/wire/comparison.md#finish-reasons.
+
+``error`` is no word of OpenAI's, but hosts that say it mean an answer that failed.
+"""
 
 _REASONING: Final = "reasoning"
 _DELTA_KEYS: Final = frozenset(

@@ -2,7 +2,7 @@
 
 A list's part may be a whole one or a fragment of one, and nothing tells them apart; so neighbouring parts of one kind
 are one part here, whole answer or stream, until one ends with a signature, a citation or a field of the host
-(databricks-wire.md sections 5.4, 5.5 and 5.7; dialects.md section 7).
+(docs/wire/chat-completions.md#content-as-a-list).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The chat-completions api: what is asked, beside the messages and the tools.
 
-Source of the fields: dialects.md section 1.1; of those that are Databricks' own: databricks-wire.md section 5.1.
+Source of the fields: docs/wire/chat-completions.md#request; of those that are Databricks' own:
+docs/wire/chat-completions.md#accepted-fields.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LONGEST_NAME: Final = 64
 
 
 class ChatCompletions:
-    """Speaks chat-completions, as OpenAI defines it (dialects.md section 1); agents' bodies too.
+    """Speaks chat-completions, as OpenAI defines it (docs/wire/chat-completions.md); agents' bodies too.
 
     Where a workspace takes less than the definition, its quirks change what this writes.
     """
@@ -36,7 +37,7 @@ class ChatCompletions:
     def encode(self, request: ChatRequest, profile: Profile) -> JsonObject:
         """Return the body to send, without ``extra_body``.
 
-        ``stream_options`` asks for usage, but of an agent (databricks-wire.md section 5.1, row ``custom_inputs``): an
+        ``stream_options`` asks for usage, but of an agent (docs/wire/chat-completions.md#accepted-fields): an
         agent gets the conversation and what the user set, nothing else.
 
         Raises:
@@ -79,7 +80,10 @@ def _thinks(reasoning: JsonObject) -> bool:
 
 
 def _limits(request: ChatRequest) -> JsonObject:
-    """``max_tokens`` is the documented name on a workspace (databricks-wire.md section 5.1, ``max_completion_tokens``)."""
+    """``max_tokens`` is the documented name on a workspace.
+
+    Source: docs/wire/chat-completions.md#refused-fields, ``max_completion_tokens``.
+    """
     return _set({"max_tokens": request.max_tokens, "stop": list(request.stop) or None, "n": request.n})
 
 

@@ -1,4 +1,7 @@
-"""Messages as chat-completions writes them (dialects.md sections 1.1, 1.6 and 8.3)."""
+"""Messages as chat-completions writes them.
+
+Source: docs/wire/chat-completions.md#request, #round-trip; docs/wire/comparison.md#what-an-api-cannot-carry.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ _AUDIO_FORMATS: Final = {
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
 }
-"""Media types of the two sound formats the api takes (dialects.md section 1.1)."""
+"""Media types of the two sound formats the api takes (docs/wire/chat-completions.md#request)."""
 
 _FILE_NAMES: Final = {"application/pdf": "document.pdf", "text/plain": "document.txt"}
 
@@ -52,8 +55,9 @@ def encode_messages(messages: tuple[Message, ...], profile: Profile) -> list[Jso
     """Return ``messages`` as the wire's.
 
     Tool results become one ``tool`` message each. Such a message holds text only, so what else a result holds moves to
-    a user message behind *all* results of the turn: nothing may stand between results (databricks-wire.md section 5.1,
-    rules for Claude). Reasoning is never sent: the api has no place for it, and workspaces refuse it.
+    a user message behind *all* results of the turn: nothing may stand between results
+    (docs/wire/chat-completions.md#messages-on-a-workspace, rules for Claude). Reasoning is never sent: the api has no
+    place for it, and workspaces refuse it.
 
     Raises:
         InvalidRequestError: a part this api cannot carry; the message says what to change.
@@ -190,7 +194,8 @@ class _Conversation:
     def _content(self, parts: list[JsonObject], nothing: str | None) -> JsonValue:
         """Return the content of a message: a single plain text as a string, more as a list of parts.
 
-        The message of a chat agent has a string and no list (databricks-wire.md section 5.7), so its texts are joined.
+        The message of a chat agent has a string and no list (docs/wire/chat-completions.md#chat-agents), so its texts
+        are joined.
         """
         texts = [part["text"] for part in parts if part.keys() == {"type", "text"}]
         if len(texts) < len(parts) or (len(texts) > 1 and self._profile.family != "agent"):
@@ -266,8 +271,8 @@ class _Conversation:
     def _signed(self, call: JsonObject, origin: Origin | None, *, first: bool) -> JsonObject:
         """Sign a call that another model made, the first of its turn: newer Gemini models refuse it unsigned.
 
-        A call that this very model left unsigned is complete as it is. Sources: databricks-wire.md section 6, row
-        gemini-signature; dialects.md section 4.6.
+        A call that this very model left unsigned is complete as it is. Sources: docs/wire/quirks.md#gemini-signature;
+        docs/wire/generate-content.md#round-trip.
         """
         asks = self._profile.family == "gemini" and self._profile.reasoning
         own = origin is not None and origin == Origin(_API, self._profile.model)

@@ -1,7 +1,8 @@
 """How much a model thinks, in the words that chat-completions has for each family on a workspace.
 
-Three ways: Claude's ``thinking`` and ``output_config`` (databricks-wire.md section 5.4), Gemini 2.5's
-``thinking.budget_tokens`` (section 5.5), and ``reasoning_effort`` for all others (sections 5.2 and 5.6).
+Three ways: Claude's ``thinking`` and ``output_config`` (docs/wire/models.md#claudes-thinking), Gemini 2.5's
+``thinking.budget_tokens`` (docs/wire/models.md#geminis-thinking), and ``reasoning_effort`` for all others
+(docs/wire/models.md#efforts).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ __all__ = ["nearest_effort", "reasoning_fields"]
 
 _SCALE: Final = ("none", *EFFORT_BUDGETS)
 _DEFAULT_EFFORT: Final = "medium"
-_LARGEST_GEMINI_BUDGET: Final = 24576  # databricks-wire.md section 5.5
+_LARGEST_GEMINI_BUDGET: Final = 24576  # docs/wire/models.md#geminis-thinking
 
 
 def reasoning_fields(request: ChatRequest, profile: Profile) -> JsonObject:

@@ -1,8 +1,8 @@
 """Which fragments of a stream belong to one tool call, whatever the server does with indices, ids and names.
 
 By definition a fragment's ``index`` names its call, and ``id`` and ``name`` come with the first fragment only
-(dialects.md section 1.4). Servers repeat both, leave out the index or the id, give every call the index 0, or make up a
-fresh id for each fragment (reliability.md, tool-call identity).
+(docs/wire/chat-completions.md#tool-calls-in-a-stream). Servers repeat both, leave out the index or the id, give every
+call the index 0, or make up a fresh id for each fragment (docs/wire/peers.md#tool-call-identity).
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class ToolCalls:
     def end(self) -> None:
         """The answer is whole: begin the calls that still waited, and hand over what was kept of each.
 
-        Servers write a call without arguments as ``""`` or ``"{}"`` (databricks-wire.md section 6, row
-        no-args-empty-string): it is ``"{}"`` here.
+        Servers write a call without arguments as ``""`` or ``"{}"`` (docs/wire/quirks.md#no-args-empty-string): it is
+        ``"{}"`` here.
         """
         for call in self._calls:
             if not call.name:

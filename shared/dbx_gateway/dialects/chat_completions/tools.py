@@ -1,4 +1,4 @@
-"""Tools and tool choice as chat-completions writes them (dialects.md section 1.1)."""
+"""Tools and tool choice as chat-completions writes them (docs/wire/chat-completions.md#request)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ __all__ = ["cache_mark", "tool_fields"]
 def cache_mark(cache: CacheHint | None, profile: Profile) -> JsonObject:
     """Return the fields that mark a part or a tool as worth caching; none where the model takes no marks.
 
-    Only Claude reads marks on this api, other families ignore them (databricks-wire.md section 5.4, ``cache_control``).
+    Only Claude reads marks on this api, other families ignore them (docs/wire/chat-completions.md#claude,
+    ``cache_control``).
     """
     if cache is None or not profile.prompt_caching or profile.family != "claude":
         return {}
@@ -36,7 +37,8 @@ def tool_fields(request: ChatRequest, profile: Profile, *, thinking: bool) -> Js
     Args:
         request: the request.
         profile: of the model.
-        thinking: the model is asked to think; Claude then refuses to be forced (dialects.md section 10, item 9).
+        thinking: the model is asked to think; Claude then refuses to be forced
+        (docs/wire/models.md#forced-tool-choice).
 
     Raises:
         InvalidRequestError: the choice asks for a call, but there is no such tool.

@@ -1,6 +1,6 @@
 """Reads answers of the generate-content api, whole or streamed: a whole answer is a stream of one event.
 
-Sources: dialects.md sections 4.2 to 4.4, 5.1 and 5.3.
+Sources: docs/wire/generate-content.md; docs/wire/comparison.md#usage, #ends-of-streams.
 """
 
 from __future__ import annotations
@@ -157,7 +157,10 @@ class GenerateContentDecoder:
 
 
 def _usage(record: JsonValue) -> Usage | None:
-    """Return the record in our arithmetic: thoughts count as output, tool use as input (dialects.md section 5.1)."""
+    """Return the record in our arithmetic: thoughts count as output, tool use as input.
+
+    Source: docs/wire/comparison.md#usage.
+    """
     if not isinstance(record, dict) or not any(key.endswith("TokenCount") for key in record):
         return None
     thoughts = number_of(record.get("thoughtsTokenCount"))

@@ -1,6 +1,6 @@
 """One candidate of a generate-content answer, as it grows from wire event to wire event.
 
-Sources: dialects.md sections 4.2, 4.4 and 5.2.
+Sources: docs/wire/generate-content.md#answer, #stream; docs/wire/comparison.md#finish-reasons.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _REASONS: Final[dict[str, FinishReason]] = {
         "error",
     ),
 }
-"""``finishReason`` in our words (dialects.md section 5.2); any other is ``unknown``."""
+"""``finishReason`` in our words (docs/wire/comparison.md#finish-reasons); any other is ``unknown``."""
 
 _UNSPECIFIED: Final = ("", "FINISH_REASON_UNSPECIFIED")
 _TEXT_KEYS: Final = frozenset({"text", "thought", "thoughtSignature"})

@@ -1,6 +1,6 @@
 """The generate-content api of Gemini: ``POST .../models/<model>:generateContent`` and ``:streamGenerateContent?alt=sse``.
 
-Sources: dialects.md section 4; databricks-wire.md section 5.5. The URL says which model and whether to stream.
+Sources: docs/wire/generate-content.md. The URL says which model and whether to stream.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ GENERATE_CONTENT: Final = GenerateContent()
 
 
 def _refuse(request: ChatRequest) -> None:
-    """Refuse or warn of what this api has no field for (dialects.md section 8.3)."""
+    """Refuse or warn of what this api has no field for (docs/wire/comparison.md#what-an-api-cannot-carry)."""
     if request.custom_inputs:
         raise InvalidRequestError(
             "custom_inputs are for agent endpoints, and the generate-content api has no field for them; leave them out"
@@ -114,7 +114,10 @@ def _has_arguments(parameters: JsonObject) -> bool:
 
 
 def _wrapped(tool: ToolSpec) -> JsonObject:
-    """Return the schema that stands for a free-text tool: one string (dialects.md section 8.3)."""
+    """Return the schema that stands for a free-text tool: one string.
+
+    Source: docs/wire/comparison.md#what-an-api-cannot-carry.
+    """
     warn_once(
         f"tool {tool.name}: custom",
         f"the generate-content api has no free-text tools; {tool.name!r} is offered with one string argument 'input' "
@@ -124,7 +127,10 @@ def _wrapped(tool: ToolSpec) -> JsonObject:
 
 
 def _tool_config(request: ChatRequest) -> JsonObject:
-    """Return the tool choice; the api refuses one where no function is declared (dialects.md section 4.1)."""
+    """Return the tool choice; the api refuses one where no function is declared.
+
+    Source: docs/wire/generate-content.md#request.
+    """
     functions = [tool for tool in request.tools if tool.native is None]
     choice = request.tool_choice
     strict = any(tool.strict for tool in functions)

@@ -1,6 +1,7 @@
 """Writes a conversation as the generate-content api wants it: a system instruction, and contents of parts.
 
-Source: dialects.md sections 4.1, 4.6, 5.7 and 8.3.
+Source: docs/wire/generate-content.md#request, #round-trip; docs/wire/comparison.md#opaque-values,
+#what-an-api-cannot-carry.
 """
 
 from __future__ import annotations
@@ -43,11 +44,14 @@ API: Final[Api] = "generate-content"
 SKIP_SIGNATURE: Final = "skip_thought_signature_validator"
 """Stands for the signature of a call that no Gemini model made, which newer models refuse without one.
 
-The vendor documents the word; it travels as it is, not in base64 (dialects.md section 4.6).
+The vendor documents the word; it travels as it is, not in base64 (docs/wire/generate-content.md#round-trip).
 """
 
 _EMPTY: Final[JsonObject] = {"text": ""}
-"""Fills a content that would have no part; every content has at least one (dialects.md section 4.6)."""
+"""Fills a content that would have no part; every content has at least one.
+
+Source: docs/wire/generate-content.md#round-trip.
+"""
 
 _MIME_BY_SUFFIX: Final = {
     "aac": "audio/aac",

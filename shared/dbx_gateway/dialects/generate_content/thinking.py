@@ -1,7 +1,7 @@
 """How much a Gemini model thinks: our one reasoning setting in the generate-content api's words.
 
 Gemini 2.5 takes a budget of tokens, later models a level (``Profile.thinking``, ``Profile.efforts``).
-Sources: dialects.md section 4.1; databricks-wire.md section 5.5.
+Sources: docs/wire/generate-content.md#request; docs/wire/models.md#geminis-thinking.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EFFORT_BUDGETS: Final = {
 """Tokens of thought for each effort, on models that count tokens.
 
 Up to ``high`` as in the vendor's own OpenAI-compatible api; the rest is the most a workspace takes, 24,576
-(databricks-wire.md section 5.5).
+(docs/wire/models.md#geminis-thinking).
 """
 
 _SCALE: Final = tuple(EFFORT_BUDGETS)

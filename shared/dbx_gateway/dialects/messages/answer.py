@@ -1,7 +1,7 @@
 """Reads answers of the Messages api, whole and streamed, with one reader for both.
 
 A whole answer is what ``message_start`` carries, with its content filled in, so the same methods take both. Source:
-dialects.md sections 3.2 to 3.4.
+docs/wire/messages.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dbx_gateway.events import Assembly, Event, fold
 __all__ = ["MessagesDecoder", "decode_message"]
 
 _FINISH: Final[dict[str, FinishReason]] = {
-    # dialects.md section 5.2
+    # docs/wire/comparison.md#finish-reasons
     "end_turn": "stop",
     "stop_sequence": "stop",
     "tool_use": "tool_calls",
@@ -52,7 +52,7 @@ _MESSAGE_KEYS: Final = frozenset(
     {"id", "type", "role", "content", "model", "stop_reason", "stop_sequence", "stop_details", "usage", "delta"}
 )
 _HOST_KEYS: Final = frozenset({"amazon-bedrock-invocationMetrics"})
-"""Keys of the host below the gateway (databricks-wire.md section 6, row anth-bedrock-metrics)."""
+"""Keys of the host below the gateway (docs/wire/quirks.md#anth-bedrock-metrics)."""
 
 _POSITIONS: Final[dict[str, tuple[str, str]]] = {
     "char_location": ("start_char_index", "end_char_index"),
@@ -66,7 +66,7 @@ def decode_message(body: JsonObject, model: str) -> ChatResponse:
     """Return the answer in ``body``.
 
     Args:
-        body: a whole answer of the Messages api (dialects.md section 3.2).
+        body: a whole answer of the Messages api (docs/wire/messages.md#answer).
         model: the name that was asked.
 
     Raises:
@@ -130,7 +130,7 @@ class _Block:
 
 
 class MessagesDecoder:
-    """Reads one stream of the Messages api (dialects.md section 3.4).
+    """Reads one stream of the Messages api (docs/wire/messages.md#stream).
 
     A ``message_delta`` with a stop reason proves that the content is whole; ``message_stop`` ends the stream.
     """
@@ -224,7 +224,10 @@ class MessagesDecoder:
                 self._extras[name] = value
 
     def _take_usage(self, fields: JsonObject) -> None:
-        """Merge token counts: what comes later overwrites, what is absent keeps its value (dialects.md section 3.4)."""
+        """Merge token counts: what comes later overwrites, what is absent keeps its value.
+
+        Source: docs/wire/messages.md#stream.
+        """
         usage = fields.get("usage")
         if isinstance(usage, dict) and usage:
             self._usage.update((name, value) for name, value in usage.items() if value is not None)
@@ -315,7 +318,7 @@ def _place(event: JsonObject) -> JsonValue:
 
 
 def _usage(raw: JsonObject) -> Usage:
-    """Return the counts in our arithmetic: the wire's input leaves the cache out (dialects.md section 5.1)."""
+    """Return the counts in our arithmetic: the wire's input leaves the cache out (docs/wire/comparison.md#usage)."""
     read, write = number_of(raw.get("cache_read_input_tokens")), number_of(raw.get("cache_creation_input_tokens"))
     given = (number_of(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
     output = number_of(raw.get("output_tokens")) or 0

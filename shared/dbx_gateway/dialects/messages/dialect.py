@@ -1,6 +1,6 @@
 """The Messages api: ``POST .../v1/messages``.
 
-Sources: dialects.md section 3; databricks-wire.md section 5.4.
+Sources: docs/wire/messages.md.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from dbx_gateway.surfaces import Api
 __all__ = ["MESSAGES", "Messages", "default_max_tokens"]
 
 _MOST_CACHE_MARKS: Final = 4
-"""The vendor's limit per request (dialects.md section 3.1)."""
+"""The vendor's limit per request (docs/wire/messages.md#request)."""
 
 _HOMELESS: Final = (
-    # Request fields this api has no field for, and the value that asks for nothing (dialects.md section 8.3).
+    # Request fields this api has no field for, and the value that asks for nothing
+    # (docs/wire/comparison.md#what-an-api-cannot-carry).
     ("seed", None),
     ("presence_penalty", 0),
     ("frequency_penalty", 0),
@@ -145,7 +146,10 @@ def _tool(tool: ToolSpec) -> JsonObject:
 
 
 def _wrapped(tool: ToolSpec) -> JsonObject:
-    """Return the schema that stands for a free-text tool: one string (dialects.md section 8.3)."""
+    """Return the schema that stands for a free-text tool: one string.
+
+    Source: docs/wire/comparison.md#what-an-api-cannot-carry.
+    """
     warn_once(
         f"tool {tool.name}: custom",
         f"the messages api has no free-text tools; {tool.name!r} is offered with one string argument 'input' instead, "
@@ -230,7 +234,7 @@ def _described(output: OutputFormat, schema: JsonObject) -> JsonObject:
 def _sampling(request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> JsonObject:
     """Return the sampling fields that are set and that the model takes.
 
-    A model that thinks takes none but the default temperature, 1 (databricks-wire.md section 5.4).
+    A model that thinks takes none but the default temperature, 1 (docs/wire/models.md#claudes-thinking).
     """
     given: JsonObject = {
         name: value
@@ -254,7 +258,7 @@ def _sampling(request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> Jso
 
 
 def _metadata(request: ChatRequest) -> JsonObject:
-    """Return ``metadata``, which has one field, ``user_id`` (dialects.md section 3.1)."""
+    """Return ``metadata``, which has one field, ``user_id`` (docs/wire/messages.md#request)."""
     metadata = request.metadata or {}
     for name in metadata.keys() - {"user_id"}:
         warn_once(f"messages: metadata {name}", f"the messages api has no metadata but user_id; {name!r} is not sent")

@@ -1,6 +1,6 @@
 """Writes a conversation as the Messages api wants it: a system prompt, and turns of blocks.
 
-Source: dialects.md sections 3.1 and 3.6.
+Source: docs/wire/messages.md#request, #round-trip.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _HEADS: Final = (
     ("JVBERi", "application/pdf"),
 )
 _UNMARKED: Final = frozenset({"thinking", "redacted_thinking"})
-"""Blocks that carry no cache mark (dialects.md section 3.1)."""
+"""Blocks that carry no cache mark (docs/wire/messages.md#request)."""
 
 
 @dataclass(slots=True)
@@ -126,7 +126,7 @@ def cache_control(cache: CacheHint) -> JsonObject:
 
 
 def _stays(prompt: Prompt, following: tuple[Message, ...], profile: Profile) -> bool:
-    """Whether a system message may stay where it is (dialects.md section 3.1)."""
+    """Whether a system message may stay where it is (docs/wire/messages.md#request)."""
     if not profile.mid_system or prompt.role not in ("user", "system"):
         return False
     after = next((message for message in following if message.role not in ("system", "developer")), None)
@@ -162,14 +162,14 @@ def _warn_of_name(message: Message, model: str) -> None:
 
 
 def _results_first(turn: JsonObject) -> None:
-    """Tool results come first in the turn that follows the calls (dialects.md section 3.6)."""
+    """Tool results come first in the turn that follows the calls (docs/wire/messages.md#round-trip)."""
     content = turn["content"]
     if turn["role"] == "user" and isinstance(content, list):
         content.sort(key=lambda block: not isinstance(block, dict) or block.get("type") != "tool_result")
 
 
 def _strip_end(blocks: list[JsonValue]) -> None:
-    """A final assistant text must not end in white space (dialects.md section 3.6)."""
+    """A final assistant text must not end in white space (docs/wire/messages.md#round-trip)."""
     last = blocks[-1]
     if isinstance(last, dict) and last.get("type") == "text" and isinstance(text := last["text"], str):
         last["text"] = text.rstrip()
@@ -238,7 +238,10 @@ def _without_null_file(source: JsonObject) -> JsonObject:
 
 
 def _reasoning(part: Reasoning, origin: Origin | None, model: str) -> JsonObject | None:
-    """Thoughts go back unmodified, to the model that had them and to no other (dialects.md section 5.7)."""
+    """Thoughts go back unmodified, to the model that had them and to no other.
+
+    Source: docs/wire/comparison.md#opaque-values.
+    """
     if origin != Origin("messages", model):
         return None
     if part.redacted is not None:

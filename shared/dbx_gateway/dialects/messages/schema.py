@@ -1,7 +1,7 @@
 """JSON Schema as the Messages api takes it where it holds the model to a schema.
 
-That is ``output_config.format`` and strict tools (dialects.md section 6, column AS); the plain ``input_schema`` of a
-tool is JSON Schema of draft 2020-12 and needs none of this.
+That is ``output_config.format`` and strict tools (docs/wire/schemas.md#keywords, column Anthropic strict); the plain
+``input_schema`` of a tool is JSON Schema of draft 2020-12 and needs none of this.
 """
 
 from __future__ import annotations

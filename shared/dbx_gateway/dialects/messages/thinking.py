@@ -1,7 +1,7 @@
 """How much a Claude model thinks: our one reasoning setting in the Messages api's words.
 
 Models differ in what they take (``Profile.thinking``, ``Profile.efforts``): a budget of tokens, an effort, either, or
-thinking that cannot be switched off. Sources: databricks-wire.md section 5.4; dialects.md section 3.1.
+thinking that cannot be switched off. Sources: docs/wire/models.md#claudes-thinking, #efforts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EFFORT_BUDGETS: Final[dict[str, int]] = {
 """Tokens of thought for each effort, on models that count tokens. Ours: the vendor names no such scale."""
 
 _LEAST_BUDGET: Final = 1024
-"""The vendor's least ``budget_tokens`` (dialects.md section 3.1)."""
+"""The vendor's least ``budget_tokens`` (docs/wire/messages.md#request)."""
 
 _VENDOR_EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _SCALE: Final = ("none", *EFFORT_BUDGETS)
@@ -70,8 +70,8 @@ class ThinkingPlan:
 def default_max_tokens(request: ChatRequest, profile: Profile) -> int:
     """Return the ``max_tokens`` to send when the caller gave none, in tokens.
 
-    The api demands the field (dialects.md section 3.1). It is what the model can write, at most 8,192, and the thinking
-    budget on top, within the model's limit.
+    The api demands the field (docs/wire/messages.md#request). It is what the model can write, at most 8,192, and the
+    thinking budget on top, within the model's limit.
     """
     budget, longest = plan_thinking(request, profile).budget, profile.max_output
     if longest is None:
@@ -113,8 +113,9 @@ def plan_thinking(request: ChatRequest, profile: Profile) -> ThinkingPlan:
 def plan_within_turn(plan: ThinkingPlan, turns: list[JsonObject], model: str) -> ThinkingPlan:
     """Return ``plan``, or one without thinking where the conversation does not allow it.
 
-    With a budget, the assistant turn that the last tool results answer has to begin with its thoughts (dialects.md
-    section 3.6). Where another model wrote that turn, or its thoughts were not kept, there are none.
+    With a budget, the assistant turn that the last tool results answer has to begin with its thoughts
+    (docs/wire/messages.md#round-trip). Where another model wrote that turn, or its thoughts were not kept, there are
+    none.
 
     Args:
         plan: what the settings ask for.
@@ -132,7 +133,10 @@ def plan_within_turn(plan: ThinkingPlan, turns: list[JsonObject], model: str) ->
 
 
 def plan_beside_choice(plan: ThinkingPlan, choice: ToolChoice | None, model: str) -> ThinkingPlan:
-    """Return ``plan``, or one without thinking where a call is to be forced and matters more (dialects.md section 3.1)."""
+    """Return ``plan``, or one without thinking where a call is to be forced and matters more.
+
+    Source: docs/wire/models.md#forced-tool-choice.
+    """
     if not plan.budget or choice is None or choice.mode != "required" or not choice.outranks_thinking:
         return plan
     warn_once(

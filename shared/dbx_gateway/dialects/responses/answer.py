@@ -1,6 +1,6 @@
 """Reads a Responses stream, event by event, and a whole answer by the same steps.
 
-Source: dialects.md section 2.4; databricks-wire.md section 5.3.
+Source: docs/wire/responses.md#stream, #items-on-a-workspace.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _LAST: Final = frozenset(
     }
 )
 _ON_EVENTS: Final = frozenset({"custom_outputs", "databricks_output", "trace_id"})
-"""Fields that agents put beside an event's own (databricks-wire.md section 5.3)."""
+"""Fields that agents put beside an event's own (docs/wire/responses.md#agents-on-responses)."""
 
 
 class ResponsesDecoder:

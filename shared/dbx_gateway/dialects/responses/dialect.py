@@ -1,6 +1,6 @@
 """The Responses api: OpenAI's models, and Databricks agent endpoints of task ``agent/v1/responses``.
 
-Source: dialects.md sections 2, 5, 7 and 8.3; databricks-wire.md section 5.3.
+Source: docs/wire/responses.md; docs/wire/comparison.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Responses"]
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SUMMARIES: Final[dict[str, str]] = {"summary": "auto", "full": "detailed"}
 _NOT_CARRIED: Final = ("stop", "top_k", "seed", "presence_penalty", "frequency_penalty", "n")
-"""Fields this api has no place for (dialects.md section 2.1, rows stop and sampling)."""
+"""Fields this api has no place for (docs/wire/responses.md#request, rows stop and sampling)."""
 
 
 class Responses:
@@ -143,8 +143,10 @@ def _format(output: OutputFormat) -> JsonObject:
 
 
 _EFFORT_OF_MODE: Final[Mapping[str | None, str]] = {"off": "none", "on": "medium"}
-"""The effort that stands for thinking switched off or on: the default of some models is none (databricks-wire.md
-section 5.2)."""
+"""The effort that stands for thinking switched off or on: the default of some models is none.
+
+Source: docs/wire/models.md#efforts.
+"""
 
 
 def _reasoning(request: ChatRequest, profile: Profile) -> JsonObject:

@@ -14,7 +14,7 @@ _LONGEST_GAP = 1000
 class EventOrder:
     """Undoes what a gateway does to ``sequence_number``: events sent twice, and neighbours that changed places.
 
-    Clients that ignore the numbers double or reorder the text then (reliability.md section 2, item 5). An event that
+    Clients that ignore the numbers double or reorder the text then (docs/wire/peers.md#order-of-events). An event that
     comes too early waits for one more event and no longer, so a gap in the numbers delays nothing else. Numbers that
     repeat on different events tell nothing and are ignored from there on.
     """

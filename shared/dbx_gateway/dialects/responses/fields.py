@@ -1,6 +1,6 @@
 """What stands in a Responses answer beside its texts: citations, usage, how it ended, why it failed.
 
-Source: dialects.md sections 2.2, 2.3, 2.5, 5.1 and 5.2.
+Source: docs/wire/responses.md#answer, #usage, #errors; docs/wire/comparison.md#usage, #finish-reasons.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
 """Items that ask for a tool, and the field that holds what the tool gets."""
 
 RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
-"""Items that tell what a tool gave: agent endpoints run tools themselves (databricks-wire.md section 5.3)."""
+"""Items that tell what a tool gave: agent endpoints run tools themselves.
+
+Source: docs/wire/responses.md#agents-on-responses.
+"""
 
 _INCOMPLETE: Final[dict[str, FinishReason]] = {
     "max_output_tokens": "length",
@@ -164,7 +167,7 @@ def citation_of(annotation: JsonObject) -> Citation:
 
 
 def usage_of(wire: JsonObject) -> Usage | None:
-    """Return the tokens in ``wire``; None where it counts nothing (dialects.md section 5.1)."""
+    """Return the tokens in ``wire``; None where it counts nothing (docs/wire/comparison.md#usage)."""
     took, gave = number_of(wire.get("input_tokens")), number_of(wire.get("output_tokens"))
     total = number_of(wire.get("total_tokens"))
     if took is None and gave is None and total is None:
@@ -184,7 +187,7 @@ def usage_of(wire: JsonObject) -> Usage | None:
 
 
 def finish_of(response: JsonObject, status: str | None, *, calls: bool, refused: bool) -> Finish:
-    """Return why the answer ended (dialects.md section 5.2).
+    """Return why the answer ended (docs/wire/comparison.md#finish-reasons).
 
     Args:
         response: the answer's own object; empty where the stream had none.

@@ -1,7 +1,7 @@
 """The output items of one Responses answer while they grow, and the parts they become.
 
 Items are told apart by ``output_index`` and never by their ids, which change in mid-stream on the AI Gateway
-(databricks-wire.md section 5.3). What the wire repeats at the end only fills what came too short before.
+(docs/wire/responses.md#items-on-a-workspace). What the wire repeats at the end only fills what came too short before.
 """
 
 from __future__ import annotations
@@ -138,7 +138,8 @@ class OutputItems:
     def growing(self, kind: str, index: int | None) -> Item:
         """Return the item of ``kind`` that a delta at ``index`` belongs to; one whose beginning got lost begins here.
 
-        Text at a place where a reasoning item grows is reasoning: some hosts send it so (reliability.md, litellm).
+        Text at a place where a reasoning item grows is reasoning: some hosts send it so
+        (docs/wire/peers.md#other-servers).
         """
         item = self._at.get((kind, index))
         if item is None and kind == "message" and index is not None:

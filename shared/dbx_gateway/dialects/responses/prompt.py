@@ -1,7 +1,8 @@
 """The input items of a Responses request: what each message of a conversation becomes on the wire.
 
-Source: dialects.md sections 2.1, 2.6 and 8.3. The package always asks without server-side state (``store: false``), so
-item ids are left out: an id would make the server look for an item it never kept.
+Source: docs/wire/responses.md#request, #round-trip; docs/wire/comparison.md#what-an-api-cannot-carry. The package
+always asks without server-side state (``store: false``), so item ids are left out: an id would make the server look for
+an item it never kept.
 """
 
 from __future__ import annotations
@@ -193,7 +194,7 @@ def _answer_items(message: Message, conversation: _Conversation) -> list[JsonObj
     """Return the items of an assistant message, in order.
 
     Reasoning goes back only to the model it came from, with its proof, and only in front of the item it led to: the
-    server refuses a reasoning item that nothing follows (dialects.md section 2.6).
+    server refuses a reasoning item that nothing follows (docs/wire/responses.md#round-trip).
     """
     items: list[JsonObject] = []
     said: list[Text | Refusal] = []
@@ -304,7 +305,7 @@ def _call_item(call: ToolCall, origin: Origin | None) -> JsonObject:
 
 
 def _call_id(call_id: str) -> str:
-    """Return ``call_id`` in the wire's characters, at its own length (dialects.md section 2.6).
+    """Return ``call_id`` in the wire's characters, at its own length (docs/wire/responses.md#round-trip).
 
     The api's cap of 64 is not enforced here: a workspace itself hands out longer ones, and the quirk ``resp-id-64``
     shortens them.

@@ -1,6 +1,7 @@
 """Agent endpoints as the simulated workspace reads and writes them: ChatAgent bodies and Responses bodies.
 
-An agent takes ``custom_inputs`` and gives them back in ``custom_outputs`` (databricks-wire.md sections 5.3 and 5.7).
+An agent takes ``custom_inputs`` and gives them back in ``custom_outputs`` (docs/wire/responses.md#agents-on-responses;
+docs/wire/chat-completions.md#chat-agents).
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ class Wire(Protocol):
 
 
 def databricks_error(code: str, message: str) -> dict[str, Any]:
-    """Return an error body as the workspace words it (databricks-wire.md section 5.8)."""
+    """Return an error body as the workspace words it (docs/wire/errors.md#body-shapes)."""
     return {"error_code": code, "message": message}
 
 

@@ -64,7 +64,7 @@ class Served:
 
     @property
     def apis(self) -> frozenset[Api]:
-        """The wire formats it speaks (databricks-wire.md section 4.1)."""
+        """The wire formats it speaks (docs/wire/models.md#native-apis)."""
         if self.task == "agent/v1/responses" or self.profile.responses_only:
             return frozenset({"responses"})
         if self.profile.kind != "chat":

@@ -169,7 +169,7 @@ def _check_api(served: Served, api: Api) -> None:
 
 
 def _check_window(prompt: int, reserved: int, situation: Situation) -> None:
-    """Hold a prompt to the context window, in the words of databricks-wire.md section 5.4."""
+    """Hold a prompt to the context window, in the words of docs/wire/errors.md#overflow."""
     window = situation.profile.context_window
     if window is None or prompt <= window:
         return

@@ -1,4 +1,4 @@
-"""What a simulated workspace says of its models: the discovery calls of databricks-wire.md section 3."""
+"""What a simulated workspace says of its models: the discovery calls of docs/wire/discovery.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model, surface and wire format a path of the workspace names (databricks-wire.md section 1)."""
+"""Which model, surface and wire format a path of the workspace names (docs/wire/surfaces.md)."""
 
 from __future__ import annotations
 

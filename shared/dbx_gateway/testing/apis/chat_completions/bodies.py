@@ -111,5 +111,5 @@ def short_name(situation: Situation) -> str:
 
 
 def is_reasoning_gpt(situation: Situation) -> bool:
-    """GPT 5.4 and later reason, and name their limits accordingly (databricks-wire.md section 5.2)."""
+    """GPT 5.4 and later reason, and name their limits accordingly (docs/wire/chat-completions.md#refused-fields)."""
     return version_of(situation.model) >= (5, 4)

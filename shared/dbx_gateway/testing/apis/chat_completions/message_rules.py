@@ -1,4 +1,4 @@
-"""What a workspace refuses in the messages of a chat-completions request (databricks-wire.md section 6)."""
+"""What a workspace refuses in the messages of a chat-completions request (docs/wire/quirks.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Chat-completions bodies as the simulated workspace understands them (dialects.md sections 1.1 and 1.6)."""
+"""Chat-completions bodies as the simulated workspace understands them.
+
+Source: docs/wire/chat-completions.md#request, #round-trip.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ _FIELDS = frozenset(
         "web_search_options",
     }
 )
-"""Every field of the pure dialect (dialects.md section 1.1)."""
+"""Every field of the pure dialect (docs/wire/chat-completions.md#request)."""
 
 _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "logprobs": ("a boolean", lambda value: isinstance(value, bool)),

@@ -1,4 +1,4 @@
-"""What a workspace refuses in the tools, schemas and answer format of a chat request (databricks-wire.md section 6)."""
+"""What a workspace refuses in the tools, schemas and answer format of a chat request (docs/wire/quirks.md)."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def required_choice(body: Body, _situation: Situation) -> Verdict:
 
 
 def claude_forcing(body: Body, situation: Situation) -> Verdict:
-    """Refuse a choice that forces a call, beside thinking or at all (dialects.md section 3.1)."""
+    """Refuse a choice that forces a call, beside thinking or at all (docs/wire/models.md#forced-tool-choice)."""
     if not _is_forcing(body.get("tool_choice")):
         return None
     if not situation.profile.forced_tool_choice:

@@ -1,4 +1,4 @@
-"""Chat-completions as the simulated workspace writes it (dialects.md section 1, databricks-wire.md section 5)."""
+"""Chat-completions as the simulated workspace writes it (docs/wire/chat-completions.md)."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def _logprob(token: str) -> dict[str, Any]:
 
 
 def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
-    """Write ``chat.completion.chunk`` events, then ``[DONE]`` (dialects.md section 1.4).
+    """Write ``chat.completion.chunk`` events, then ``[DONE]`` (docs/wire/chat-completions.md#stream).
 
     Usage stands where the family puts it: on every chunk, growing (claude); on the last one unasked (llama, qwen,
     gemma, gpt-oss, gemini); else on a chunk of its own, without choices, when it was asked for.
@@ -286,7 +286,7 @@ def is_terminal(event: bytes) -> bool:
 
 
 def error(status: int, code: str, message: str) -> dict[str, Any]:
-    """Write an error as OpenAI does (dialects.md section 1.5)."""
+    """Write an error as OpenAI does (docs/wire/chat-completions.md#errors)."""
     kind = _ERROR_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": None, "code": code.lower()}}
 

@@ -1,6 +1,6 @@
-"""Where a workspace departs from chat-completions: what it refuses, and what it shows (databricks-wire.md section 6).
+"""Where a workspace departs from chat-completions: what it refuses, and what it shows (docs/wire/quirks.md).
 
-Every refusal's text is the server's own where databricks-wire.md quotes one.
+Every refusal's text is the server's own where docs/wire quotes one.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ _ACCEPTED = frozenset(
         "top_p",
     }
 )
-"""What a workspace takes at the top level (databricks-wire.md section 5.1); fields with a rule of their own are apart."""
+"""What a workspace takes at the top level; fields with a rule of their own are apart.
+
+Source: docs/wire/chat-completions.md#accepted-fields.
+"""
 
 _TAKEN_BY_AGENTS = frozenset({"context", "custom_inputs", "databricks_options"})
 _MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "refusal", "name", "cache_control"})

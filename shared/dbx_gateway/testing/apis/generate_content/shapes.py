@@ -1,6 +1,6 @@
 """The shape of a generateContent request, and the words with which its vendor refuses another.
 
-Sources: the request types of the vendor's Python package, and dialects.md sections 4.1 and 4.5.
+Sources: the request types of the vendor's Python package, and docs/wire/generate-content.md#request, #errors.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def error(status: int, code: str, message: str) -> dict[str, Any]:
-    """Return an error body of the generateContent api (dialects.md section 4.5).
+    """Return an error body of the generateContent api (docs/wire/generate-content.md#errors).
 
     Args:
         status: HTTP status, which settles the vendor's status name.
@@ -229,7 +229,10 @@ _SCHEMA_FIELDS: dict[str, Shape] = {
     "$defs": OBJECT,
 }
 _SCHEMA = Fields(_SCHEMA_FIELDS, (), tuple(_SCHEMA_FIELDS))
-"""The fields of the vendor's Schema (dialects.md section 6, column GP); no other keyword of JSON Schema is one."""
+"""The fields of the vendor's Schema; no other keyword of JSON Schema is one.
+
+Source: docs/wire/schemas.md#keywords, column Gemini Schema.
+"""
 _BESIDE_REF = frozenset({"$ref", "$defs", "description", "title", "nullable"})
 
 

@@ -1,6 +1,6 @@
 """What the vendor of generateContent refuses in a well-shaped request: turns out of order, lost signatures, tools.
 
-Sources: dialects.md sections 4.1 and 4.6; databricks-wire.md section 5.5.
+Sources: docs/wire/generate-content.md#request, #round-trip, #gemini-on-a-workspace.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SKIPPED_SIGNATURE = "skip_thought_signature_validator"
-"""Stands in for the signature of a call that another model made (dialects.md section 4.6)."""
+"""Stands in for the signature of a call that another model made (docs/wire/generate-content.md#round-trip)."""
 _SIGNED = (3,)
 """The first version that must have its signatures back, and that gives its calls ids."""
 _PAYLOADS = frozenset(
@@ -62,7 +62,7 @@ def check_contents(body: dict[str, Any], situation: Situation) -> None:
     """Refuse contents that are empty, or whose calls, responses or signatures do not fit each other.
 
     Raises:
-        Refused: with the vendor's words (dialects.md section 4.6).
+        Refused: with the vendor's words (docs/wire/generate-content.md#round-trip).
     """
     contents = entries(body, "contents")
     if not contents:

@@ -1,4 +1,4 @@
-"""The generateContent api as the simulated workspace reads and writes it (dialects.md section 4)."""
+"""The generateContent api as the simulated workspace reads and writes it (docs/wire/generate-content.md)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,10 @@ def _response_turn(responses: list[dict[str, Any]], calls: tuple[tuple[str, str]
 
 
 def _response_text(response: dict[str, Any]) -> str:
-    """Return what a response says: its ``output`` or ``error``, else all of it (dialects.md section 4.6)."""
+    """Return what a response says: its ``output`` or ``error``, else all of it.
+
+    Source: docs/wire/generate-content.md#round-trip.
+    """
     for key, start in (("output", ""), ("error", "Error: "), ("result", "")):
         if set(response) == {key}:
             value = response[key]
@@ -241,7 +244,10 @@ def _logprobs(answer: Answer, ask: Ask) -> dict[str, Any]:
 
 
 def _usage(counts: Counts) -> dict[str, Any]:
-    """Return the counts in this vendor's arithmetic: ``candidatesTokenCount`` leaves thoughts out (section 4.3)."""
+    """Return the counts in this vendor's arithmetic: ``candidatesTokenCount`` leaves thoughts out.
+
+    Source: docs/wire/generate-content.md#usage.
+    """
     return {
         "promptTokenCount": counts.input,
         **({"cachedContentTokenCount": counts.cache_read} if counts.cache_read else {}),
@@ -263,7 +269,9 @@ def _prompt_usage(usage: dict[str, Any]) -> dict[str, Any]:
 
 
 def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
-    """Write an answer as the vendor's stream: whole objects that hold only what is new (dialects.md section 4.4).
+    """Write an answer as the vendor's stream: whole objects that hold only what is new.
+
+    Source: docs/wire/generate-content.md#stream.
 
     It is made from the whole body, so that both say the same. The reason of the end comes in a chunk of its own.
     """
@@ -303,7 +311,7 @@ def _running(usage: dict[str, Any], number: int, total: int) -> dict[str, Any]:
 
 
 def error_event(status: int, code: str, message: str) -> bytes:
-    """Write an error inside a stream (dialects.md section 4.5)."""
+    """Write an error inside a stream (docs/wire/generate-content.md#errors)."""
     return sse(error(status, code, message))
 
 

@@ -48,6 +48,6 @@ def _marked(schema: Any, path: tuple[str | int, ...]) -> Refused | None:
 
 
 RULES: tuple[Rule, ...] = (
-    # databricks-wire.md section 6, row schema-gemini
+    # docs/wire/quirks.md#schema-gemini
     Rule("schema-gemini", _BOTH, _GEMINI, _GENERATE_CONTENT, check=_schemas),
 )

@@ -1,6 +1,6 @@
 """The shape of a messages request, and the words with which its vendor refuses another.
 
-Sources: the request types of the vendor's Python package, and dialects.md sections 3.1 and 3.5.
+Sources: the request types of the vendor's Python package, and docs/wire/messages.md#request, #errors.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SYNTHETIC_REQUEST_ID = "req_simulated"
 
 
 def error(status: int, code: str, message: str) -> dict[str, Any]:
-    """Return an error body of the messages api (dialects.md section 3.5).
+    """Return an error body of the messages api (docs/wire/messages.md#errors).
 
     Args:
         status: HTTP status, which settles the vendor's error type.

@@ -1,6 +1,6 @@
 """What the vendor of the messages api refuses in a well-shaped request: turns out of order, and what a model does not take.
 
-Sources: dialects.md sections 3.1 and 3.6; databricks-wire.md section 5.4.
+Sources: docs/wire/messages.md#request, #what-models-refuse, #round-trip.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def check_conversation(body: dict[str, Any], situation: Situation) -> None:
     """Refuse a conversation whose turns, calls, results, texts or marks are not in the vendor's order.
 
     Raises:
-        Refused: with the vendor's words (dialects.md section 3.6).
+        Refused: with the vendor's words (docs/wire/messages.md#round-trip).
     """
     messages = body["messages"]
     if not messages:
@@ -99,7 +99,7 @@ def _check_owners(messages: list[dict[str, Any]]) -> None:
 
 
 def _check_thinking_text(messages: list[dict[str, Any]]) -> None:
-    """A thinking block returns unmodified, or without its text where it came so (dialects.md section 3.6)."""
+    """A thinking block returns unmodified, or without its text where it came so (docs/wire/messages.md#round-trip)."""
     for at, message in enumerate(messages):
         for inner, block in enumerate(blocks_of(message)):
             if block["type"] != "thinking":
@@ -216,7 +216,8 @@ def check_model(body: dict[str, Any], situation: Situation) -> None:
     """Refuse what the model's profile says it does not take: sampling, thinking modes, efforts, forced calls.
 
     Raises:
-        Refused: with the vendor's words (dialects.md section 3.1; databricks-wire.md section 5.4).
+        Refused: with the vendor's words (docs/wire/messages.md#what-models-refuse;
+        docs/wire/models.md#claudes-thinking).
     """
     _check_lengths(body)
     _check_sampling(body, situation)
@@ -279,7 +280,10 @@ def _check_thinking(body: dict[str, Any], situation: Situation) -> None:
 
 
 def _check_thinking_kept(messages: list[dict[str, Any]]) -> None:
-    """With a thinking budget, the turn that holds the latest call starts with its thinking (dialects.md section 3.6)."""
+    """With a thinking budget, the turn that holds the latest call starts with its thinking.
+
+    Source: docs/wire/messages.md#round-trip.
+    """
     for at, role, blocks in reversed(_merged(messages)):
         if role == "assistant" and any(block["type"] == "tool_use" for block in blocks):
             first = blocks[0]["type"]

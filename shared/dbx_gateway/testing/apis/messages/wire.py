@@ -1,4 +1,4 @@
-"""The messages api as the simulated workspace reads and writes it (dialects.md section 3)."""
+"""The messages api as the simulated workspace reads and writes it (docs/wire/messages.md)."""
 
 from __future__ import annotations
 
@@ -275,7 +275,10 @@ def _place(source: Source, quote: str) -> dict[str, Any]:
 
 
 def _usage(counts: Counts) -> dict[str, Any]:
-    """Return the counts in this vendor's arithmetic: ``input_tokens`` leaves cache out (dialects.md section 3.3)."""
+    """Return the counts in this vendor's arithmetic: ``input_tokens`` leaves cache out.
+
+    Source: docs/wire/messages.md#usage.
+    """
     return {
         "input_tokens": counts.input - counts.cache_read - counts.cache_write,
         "cache_creation_input_tokens": counts.cache_write,
@@ -288,7 +291,7 @@ def _usage(counts: Counts) -> dict[str, Any]:
 
 
 def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
-    """Write an answer as the vendor's stream (dialects.md section 3.4).
+    """Write an answer as the vendor's stream (docs/wire/messages.md#stream).
 
     It is made from the whole body, so that both say the same.
     """
@@ -357,7 +360,7 @@ def _input_deltas(arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def error_event(status: int, code: str, message: str) -> bytes:
-    """Write an error inside a stream (dialects.md section 3.5)."""
+    """Write an error inside a stream (docs/wire/messages.md#errors)."""
     return _event(error(status, code, message))
 
 

@@ -50,12 +50,12 @@ def _server_tools(body: dict[str, Any], situation: Situation) -> Refused | None:
 
 
 RULES: tuple[Rule, ...] = (
-    # databricks-wire.md section 6, row empty-parts
+    # docs/wire/quirks.md#empty-parts
     Rule("empty-parts", _BOTH, frozenset(), _MESSAGES, check=_empty_parts),
-    # databricks-wire.md section 6, row anth-eager-streaming
+    # docs/wire/quirks.md#anth-eager-streaming
     Rule("anth-eager-streaming", _GATEWAY, _CLAUDE, _MESSAGES, check=_eager_streaming),
-    # databricks-wire.md section 6, row anth-server-tools
+    # docs/wire/quirks.md#anth-server-tools
     Rule("anth-server-tools", _BOTH, _CLAUDE, _MESSAGES, check=_server_tools),
-    # databricks-wire.md section 6, row anth-bedrock-metrics
+    # docs/wire/quirks.md#anth-bedrock-metrics
     Rule("anth-bedrock-metrics", _BOTH, _CLAUDE, _MESSAGES, kind="oddity"),
 )

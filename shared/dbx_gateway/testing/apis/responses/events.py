@@ -1,4 +1,4 @@
-"""The events with which one item of a Responses stream arrives (dialects.md section 2.4)."""
+"""The events with which one item of a Responses stream arrives (docs/wire/responses.md#stream)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The shape of a Responses request, and the words with which its vendor refuses another.
 
-Sources: the request types of the vendor's Python package, and dialects.md sections 1.5, 2.1 and 2.5.
+Sources: the request types of the vendor's Python package, and docs/wire/chat-completions.md#errors;
+docs/wire/responses.md#request, #errors.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _TYPES: dict[int, str] = {
 
 
 def error(status: int, code: str, message: str) -> dict[str, Any]:
-    """Return an error body of the Responses api (dialects.md section 1.5).
+    """Return an error body of the Responses api (docs/wire/chat-completions.md#errors).
 
     Args:
         status: HTTP status, which settles the vendor's error type.

@@ -1,6 +1,6 @@
 """What the vendor of the Responses api refuses in a well-shaped request: ids, unpaired items, what a model does not take.
 
-Sources: dialects.md sections 2.1 and 2.6; databricks-wire.md section 5.3.
+Sources: docs/wire/responses.md#request, #round-trip, #items-on-a-workspace.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["check_items", "check_model", "items_of", "too_long_id"]
 
 _LONGEST_ID = 64
 _PREFIXES: dict[str, str] = {"message": "msg", "function_call": "fc", "reasoning": "rs"}
-"""How the id of an input item begins, by its type (databricks-wire.md section 5.3, row id prefixes)."""
+"""How the id of an input item begins, by its type (docs/wire/responses.md#items-on-a-workspace, row id prefixes)."""
 _ID = re.compile(r"[A-Za-z0-9_-]+\Z")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z")
 
@@ -50,7 +50,7 @@ def check_items(body: dict[str, Any], situation: Situation) -> None:
     """Refuse input whose ids, calls, outputs or reasoning do not fit each other.
 
     Raises:
-        Refused: with the vendor's words (dialects.md section 2.6).
+        Refused: with the vendor's words (docs/wire/responses.md#round-trip).
     """
     items = items_of(body)
     if not items:

@@ -1,4 +1,4 @@
-"""The Responses api as the simulated workspace reads and writes it (dialects.md section 2)."""
+"""The Responses api as the simulated workspace reads and writes it (docs/wire/responses.md)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CREATED = 1_767_225_600
 """Every answer is dated 2026-01-01, so that the same conversation always reads the same."""
 _LONG_ID = 192
 _PHASED = (5, 3)
-"""The first version whose messages say their phase (dialects.md section 2.2)."""
+"""The first version whose messages say their phase (docs/wire/responses.md#answer)."""
 _TERMINAL = (b"event: response.completed\n", b"event: response.incomplete\n", b"event: response.failed\n")
 _INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
 _MEDIA = {"input_image": "image", "input_file": "pdf"}
@@ -271,7 +271,10 @@ def _logprob(piece: str) -> dict[str, Any]:
 
 
 def _usage(counts: Counts) -> dict[str, Any]:
-    """Return the counts in this vendor's arithmetic: the details are inside the totals (dialects.md section 2.3)."""
+    """Return the counts in this vendor's arithmetic: the details are inside the totals.
+
+    Source: docs/wire/responses.md#usage.
+    """
     return {
         "input_tokens": counts.input,
         "input_tokens_details": {"cached_tokens": counts.cache_read, "cache_write_tokens": counts.cache_write},
@@ -282,7 +285,7 @@ def _usage(counts: Counts) -> dict[str, Any]:
 
 
 def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
-    """Write an answer as the vendor's stream (dialects.md section 2.4).
+    """Write an answer as the vendor's stream (docs/wire/responses.md#stream).
 
     It is made from the whole body, so that both say the same.
     """
@@ -305,7 +308,10 @@ def _events(response: dict[str, Any], begun: dict[str, Any], situation: Situatio
 
 
 def error_event(status: int, code: str, message: str) -> bytes:
-    """Write an error inside a stream (dialects.md section 2.5): a server's failure ends the response, others stand alone."""
+    """Write an error inside a stream: a server's failure ends the response, others stand alone.
+
+    Source: docs/wire/responses.md#errors.
+    """
     if status == 500:
         failed: dict[str, Any] = {
             "id": "resp_failed",

@@ -74,16 +74,16 @@ def _tools_cap(body: dict[str, Any], situation: Situation) -> Refused | None:
 
 
 RULES: tuple[Rule, ...] = (
-    # databricks-wire.md section 6, row resp-id-64: such ids are refused, and sent all the same
+    # Such ids (docs/wire/quirks.md#resp-id-64) are refused, and sent all the same
     Rule("resp-id-64", _BOTH, _ALL, _RESPONSES, check=_long_ids),
-    # databricks-wire.md section 6, row resp-output-only-fields
+    # docs/wire/quirks.md#resp-output-only-fields
     Rule("resp-output-only-fields", _BOTH, _GPT_AND_AGENT, _RESPONSES, check=_output_only_fields),
-    # databricks-wire.md section 6, row resp-stateless
+    # docs/wire/quirks.md#resp-stateless
     Rule("resp-stateless", _BOTH, _ALL, _RESPONSES, check=_stateless),
-    # databricks-wire.md section 6, row schema-object-root
+    # docs/wire/quirks.md#schema-object-root
     Rule("schema-object-root", _BOTH, _ALL, _RESPONSES, check=_object_root),
-    # databricks-wire.md section 6, row tools-cap-32
+    # docs/wire/quirks.md#tools-cap-32
     Rule("tools-cap-32", _SERVING, _CAPPED, _RESPONSES, check=_tools_cap),
-    # databricks-wire.md section 6, row resp-sse-id-mismatch
+    # docs/wire/quirks.md#resp-sse-id-mismatch
     Rule("resp-sse-id-mismatch", _GATEWAY, _ALL, _RESPONSES, kind="oddity"),
 )
