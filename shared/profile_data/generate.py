@@ -174,5 +174,5 @@ def generate() -> str:
 
 
 if __name__ == "__main__":
-    TARGET.write_text(generate(), encoding="utf-8")
+    TARGET.write_text(generate(), encoding="utf-8", newline="\n")
     print(f"wrote {TARGET.name}")

@@ -154,6 +154,15 @@ def test_a_compressed_answer_is_written_as_text(answering, tmp_path):
     assert records_in(tmp_path)[0]["answer"] == {"a": 1}
 
 
+def test_half_a_character_is_written_as_the_escape_that_came_and_lines_end_the_same_everywhere(answering, tmp_path):
+    host = answering(rb'{"said": "\ud83d and \u2013"}')
+    with recording(tmp_path) as clients:
+        clients["http_client"].get(host)
+    (file,) = tmp_path.iterdir()
+    assert '"said": "\\ud83d and \u2013"\n'.encode() in file.read_bytes()
+    assert records_in(tmp_path)[0]["answer"] == {"said": "\ud83d and \u2013"}
+
+
 def test_a_second_recording_keeps_the_files_of_the_first(fields, tmp_path):
     for text in ("One", "Two"):
         with recording(tmp_path) as clients:

@@ -193,5 +193,5 @@ class Memory:
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:
             trim(0)
-        resident = int(_MEMORY.read_text().split()[1]) * PAGE if _MEMORY.exists() else 0
+        resident = int(_MEMORY.read_text(encoding="ascii").split()[1]) * PAGE if _MEMORY.exists() else 0
         return cls(tracemalloc.get_traced_memory()[0], resident)

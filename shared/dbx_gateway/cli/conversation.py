@@ -7,7 +7,7 @@ import sys
 
 from dbx_gateway.chat import Message, system, user
 from dbx_gateway.client import Client
-from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.errors import ConfigurationError, DbxGatewayError
 from dbx_gateway.events import Event, ReasoningDelta, RefusalDelta, TextDelta, fold
 
 __all__ = ["converse"]
@@ -41,7 +41,12 @@ def converse(client: Client, instructions: str | None, *, as_json: bool = False)
 def _asked() -> str | None:
     if sys.stdin.isatty():
         print("> ", end="", file=sys.stderr, flush=True)
-    line = sys.stdin.readline()
+    try:
+        line = sys.stdin.readline()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"the standard input is not {error.encoding}, which Python reads it as; set PYTHONIOENCODING to its encoding"
+        ) from None
     return line.rstrip("\n") if line else None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from dbx_gateway.cli import commands
+from dbx_gateway.cli.output import accept_all_characters
 from dbx_gateway.errors import DbxGatewayError
 from dbx_gateway.models.families import Family
 from dbx_gateway.surfaces import Api, Surface
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     With ``--json``, a command that could not be carried out prints an object with ``error``.
     """
+    accept_all_characters()
     given = parser().parse_args(arguments)
+    accept_all_characters(as_json=given.json)
     try:
         status: int = given.run(given)
         sys.stdout.flush()

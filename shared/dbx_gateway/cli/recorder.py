@@ -93,7 +93,9 @@ class _Folder:
         with self._lock:
             number = next(self._numbers)
         file = self._path / f"{number:04d}.json"
-        file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+        # Half a character, which JSON can hold and UTF-8 cannot, is written as the escape that it came as.
+        file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 class _Tee(httpx.SyncByteStream):
