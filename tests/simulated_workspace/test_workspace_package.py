@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import httpx
-import pytest
 
 import dbx_gateway.testing
-from dbx_gateway.testing import Workspace, serve, workspace_transport
+from dbx_gateway.testing import workspace_transport
 
 
 def run(code):
@@ -53,35 +52,6 @@ def test_serving_without_uvicorn_names_the_command_that_installs_it():
         "serve(Workspace())"
     )
     assert 'pip install "dbx-gateway[sim]"' in run(code).stderr
-
-
-def test_a_stopped_server_frees_its_port():
-    with serve(Workspace()) as server:
-        port = int(server.url.rpartition(":")[2])
-    with serve(Workspace(), port) as again:
-        assert again.url == server.url
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(server.url, trust_env=False)
-
-
-def test_a_taken_port_is_an_error():
-    with serve(Workspace()) as server, pytest.raises(OSError, match="in use"):
-        serve(Workspace(), int(server.url.rpartition(":")[2]))
-
-
-def test_it_runs_under_any_asgi_server():
-    from dbx_gateway.testing.server import application
-
-    workspace = Workspace()
-    transport = httpx.ASGITransport(app=application(workspace))
-
-    async def get():
-        async with httpx.AsyncClient(transport=transport, base_url="http://workspace.test") as client:
-            return await client.get("/.well-known/databricks-config")
-
-    import asyncio
-
-    assert asyncio.run(get()).status_code == 200
 
 
 def test_one_transport_serves_several_clients(workspace):

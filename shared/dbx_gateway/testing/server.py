@@ -28,6 +28,12 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 _START_SECONDS = 20.0
 
+_TICK_SECONDS = 1.0
+"""How often the server renews the date of its headers."""
+
+_LAST_SECONDS = 1.0
+"""How long responses that are under way may take to end when the server stops."""
+
 _RESET = "dbx_gateway.reset"
 """The extension by which the server lets the application reset the connection of a request."""
 
@@ -139,7 +145,6 @@ class RunningServer:
             access_log=False,
             lifespan="off",
             ws="none",
-            timeout_graceful_shutdown=1,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             http=_Protocol,
         )
@@ -155,8 +160,11 @@ class RunningServer:
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        """Stop serving and wait until the port is free."""
-        self._server.should_exit = True
+        """Stop serving at once and wait until the port is free.
+
+        Idle connections are closed. A response that is under way has one second to end; then its connection is cut.
+        """
+        self._server.stop()
         self._thread.join()
         self._socket.close()
 
@@ -176,8 +184,12 @@ class RunningServer:
 class _Protocol(H11Protocol):
     """Speaks HTTP, and lets the application reset a connection."""
 
+    closed: asyncio.Future[None]
+    """Done as soon as the connection is closed."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class does
         super().connection_made(transport)
+        self.closed = asyncio.get_running_loop().create_future()
         answering: Application = self.app
 
         async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -186,6 +198,10 @@ class _Protocol(H11Protocol):
 
         self.app = app
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.closed.set_result(None)
+
 
 def _reset(transport: asyncio.Transport) -> None:
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -193,9 +209,42 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 class _Server(uvicorn.Server):
+    """Stops when it is asked to: uvicorn itself looks every tenth of a second whether it should."""
+
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask the server to stop, from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has stopped already
+                self._loop.call_soon_threadsafe(self._stopped.set)
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), _TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        connections, tasks = self.server_state.connections, self.server_state.tasks
+        for connection in list(connections):
+            connection.shutdown()
+        if ending := [*tasks, *(one.closed for one in connections if isinstance(one, _Protocol))]:
+            await asyncio.wait(ending, timeout=_LAST_SECONDS)
+        for task in list(tasks):
+            task.cancel()
+        for connection in list(connections):
+            connection.transport.abort()
+        await self.lifespan.shutdown()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
