@@ -184,7 +184,7 @@ def test_a_credential_that_is_refused_for_good_is_an_authentication_error(site):
 
 async def test_the_event_loop_runs_on_while_a_token_is_fetched(principal):
     site = principal()
-    site.fail(where=TOKENS, stall=0.2)
+    site.fail(where=TOKENS, stall=1.0)
     ticks: list[int] = []
 
     async def tick():
@@ -196,7 +196,7 @@ async def test_the_event_loop_runs_on_while_a_token_is_fetched(principal):
     await AsyncClient(model=CLAUDE).chat("Hello")
     ticking.cancel()
     assert len(site.asked(TOKENS)) == 1
-    assert len(ticks) >= 20  # two hundred milliseconds have room for forty
+    assert len(ticks) >= 20  # a second has room for two hundred, on a busy machine for a tenth of them
 
 
 async def test_two_users_credentials_never_mix(open_site):
