@@ -29,6 +29,7 @@ class SignIn:
         """Set when a token is asked for."""
         self.refuse_secret = False
         self.metadata = True
+        """Whether the host says where to sign in."""
         self.tokens: dict[str, tuple[float, int]] = {}
         """Tokens given: when, and how often used."""
         self.token_requests: list[dict[str, str]] = []
@@ -62,7 +63,7 @@ class SignIn:
     def answer(self, path: str, headers: dict[str, str], form: dict[str, str]) -> tuple[int, dict]:
         if path == "/.well-known/databricks-config" and self.metadata:
             return 200, {"oidc_endpoint": f"{self.url}/oidc", "workspace_id": "4242"}
-        if path == "/oidc/.well-known/oauth-authorization-server":
+        if path == "/oidc/.well-known/oauth-authorization-server" and self.metadata:
             return 200, {"token_endpoint": f"{self.url}/oidc/v1/token", "authorization_endpoint": f"{self.url}/oidc/a"}
         if path == "/oidc/v1/token" or path.endswith("/oauth2/token"):
             return self.token(form)

@@ -15,7 +15,8 @@ from typing import ClassVar
 import httpx
 import pytest
 from core.sign_in import SECRET, SignIn, sign_in_server
-from databricks.sdk.credentials_provider import ModelServingAuthProvider
+from databricks.sdk import credentials_provider
+from databricks.sdk.core import Config
 
 from dbx_gateway.auth import credentials as credentials_module
 from dbx_gateway.auth import sdk_chain
@@ -212,10 +213,9 @@ def test_variables_of_other_vendors_are_never_looked_at():
 
 
 def test_every_variable_that_makes_the_sdk_choose_another_credential_is_known():
-    from databricks.sdk.core import Config
-
     chooses = {attribute.env for attribute in Config.attributes() if attribute.auth and attribute.env}
-    others = chooses - {"DATABRICKS_TOKEN", "GOOGLE_CREDENTIALS"}
+    # An audience alone chooses nothing, though releases around 0.57 count it among the credentials.
+    others = chooses - {"DATABRICKS_TOKEN", "GOOGLE_CREDENTIALS", "DATABRICKS_TOKEN_AUDIENCE"}
     assert others <= set(sdk_chain.CREDENTIAL_VARIABLES)
 
 
@@ -442,12 +442,23 @@ async def test_the_async_flow_raises_when_nothing_new_can_be_had():
 # --- a service principal -----------------------------------------------------------------------------------------
 
 
-def test_a_service_principal_signs_in_at_its_first_request_and_sends_its_workspace_id(server, m2m):
+def test_a_service_principal_signs_in_at_its_first_request(server, m2m):
     assert server.token_requests == []
     assert get(server, m2m).status_code == 200
     assert [form["grant_type"] for form in server.token_requests] == ["client_credentials"]
     assert server.requests[0]["authorization"] == "Bearer token-1"
-    assert server.requests[0]["x-databricks-workspace-id"] == "4242"
+
+
+def test_the_workspace_id_that_a_host_names_is_sent_where_the_sdk_asks_for_it(server, m2m):
+    get(server, m2m)
+    asks = hasattr(Config, "discovery_url")  # releases before that one know a host's metadata by no name
+    assert server.requests[0].get("x-databricks-workspace-id") == ("4242" if asks else None)
+
+
+def test_the_workspace_id_of_the_environment_is_sent_with_every_release_of_the_sdk(server, m2m, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "77")
+    get(server, resolve())
+    assert server.requests[0]["x-databricks-workspace-id"] == "77"
 
 
 async def test_a_hundred_first_calls_make_one_sign_in_and_the_loop_runs_on_meanwhile(server, m2m):
@@ -632,7 +643,8 @@ def test_a_host_that_does_not_say_where_to_sign_in_is_a_connection_error_with_th
     server.metadata = False
     error = failure_of(m2m)
     assert isinstance(error, APIConnectionError)
-    assert "DATABRICKS_DISCOVERY_URL" in error.message
+    assert "The host did not say where to sign in" in error.message
+    assert ("DATABRICKS_DISCOVERY_URL" in error.message) == hasattr(Config, "discovery_url")
 
 
 def test_a_host_that_refuses_connections_is_a_connection_error(m2m, monkeypatch):
@@ -708,7 +720,8 @@ def test_a_login_of_the_databricks_cli(server, tmp_path, monkeypatch):
     )
     found = resolve(host=server.url)
     assert found.fetch().headers["Authorization"] == "Bearer from-cli"
-    assert (tmp_path / "asked").read_text().splitlines() == [f"auth token --host {server.url} --force-refresh"]
+    (asked,) = (tmp_path / "asked").read_text().splitlines()
+    assert asked.removesuffix(" --force-refresh") == f"auth token --host {server.url}"
 
 
 def test_a_databricks_cli_that_is_not_logged_in_names_the_command(server, tmp_path, monkeypatch):
@@ -760,22 +773,68 @@ def test_a_login_of_the_azure_cli(azure, tmp_path, monkeypatch):
     assert headers["Authorization"] == "Bearer from-az"
 
 
-def test_inside_model_serving_the_mounted_token_is_used(server, tmp_path, monkeypatch):
-    mounted = {"OAUTH_TOKEN": [{"oauthTokenValue": "mounted"}]}
+@pytest.fixture
+def mounted(tmp_path, monkeypatch):
+    """Model serving, which mounts a token as a file."""
     file = tmp_path / "model-dependencies-oauth-token"
-    file.write_text(json.dumps(mounted))
-    # Where older releases of databricks-sdk look, which have no variable for it.
-    monkeypatch.setattr(ModelServingAuthProvider, "_MODEL_DEPENDENCY_OAUTH_TOKEN_FILE_PATH", str(file))
+    file.write_text(json.dumps({"OAUTH_TOKEN": [{"oauthTokenValue": "mounted"}]}))
+    if hasattr(credentials_provider, "ModelServingAuthProvider"):
+        # Where older releases of databricks-sdk look, which have no variable for it.
+        provider = credentials_provider.ModelServingAuthProvider
+        monkeypatch.setattr(provider, "_MODEL_DEPENDENCY_OAUTH_TOKEN_FILE_PATH", str(file))
     monkeypatch.setenv("IS_IN_DATABRICKS_MODEL_SERVING_ENV", "true")
     monkeypatch.setenv("SERVING_CREDENTIALS_DIR", str(tmp_path))
     monkeypatch.setenv("DATABRICKS_MODEL_SERVING_HOST_URL", HOST)
+    return file
+
+
+@pytest.fixture
+def old_sdk(monkeypatch):
+    """A release of databricks-sdk that knows nothing of model serving, as before 0.33."""
+    monkeypatch.setattr(sdk_chain, "_sdk_reads_serving_tokens", lambda: False)
+
+
+def test_inside_model_serving_the_mounted_token_is_used(mounted):
     found = resolve()
     assert (found.fetch().headers, found.host()) == (bearer("mounted"), HOST)
 
 
+@pytest.mark.usefixtures("old_sdk")
+def test_with_an_sdk_that_does_not_know_model_serving_the_mounted_token_is_used_too_as_it_is_now(mounted):
+    found = resolve()
+    assert (found.fetch().headers, found.host()) == (bearer("mounted"), HOST)
+    mounted.write_text(json.dumps({"OAUTH_TOKEN": [{"oauthTokenValue": "next"}]}))
+    assert found.fetch().headers == bearer("next")
+    assert resolve(host="https://other.example.com").fetch().host == "https://other.example.com"
+
+
+@pytest.mark.usefixtures("old_sdk")
+def test_with_an_sdk_that_does_not_know_model_serving_any_other_credential_comes_first(
+    mounted, m2m, tmp_path, monkeypatch
+):
+    assert m2m.fetch().headers["Authorization"] == "Bearer token-1"
+    (tmp_path / ".databrickscfg").write_text(f"[team]\nhost = {m2m.host()}\ntoken = from-file\n")
+    for name in ("DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET"):
+        monkeypatch.delenv(name)
+    assert resolve(config_profile="team").fetch().headers["Authorization"] == "Bearer from-file"
+
+
+@pytest.mark.usefixtures("mounted")
+@pytest.mark.parametrize("missing", ["IS_IN_DATABRICKS_MODEL_SERVING_ENV", "DATABRICKS_MODEL_SERVING_HOST_URL"])
+def test_a_token_that_lies_there_by_chance_is_not_used(monkeypatch, missing):
+    assert sdk_chain._serving_token(None, None) is not None
+    monkeypatch.delenv(missing)
+    assert sdk_chain._serving_token(None, None) is None
+
+
+@pytest.mark.usefixtures("old_sdk")
+def test_a_mounted_file_without_a_token_is_an_authentication_error(mounted):
+    mounted.write_text("{}")
+    assert isinstance(failure_of(resolve()), AuthenticationError)
+
+
 def test_a_config_and_a_workspace_client_of_the_caller(server):
     from databricks.sdk import WorkspaceClient
-    from databricks.sdk.core import Config
 
     config = Config(host=server.url, token="t")
     for found in (resolve(sdk_config=config), resolve(workspace_client=WorkspaceClient(config=config))):

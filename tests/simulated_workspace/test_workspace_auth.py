@@ -126,4 +126,5 @@ def test_databricks_sdk_signs_in_by_itself(caller):
         header = config.authenticate()["Authorization"]
     answer = caller(workspace).client.get(MODELS, headers={"authorization": header})
     assert answer.status_code == 200
-    assert config.workspace_id
+    if hasattr(Config, "discovery_url"):  # the releases that ask a host for its metadata
+        assert config.workspace_id

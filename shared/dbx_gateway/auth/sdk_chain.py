@@ -6,9 +6,11 @@ token needs none of it. Everything here may block on the network and belongs on 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 from dbx_gateway.errors import APIConnectionError, AuthenticationError, ConfigurationError, DbxGatewayError
@@ -52,6 +54,12 @@ _RETRY_SECONDS: Final = 2
 _HTTP_SECONDS: Final = 5.0
 """The SDK would try an unreachable host for five minutes (docs/wire/auth.md#network-calls)."""
 
+_SERVING_VARIABLES: Final = ("IS_IN_DATABRICKS_MODEL_SERVING_ENV", "IS_IN_DB_MODEL_SERVING_ENV")
+_SERVING_HOST_VARIABLES: Final = ("DATABRICKS_MODEL_SERVING_HOST_URL", "DB_MODEL_SERVING_HOST_URL")
+_SERVING_FOLDER: Final = "/var/credentials-secret"
+_SERVING_FILE: Final = "model-dependencies-oauth-token"
+"""Where model serving mounts a token (databricks-sdk 0.162, credentials_provider.py)."""
+
 SIGN_IN: Final = (
     "Give host= and token=, set DATABRICKS_HOST and DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and "
     "DATABRICKS_CLIENT_SECRET), or run `databricks auth login --host https://<workspace>`."
@@ -71,39 +79,67 @@ class SdkConfig(Protocol):
         ...
 
 
+class _ServingToken:
+    """The token that model serving mounts, for releases of databricks-sdk that do not read it."""
+
+    def __init__(self, host: str, file: Path) -> None:
+        self.host = host
+        self._file = file
+
+    def authenticate(self) -> dict[str, str]:
+        """Return the header of the token that is mounted now: it is replaced while the process runs."""
+        token = json.loads(self._file.read_text(encoding="utf-8"))["OAUTH_TOKEN"][0]["oauthTokenValue"]
+        return {"Authorization": f"Bearer {token}"}
+
+
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A failure of the chain, by words of the SDK's message (databricks-sdk 0.162, config.py, credentials_provider.py)."""
+    """A failure of the chain, by words that its message has, all of them, in the SDK's releases 0.20 to 0.162."""
 
-    words: str
+    words: tuple[str, ...]
     kind: type[DbxGatewayError]
     remedy: str
 
 
 _FAILURES: Final = (
-    _Failure("cannot configure default credentials", ConfigurationError, SIGN_IN),
     _Failure(
-        "more than one authorization method",
+        # To older releases (0.30) a host without OAuth endpoints is one for which no credential is configured.
+        ("cannot configure default credentials", "Config: host=", ", client_id=", ", client_secret="),
+        APIConnectionError,
+        "The host did not say where to sign in (/oidc/.well-known/oauth-authorization-server could not be read). Check "
+        "the host and the network.",
+    ),
+    _Failure(
+        ("oauth-m2m: request failed",),
+        APIConnectionError,
+        "The host did not say where to sign in (/oidc/.well-known/oauth-authorization-server could not be read). Check "
+        "the host and the network.",
+    ),
+    _Failure(("cannot configure default credentials",), ConfigurationError, SIGN_IN),
+    _Failure(
+        ("more than one authorization method",),
         ConfigurationError,
         "Set DATABRICKS_AUTH_TYPE to the one that is meant, unset the others, or give token=.",
     ),
     _Failure(
-        "profile configured",
+        ("profile configured",),
         ConfigurationError,
         "Check config_profile= or DATABRICKS_CONFIG_PROFILE against `databricks auth profiles`.",
     ),
-    _Failure("reserved section", ConfigurationError, "Give the name of a profile as config_profile=."),
+    _Failure(("reserved section",), ConfigurationError, "Give the name of a profile as config_profile=."),
     _Failure(
-        "Invalid URL 'None'",
+        ("Invalid URL 'None'",),
         APIConnectionError,
         "The host did not say where to sign in (/.well-known/databricks-config could not be read). Check the host and "
         "the network, or set DATABRICKS_DISCOVERY_URL.",
     ),
     _Failure(
-        "azure-cli", AuthenticationError, "Run `az login`, or choose another credential with DATABRICKS_AUTH_TYPE."
+        ("azure-cli",), AuthenticationError, "Run `az login`, or choose another credential with DATABRICKS_AUTH_TYPE."
     ),
-    _Failure("cannot get access token", AuthenticationError, "Run `databricks auth login --host https://<workspace>`."),
-    _Failure("databricks-cli", AuthenticationError, "Run `databricks auth login --host https://<workspace>`."),
+    _Failure(
+        ("cannot get access token",), AuthenticationError, "Run `databricks auth login --host https://<workspace>`."
+    ),
+    _Failure(("databricks-cli",), AuthenticationError, "Run `databricks auth login --host https://<workspace>`."),
 )
 
 
@@ -119,7 +155,10 @@ def open_config(host: str | None, profile: str | None) -> SdkConfig:
     """
     from databricks.sdk.core import Config  # noqa: PLC0415  # slow, and not needed for a static token
 
-    config: SdkConfig = Config(
+    mounted = None if _sdk_reads_serving_tokens() else _serving_token(host, profile)
+    if mounted is not None:
+        return mounted
+    config = Config(
         host=host,
         profile=profile,
         retry_timeout_seconds=_RETRY_SECONDS,
@@ -127,7 +166,26 @@ def open_config(host: str | None, profile: str | None) -> SdkConfig:
         product="dbx-gateway",
         product_version=__version__,
     )
+    if not hasattr(config, "workspace_id"):  # older releases know no such setting; hosts that serve several need it
+        config.workspace_id = os.environ.get("DATABRICKS_WORKSPACE_ID", "")
     return config
+
+
+def _sdk_reads_serving_tokens() -> bool:
+    from databricks.sdk import credentials_provider  # noqa: PLC0415  # as slow as the rest
+
+    return hasattr(credentials_provider, "model_serving_auth")  # since 0.33
+
+
+def _serving_token(host: str | None, profile: str | None) -> _ServingToken | None:
+    """Return the mounted token inside model serving, where nothing else is configured."""
+    chosen = profile or any(os.environ.get(name) for name in ("DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES))
+    inside = any(os.environ.get(name) == "true" for name in _SERVING_VARIABLES)
+    where = host or next(filter(None, map(os.environ.get, _SERVING_HOST_VARIABLES)), None)
+    file = Path(os.environ.get("SERVING_CREDENTIALS_DIR") or _SERVING_FOLDER, _SERVING_FILE)
+    if chosen or not inside or where is None or not file.is_file():
+        return None
+    return _ServingToken(where, file)
 
 
 def explained(error: Exception, tried: str) -> DbxGatewayError:
@@ -138,7 +196,7 @@ def explained(error: Exception, tried: str) -> DbxGatewayError:
         tried: the credential that was asked for, in words.
     """
     text = _without_secrets(str(error) or type(error).__name__)
-    known = next((failure for failure in _FAILURES if failure.words in text), None)
+    known = next((failure for failure in _FAILURES if all(word in text for word in failure.words)), None)
     if known is not None:
         kind, remedy = known.kind, known.remedy
     elif any(isinstance(cause, OSError) and not hasattr(cause, "error_code") for cause in _causes(error)):
