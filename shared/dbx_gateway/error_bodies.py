@@ -100,6 +100,25 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "invalid_prompt": 400,
     "context_length_exceeded": 400,
     "model_not_found": 404,
+    # OpenAI codes of an answer that failed (``ResponseError`` of openai 3.51)
+    "vector_store_timeout": 504,
+    "data_residency_mismatch": 400,
+    "bio_policy": 400,
+    "misalignment_policy_violation": 400,
+    "invalid_image": 400,
+    "invalid_image_format": 400,
+    "invalid_base64_image": 400,
+    "invalid_image_url": 400,
+    "invalid_image_mode": 400,
+    "image_too_large": 400,
+    "image_too_small": 400,
+    "image_parse_error": 400,
+    "image_content_policy_violation": 400,
+    "image_file_too_large": 400,
+    "image_file_not_found": 400,
+    "unsupported_image_media_type": 400,
+    "empty_image_file": 400,
+    "failed_to_download_image": 400,
     # Google RPC status names (docs/wire/comparison.md#kinds-of-errors)
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
@@ -119,6 +138,7 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "INTERNAL_ERROR": 500,
     "TEMPORARILY_UNAVAILABLE": 503,
 }
+"""The HTTP status that an error code stands for, on every api; the class of an error follows from the status."""
 
 _BARE_WORDS: Final = frozenset({"message", "detail", "code", "status", "path", "timestamp", "request_id", "trace_id"})
 
@@ -163,6 +183,7 @@ def api_error(
     asked: Asked,
     *,
     partial: ChatResponse | None = None,
+    otherwise: int | None = None,
 ) -> APIError:
     """Return the typed error for an answer that reports a failure.
 
@@ -172,9 +193,10 @@ def api_error(
         body: as received, or already decoded.
         asked: what was asked.
         partial: what of an answer had arrived.
+        otherwise: the status to assume where neither ``status`` nor the body names one and the code is unknown.
     """
     words = read_error_body(body)
-    told = _status(status, words)
+    told = _status(status, words) or otherwise
     kind = _kind(told, words)
     code = f" {words.code}" if words.code else ""
     said = words.message or "(the server said nothing)"

@@ -7,15 +7,18 @@ import types
 
 import pytest
 from end_to_end.raw_host import raw_host
-from end_to_end.site import CLAUDE, GPT
+from end_to_end.site import CLAUDE, GPT, NATIVE
 
 from dbx_gateway import (
     APIConnectionError,
     APIError,
     APITimeoutError,
     AsyncClient,
+    AuthenticationError,
     BadRequestError,
     Client,
+    NotFoundError,
+    PermissionDeniedError,
     RateLimitError,
     ServerError,
     fold,
@@ -68,6 +71,40 @@ async def test_a_failure_that_stays_is_raised_after_one_send_and_the_retries(sit
         await ask(way, site.fields(surface="ai-gateway", max_retries=3), stream=stream)
     assert caught.value.status == 503
     assert site.statuses() == [503] * 4
+
+
+@FORMS
+@WAYS
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "BAD_REQUEST", BadRequestError),
+        (401, "UNAUTHENTICATED", AuthenticationError),
+        (403, "PERMISSION_DENIED", PermissionDeniedError),
+        (404, "model_not_found", NotFoundError),
+    ],
+)
+@pytest.mark.parametrize("api", NATIVE)
+async def test_a_refusal_inside_an_answer_is_raised_as_what_it_means_and_not_sent_again(
+    site, api, status, code, kind, way, stream
+):
+    for begun in (0, 1):
+        site.fail(where="/serving-endpoints/", error_after=begun, error_status=status, error_code=code)
+        with pytest.raises(kind) as caught:
+            await ask(way, site.fields(NATIVE[api], surface="model-serving", api=api), stream=stream)
+        assert (type(caught.value), caught.value.status) == (kind, status)
+    assert len(site.posts()) == 2
+
+
+@FORMS
+@WAYS
+@pytest.mark.parametrize(("status", "code"), [(429, "RESOURCE_EXHAUSTED"), (500, "INTERNAL_ERROR")])
+@pytest.mark.parametrize("api", NATIVE)
+async def test_a_passing_failure_in_place_of_an_answer_is_sent_again(site, api, status, code, way, stream):
+    site.fail(where="/serving-endpoints/", error_after=0, error_status=status, error_code=code, times=2)
+    answer = await ask(way, site.fields(NATIVE[api], surface="model-serving", api=api), stream=stream)
+    assert answer.text == "You said: Hello"
+    assert len(site.posts()) == 3
 
 
 @WAYS

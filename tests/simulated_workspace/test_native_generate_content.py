@@ -484,4 +484,6 @@ def test_the_url_safe_alphabet_of_the_vendors_client_is_the_same_signature():
 def test_an_error_has_the_vendors_status(status, name):
     expected = {"error": {"code": status, "message": "no", "status": name}}
     assert wire_generate_content.error(status, "", "no") == expected
-    assert events_of([wire_generate_content.error_event(status, "", "no")]) == [expected]
+    assert wire_generate_content.failed(status, "", "no") == expected
+    for begun in (False, True):
+        assert events_of([wire_generate_content.error_event(status, "", "no", begun=begun)]) == [expected]

@@ -482,7 +482,9 @@ def test_the_events_of_the_end_are_told_from_the_others():
 )
 def test_an_error_has_the_vendors_type(status, kind):
     assert wire_messages.error(status, "", "no")["error"] == {"type": kind, "message": "no"}
-    assert events_of([wire_messages.error_event(status, "", "no")])[0]["error"]["type"] == kind
+    assert wire_messages.failed(status, "", "no")["error"] == {"type": kind, "message": "no"}
+    for begun in (False, True):
+        assert events_of([wire_messages.error_event(status, "", "no", begun=begun)])[0]["error"]["type"] == kind
 
 
 def test_a_profile_of_an_unknown_model_refuses_no_effort():

@@ -509,12 +509,12 @@ def test_the_event_of_the_end_is_told_from_the_others():
     assert [wire_responses.is_terminal(event) for event in written].index(True) == len(written) - 1
 
 
-def test_a_failure_of_the_server_ends_the_response_and_another_error_stands_alone():
-    failed, flat = (events_of([wire_responses.error_event(status, "code", "no")])[0] for status in (500, 429))
-    assert (failed["type"], failed["response"]["error"]) == (
-        "response.failed",
-        {"code": "server_error", "message": "no"},
-    )
-    assert flat == {"type": "error", "sequence_number": 0, "code": "code", "message": "no", "param": None}
+def test_an_error_ends_a_response_that_has_begun_and_stands_alone_before_that():
+    code = "rate_limit_exceeded"
+    failed, flat = (events_of([wire_responses.error_event(429, code, "no", begun=begun)])[0] for begun in (True, False))
+    assert failed["type"] == "response.failed"
+    assert failed["response"] == wire_responses.failed(429, code, "no")
+    assert failed["response"]["error"] == {"code": code, "message": "no"}
+    assert flat == {"type": "error", "sequence_number": 0, "code": code, "message": "no", "param": None}
     for event in (failed, flat):
         assert unknown_keys(EVENTS.validate_python(event)) == []

@@ -9,10 +9,16 @@ from dbx_gateway.testing import Fault, Workspace, serve, workspace_transport
 
 CHAT = "/serving-endpoints/chat/completions"
 MESSAGES = "/serving-endpoints/anthropic/v1/messages"
+RESPONSES = "/serving-endpoints/responses"
+DENIED = {"error_status": 403, "error_code": "PERMISSION_DENIED", "error_message": "not for you"}
 
 
 def body(**fields):
     return {"model": "databricks-gpt-5-1", "messages": [{"role": "user", "content": "one two three four"}], **fields}
+
+
+def responses_body(**fields):
+    return {"model": "databricks-gpt-5-1", "input": "one two three four", **fields}
 
 
 def events(response):
@@ -129,6 +135,54 @@ def test_an_error_event_is_worded_as_its_api_words_errors(server, socket_client)
     claude = {**body(stream=True), "model": "databricks-claude-sonnet-4-5", "max_tokens": 50}
     messages = socket_client.post(MESSAGES, json=claude)
     assert events(messages)[-1].startswith("event: error\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "error"),
+    [
+        (
+            CHAT,
+            body(),
+            {"message": "not for you", "type": "permission_error", "param": None, "code": "PERMISSION_DENIED"},
+        ),
+        (RESPONSES, responses_body(), {"code": "PERMISSION_DENIED", "message": "not for you"}),
+        (
+            MESSAGES,
+            {**body(max_tokens=50), "model": "databricks-claude-sonnet-4-5"},
+            {"type": "permission_error", "message": "not for you"},
+        ),
+        (
+            "/serving-endpoints/gemini/v1beta/models/databricks-gemini-3-pro:generateContent",
+            {"contents": [{"role": "user", "parts": [{"text": "one two"}]}]},
+            {"code": 403, "message": "not for you", "status": "PERMISSION_DENIED"},
+        ),
+    ],
+    ids=["chat-completions", "responses", "messages", "generate-content"],
+)
+def test_a_whole_answer_gives_way_to_the_error_that_would_have_ended_its_stream(
+    server, socket_client, path, asked, error
+):
+    server.workspace.inject(Fault(error_after=3, **DENIED))
+    answer = socket_client.post(path, json=asked)
+    assert (answer.status_code, answer.json()["error"]) == (200, error)
+    assert socket_client.post(path, json=asked).json().get("error") is None
+
+
+def test_a_response_that_has_begun_fails_with_the_code_of_the_fault(server, socket_client):
+    server.workspace.inject(Fault(error_after=2, **DENIED))
+    server.workspace.inject(Fault(error_after=0, **DENIED))
+    begun, at_once = (events(socket_client.post(RESPONSES, json=responses_body(stream=True))) for _ in range(2))
+    assert len(begun) == 3
+    assert begun[-1].startswith("event: response.failed\n")
+    assert '"status":"failed","error":{"code":"PERMISSION_DENIED"' in begun[-1]
+    assert len(at_once) == 1
+    assert at_once[0].startswith("event: error\n")
+    assert '"code":"PERMISSION_DENIED"' in at_once[0]
+
+
+def test_a_listing_is_not_touched_by_an_error_inside_an_answer(server, socket_client):
+    server.workspace.inject(Fault(error_after=0))
+    assert "endpoints" in socket_client.get("/api/2.0/serving-endpoints").json()
 
 
 def test_a_slow_stream_loses_nothing(server, socket_client):

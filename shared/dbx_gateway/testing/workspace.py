@@ -141,8 +141,7 @@ class Workspace:
         if reply is None:
             reply = self._answer(exchange)
             if fault is not None:
-                event = exchange.wire().error_event(500, fault.error_code, fault.error_message)
-                reply = fault.apply(reply, event, exchange.is_terminal)
+                reply = fault.apply(reply, exchange.failure(fault), exchange.is_terminal)
         reply.headers |= {"x-request-id": exchange.id, "x-databricks-org-id": _ORG}
         self._record(exchange, reply.status, fault)
         return reply

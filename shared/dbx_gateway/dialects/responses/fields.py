@@ -48,32 +48,6 @@ _INCOMPLETE: Final[dict[str, FinishReason]] = {
     "steered": "pause",
 }
 
-_STATUS_OF_CODE: Final = {
-    "rate_limit_exceeded": 429,
-    "insufficient_quota": 429,
-    "vector_store_timeout": 504,
-    "invalid_prompt": 400,
-    "context_length_exceeded": 400,
-    "data_residency_mismatch": 400,
-    "bio_policy": 400,
-    "misalignment_policy_violation": 400,
-    "invalid_image": 400,
-    "invalid_image_format": 400,
-    "invalid_base64_image": 400,
-    "invalid_image_url": 400,
-    "invalid_image_mode": 400,
-    "image_too_large": 400,
-    "image_too_small": 400,
-    "image_parse_error": 400,
-    "image_content_policy_violation": 400,
-    "image_file_too_large": 400,
-    "image_file_not_found": 400,
-    "unsupported_image_media_type": 400,
-    "empty_image_file": 400,
-    "failed_to_download_image": 400,
-}
-"""The HTTP status that a failure's code stands for (codes: ``ResponseError`` of openai 3.51); any other means 500."""
-
 _KNOWN: Final = frozenset(
     {"type", "sequence_number", "id", "model", "object", "output", "usage", "status", "error", "incomplete_details"}
 )
@@ -211,9 +185,8 @@ def finish_of(response: JsonObject, status: str | None, *, calls: bool, refused:
 def failure(error: JsonObject, model: str, partial: ChatResponse | None) -> APIError:
     """Return the error for an answer that failed under HTTP 200; ``error`` holds the server's code and words.
 
-    Its ``status`` is the one that the code stands for.
+    Its class is the one that the code stands for on every api; a code that is unknown, or none, is a failure of the
+    server.
     """
     words = error if text_of(error.get("message")) else {**error, "message": "the answer failed; no reason was given"}
-    code = text_of(error.get("code")) or text_of(error.get("error_code"))
-    status = _STATUS_OF_CODE.get(code, 500)
-    return api_error(status, {}, {"error": words}, Asked(model, "responses"), partial=partial)
+    return api_error(None, {}, {"error": words}, Asked(model, "responses"), partial=partial, otherwise=500)

@@ -110,8 +110,25 @@ class Wire(Protocol):
         """Write an error body as the vendor of this format does."""
         ...
 
-    def error_event(self, status: int, code: str, message: str) -> bytes:
-        """Write an error inside a stream as the vendor of this format does."""
+    def failed(self, status: int, code: str, message: str) -> dict[str, Any]:
+        """Write the body of a whole answer that failed after its status, 200, was sent.
+
+        Args:
+            status: the HTTP status that the error stands for.
+            code: the server's own, sent as it is where the format has a place for it.
+            message: the server's words.
+        """
+        ...
+
+    def error_event(self, status: int, code: str, message: str, *, begun: bool) -> bytes:
+        """Write an error inside a stream as the vendor of this format does.
+
+        Args:
+            status: the HTTP status that the error stands for.
+            code: the server's own, sent as it is where the format has a place for it.
+            message: the server's words.
+            begun: the stream has sent an event already.
+        """
         ...
 
     def is_terminal(self, event: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from pydantic_core import to_json
 
-__all__ = ["NO_ANSWER", "ConnectionCut", "Fault", "Faults", "Pause", "Reply", "Streamed"]
+__all__ = ["NO_ANSWER", "ConnectionCut", "Failure", "Fault", "Faults", "Pause", "Reply", "Streamed"]
 
 NO_ANSWER = 0
 """Stands where a status would, when the connection was reset instead of an answer."""
@@ -50,6 +50,21 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Failure:
+    """An error as an api reports it inside an answer of status 200.
+
+    Args:
+        body: in place of a whole answer; None where the request reached no model.
+        first: as the first event of a stream.
+        event: as an event of a stream that has begun.
+    """
+
+    body: bytes | None
+    first: bytes
+    event: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fault:
     """One way in which a request fails. Several may be combined: slow and then cut.
 
@@ -63,9 +78,13 @@ class Fault:
         slow: seconds of silence before each event.
         cut_after: send this many bytes of the body, then break the connection.
         end_after: send this many events, then end the stream as if it were complete, without its closing events.
-        error_after: send this many events, then an error event of this api, then end the stream.
-        error_code: code of the error event, or of the default body.
-        error_message: message of the error event, or of the default body.
+        error_after: send this many events, then an error event of this api, then end the stream. A whole answer gives
+            way to the same error in a body of its own; its status stays 200. A request that reaches no model is
+            answered as ever.
+        error_status: the HTTP status that such an error stands for. It decides the vendor's word for it, where the
+            api has one, and is sent where the api has a number.
+        error_code: code of such an error, where the api has a place for it, or of the default body; sent as it is.
+        error_message: message of such an error, or of the default body.
     """
 
     status: int | None = None
@@ -78,6 +97,7 @@ class Fault:
     cut_after: int | None = None
     end_after: int | None = None
     error_after: int | None = None
+    error_status: int = 500
     error_code: str = "TEMPORARILY_UNAVAILABLE"
     error_message: str = "the simulated workspace was asked to fail"
 
@@ -95,22 +115,30 @@ class Fault:
         headers = {"content-type": kind} | {name.lower(): value for name, value in self.headers.items()}
         return Reply(self.status, headers, raw, stall=self.stall)
 
-    def apply(self, reply: Reply, error_event: bytes, is_terminal: Callable[[bytes], bool]) -> Reply:
-        """Return an answer as this fault leaves it."""
+    def apply(self, reply: Reply, failure: Failure, is_terminal: Callable[[bytes], bool]) -> Reply:
+        """Return an answer as this fault leaves it.
+
+        Args:
+            reply: the answer.
+            failure: how its api reports an error inside an answer.
+            is_terminal: whether an event belongs to the end of a stream.
+        """
         body: bytes | Streamed = reply.body
         if not isinstance(body, bytes):
-            body = self._events(body, error_event, is_terminal)
+            body = self._events(body, failure, is_terminal)
+        elif self.error_after is not None and reply.status == 200 and failure.body is not None:
+            body = failure.body
         if self.cut_after is not None:
             body = _cut(body, self.cut_after)
         stall = self.stall if self.stall_after is None else 0.0
         return Reply(reply.status, reply.headers, body, stall=stall)
 
-    def _events(self, events: Streamed, error_event: bytes, is_terminal: Callable[[bytes], bool]) -> Streamed:
+    def _events(self, events: Streamed, failure: Failure, is_terminal: Callable[[bytes], bool]) -> Streamed:
         for number, event in enumerate(events):
             if number == self.stall_after:
                 yield Pause(self.stall)
             if number == self.error_after:
-                yield error_event
+                yield failure.event if number else failure.first
                 return
             if self.end_after is not None and (number >= self.end_after or _ends(event, is_terminal)):
                 return

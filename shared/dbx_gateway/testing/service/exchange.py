@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic_core import to_json
+
 from dbx_gateway.surfaces import Api
 from dbx_gateway.testing.apis import agents as wire_agents
 from dbx_gateway.testing.apis.chat_completions import wire as wire_chat
@@ -13,6 +15,7 @@ from dbx_gateway.testing.apis.generate_content import wire as wire_generate_cont
 from dbx_gateway.testing.apis.messages import wire as wire_messages
 from dbx_gateway.testing.apis.responses import wire as wire_responses
 from dbx_gateway.testing.apis.wire import Wire
+from dbx_gateway.testing.faults.faults import Failure, Fault
 from dbx_gateway.testing.model.conversation import Counts
 from dbx_gateway.testing.service.accounts import Login
 from dbx_gateway.testing.service.catalog import Served
@@ -76,6 +79,16 @@ class Exchange:
         """Whether an event belongs to the end of a stream."""
         of_agent = self.served is not None and self.served.family == "agent"
         return wire_agents.is_terminal(event) if of_agent else self.wire().is_terminal(event)
+
+    def failure(self, fault: Fault) -> Failure:
+        """Return how the api of this request words the error of a fault inside an answer."""
+        words = (fault.error_status, fault.error_code, fault.error_message)
+        wire = self.wire()
+        return Failure(
+            body=to_json(wire.failed(*words)) if self.place is not None else None,
+            first=wire.error_event(*words, begun=False),
+            event=wire.error_event(*words, begun=True),
+        )
 
     def wire(self) -> Wire:
         """The format in which to word an error."""

@@ -14,7 +14,7 @@ from dbx_gateway.testing.apis.wire import sse
 from dbx_gateway.testing.model.conversation import Answer, Ask, Call, Counts, Saying, pieces
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["RULES", "error", "error_event", "is_terminal", "read", "stream", "whole"]
+__all__ = ["RULES", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
 
 _CREATED = 1_767_225_600
 """Every answer was made at one moment, so that answers are the same from run to run."""
@@ -291,6 +291,12 @@ def error(status: int, code: str, message: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": code.lower()}}
 
 
-def error_event(status: int, code: str, message: str) -> bytes:
-    """Write an error inside a stream: a ``data`` line with an ``error`` object."""
-    return sse(error(status, code, message))
+def failed(status: int, code: str, message: str) -> dict[str, Any]:
+    """Write the error that stands in place of an answer under status 200."""
+    return {"error": {**error(status, code, message)["error"], "code": code}}
+
+
+def error_event(status: int, code: str, message: str, *, begun: bool) -> bytes:
+    """Write an error inside a stream: a ``data`` line with an ``error`` object, wherever it stands."""
+    del begun
+    return sse(failed(status, code, message))

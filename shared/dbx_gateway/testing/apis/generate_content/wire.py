@@ -24,7 +24,7 @@ from dbx_gateway.testing.json_values import entries, inside
 from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["RULES", "GenerateContentAsk", "error", "error_event", "is_terminal", "read", "stream", "whole"]
+__all__ = ["RULES", "GenerateContentAsk", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
 
 _FINISH_REASONS = {"stop": "STOP", "calls": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY"}
 _TERMINAL = (b'"finishReason":', b'"blockReason":')
@@ -310,8 +310,14 @@ def _running(usage: dict[str, Any], number: int, total: int) -> dict[str, Any]:
     return {**usage, **grown, "totalTokenCount": prompt + sum(grown.values())}
 
 
-def error_event(status: int, code: str, message: str) -> bytes:
-    """Write an error inside a stream (docs/wire/generate-content.md#errors)."""
+def failed(status: int, code: str, message: str) -> dict[str, Any]:
+    """Write the error that stands in place of an answer under status 200."""
+    return error(status, code, message)
+
+
+def error_event(status: int, code: str, message: str, *, begun: bool) -> bytes:
+    """Write an error inside a stream, wherever it stands (docs/wire/generate-content.md#errors)."""
+    del begun
     return sse(error(status, code, message))
 
 

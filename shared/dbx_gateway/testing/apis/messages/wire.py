@@ -16,7 +16,7 @@ from dbx_gateway.testing.json_values import entries, inside, is_array
 from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["RULES", "MessagesAsk", "Source", "error", "error_event", "is_terminal", "read", "stream", "whole"]
+__all__ = ["RULES", "MessagesAsk", "Source", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
 
 _STOP_REASONS = {"stop": "end_turn", "calls": "tool_use", "length": "max_tokens"}
 _MEDIA = {"image": "image", "document": "pdf"}
@@ -359,8 +359,14 @@ def _input_deltas(arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"type": "input_json_delta", "partial_json": text[max(start, 0) : start + _FRAGMENT]}
 
 
-def error_event(status: int, code: str, message: str) -> bytes:
-    """Write an error inside a stream (docs/wire/messages.md#errors)."""
+def failed(status: int, code: str, message: str) -> dict[str, Any]:
+    """Write the error that stands in place of an answer under status 200."""
+    return error(status, code, message)
+
+
+def error_event(status: int, code: str, message: str, *, begun: bool) -> bytes:
+    """Write an error inside a stream, wherever it stands (docs/wire/messages.md#errors)."""
+    del begun
     return _event(error(status, code, message))
 
 

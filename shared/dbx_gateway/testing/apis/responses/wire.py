@@ -20,7 +20,7 @@ from dbx_gateway.testing.json_values import entries, inside, is_object
 from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["RULES", "ResponsesAsk", "error", "error_event", "is_terminal", "read", "stream", "whole"]
+__all__ = ["RULES", "ResponsesAsk", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
 
 _CREATED = 1_767_225_600
 """Every answer is dated 2026-01-01, so that the same conversation always reads the same."""
@@ -307,23 +307,29 @@ def _events(response: dict[str, Any], begun: dict[str, Any], situation: Situatio
     yield {"type": f"response.{response['status']}", "response": response}
 
 
-def error_event(status: int, code: str, message: str) -> bytes:
-    """Write an error inside a stream: a server's failure ends the response, others stand alone.
+def failed(status: int, code: str, message: str) -> dict[str, Any]:
+    """Write a response that failed; its code alone says why."""
+    del status
+    return {
+        "id": "resp_failed",
+        "object": "response",
+        "created_at": _CREATED,
+        "model": "",
+        "status": "failed",
+        "error": {"code": code, "message": message},
+        "output": [],
+        **_DEFAULTS,
+    }
 
-    Source: docs/wire/responses.md#errors.
+
+def error_event(status: int, code: str, message: str, *, begun: bool) -> bytes:
+    """Write an error inside a stream (docs/wire/responses.md#errors).
+
+    A response that has begun ends as one that failed; before that, the error stands alone.
     """
-    if status == 500:
-        failed: dict[str, Any] = {
-            "id": "resp_failed",
-            "object": "response",
-            "created_at": _CREATED,
-            "model": "",
-            "status": "failed",
-            "error": {"code": "server_error", "message": message},
-            "output": [],
-            **_DEFAULTS,
-        }
-        return sse({"type": "response.failed", "sequence_number": 0, "response": failed}, "response.failed")
+    if begun:
+        response = failed(status, code, message)
+        return sse({"type": "response.failed", "sequence_number": 0, "response": response}, "response.failed")
     flat = {"type": "error", "sequence_number": 0, "code": code, "message": message, "param": None}
     return sse(flat, "error")
 
