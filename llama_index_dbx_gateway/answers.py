@@ -189,7 +189,8 @@ def _citation(citation: Citation) -> CitationBlock:
 
 def _media(part: Image | Audio | Video | File) -> ContentBlock:
     blob = part.blob or chat.Blob()
-    data = base64.b64decode(blob.data) if blob.data else None
+    # In base64: a block takes bytes that could be base64 for that, and "word" could.
+    data = base64.b64encode(base64.b64decode(blob.data)) if blob.data else None
     match part:
         case Image():
             return ImageBlock(image=data, url=blob.url, image_mimetype=blob.mime, detail=part.detail)
@@ -199,7 +200,7 @@ def _media(part: Image | Audio | Video | File) -> ContentBlock:
         case Video():
             return VideoBlock(video=data, url=blob.url, video_mimetype=blob.mime)
         case File():
-            held = data if part.text is None else part.text.encode()
+            held = data if part.text is None else base64.b64encode(part.text.encode())
             title = part.title or part.filename
             return DocumentBlock(data=held, url=blob.url, title=title, document_mimetype=blob.mime)
 

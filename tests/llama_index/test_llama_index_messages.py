@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import io
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,16 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.chat import ChatResponse as CoreResponse
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.events import (
+    End,
+    PartEnd,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+)
 from llama_index_dbx_gateway.answers import chat_response
 from llama_index_dbx_gateway.messages import to_core
 from llama_index_dbx_gateway.streaming import Snapshots
@@ -342,19 +353,93 @@ def test_any_answer_survives_the_round_trip(parts):
     assert told.origin == answer.origin
 
 
+def by_two(answer):
+    """The events of a stream that gives all in pieces of two characters."""
+    for event in replay(answer):
+        match event:
+            case TextDelta() | ReasoningDelta() | RefusalDelta():
+                yield from (replace(event, text=event.text[at : at + 2]) for at in range(0, len(event.text), 2))
+            case ToolCallDelta():
+                whole = event.arguments
+                yield from (replace(event, arguments=whole[at : at + 2]) for at in range(0, len(whole), 2))
+            case _:
+                yield event
+
+
 @settings(max_examples=80, deadline=None)
 @given(parts=answers)
-def test_the_deltas_of_any_answer_add_up_to_its_content(parts):
+def test_at_every_step_of_any_answer_what_came_adds_up_to_what_is_shown(parts):
     answer = CoreResponse(message=Message(role="assistant", parts=tuple(parts)), finish=Finish(reason="stop"))
     snapshots = Snapshots("m")
-    so_far = ""
-    for event in replay(answer):
+    so_far, thoughts, before = "", "", None
+    come = {part.call_id: "" for part in parts if isinstance(part, ToolCall)}
+    for event in by_two(answer):
+        if isinstance(event, ToolCallStart):
+            latest = event.call_id
+        if isinstance(event, ToolCallDelta):
+            come[latest] += event.arguments
         response = snapshots.of(event)
-        if response is not None:
-            so_far += response.delta
-            assert (response.message.content or "") == so_far
+        if response is None or isinstance(event, End):
+            continue
+        so_far += response.delta
+        thoughts += response.additional_kwargs.get("thinking_delta", "")
+        assert response.message != before
+        assert response.additional_kwargs.get("thinking_delta") != ""
+        before = response.message
+        blocks = before.blocks
+        calls = [block for block in blocks if isinstance(block, ToolCallBlock)]
+        listed = before.additional_kwargs.get("tool_calls", [])
+        assert (before.content or "") == so_far
+        assert "".join(block.content for block in blocks if isinstance(block, ThinkingBlock)) == thoughts
+        assert [block.tool_kwargs for block in calls] == [come[block.tool_call_id] for block in calls]
+        assert [call["function"]["arguments"] for call in listed] == [block.tool_kwargs for block in calls]
 
     assert response == chat_response(answer, "m", delta="")
+
+
+def test_what_no_delta_said_comes_with_the_end_of_its_part():
+    events = [
+        TextDelta(0, "Hel"),
+        PartEnd(0, Text("Hello")),
+        PartEnd(1, Text(", all")),
+        PartEnd(2, Reasoning(segments=(Segment("raw", "hm"),))),
+        RefusalDelta(3, "I wi"),
+        PartEnd(3, Refusal("I will not")),
+        ToolCallEnd(4, ToolCall(call_id="c1", name="f", arguments="{}")),
+    ]
+    snapshots = Snapshots("m")
+    responses = [response for event in events if (response := snapshots.of(event)) is not None]
+    thoughts = [response.additional_kwargs.get("thinking_delta", "") for response in responses]
+
+    assert [response.delta for response in responses] == ["Hel", "lo", ", all", "", "\nI wi", "ll not", ""]
+    assert thoughts == ["", "", "", "hm", "", "", ""]
+    assert responses[-1].message.content == "Hello, all\nI will not"
+    assert responses[-1].message.blocks[-1].tool_name == "f"
+
+
+@pytest.mark.parametrize("held", [b"word", b"RIFF....", b"\x00\x01"])
+def test_bytes_of_no_known_type_are_the_same_bytes_in_a_block(held):
+    """LlamaIndex reads bytes as base64 where they could be."""
+    blob = Blob(data=base64.b64encode(held).decode())
+    parts = (Audio(blob=blob), File(blob=blob))
+    answer = CoreResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+
+    message = chat_response(answer, "m").message
+    sound, document = message.blocks
+
+    assert (sound.resolve_audio().read(), sound.format) == (held, None)
+    assert document.resolve_document().read() == held
+    assert [part.blob.data for part in to_core([message])[0].parts] == [blob.data, blob.data]
+
+
+def test_a_text_document_of_an_answer_is_the_same_text_in_a_block():
+    answer = CoreResponse(
+        message=Message(role="assistant", parts=(File(text="word", title="T"),)), finish=Finish(reason="stop")
+    )
+
+    (block,) = chat_response(answer, "m").message.blocks
+
+    assert (block.resolve_document().read(), block.title) == (b"word", "T")
 
 
 def test_nothing_of_the_callers_is_changed():
