@@ -8,7 +8,9 @@ import pickle
 import socket
 import ssl
 
+import httpx
 import pytest
+from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.llms import ChatMessage
 
 from dbx_gateway.errors import ConfigurationError
@@ -159,7 +161,15 @@ def test_a_pickled_object_finds_its_credentials_in_the_environment(url, workspac
     assert again.complete("Hello").text == "You said: Hello"
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda llm: llm.model_copy(update={"max_tokens": 2})])
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda llm: llm.model_copy(update={"max_tokens": 2}),
+        lambda llm: llm.model_copy(update={"max_tokens": 2}, deep=True),
+    ],
+)
 def test_a_copy_keeps_the_credentials(make_llm, copied):
     llm = make_llm()
     llm.complete("Hello")
@@ -177,17 +187,19 @@ def test_a_copy_has_its_own_settings(make_llm):
     assert llm.complete("Hello there you").text == "You said: Hello there you"
 
 
-def test_a_deep_copy_shares_the_http_client(make_llm):
-    import httpx
-
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda llm: llm.model_copy(deep=True)])
+def test_a_deep_copy_shares_what_stands_for_something_outside(make_llm, copied):
     with httpx.Client() as client:
-        llm = make_llm(http_client=client)
+        llm = make_llm(http_client=client, callback_manager=CallbackManager([LlamaDebugHandler()]), stop=["x"])
         llm.complete("Hello")
 
-        again = copy.deepcopy(llm)
+        again = copied(llm)
 
         assert again.http_client is client
+        assert again.callback_manager is llm.callback_manager
         assert again.complete("Hello").text == "You said: Hello"
+        again.extra_body = {"a": 1}
+        assert llm.extra_body != {"a": 1}
 
 
 def test_a_setting_that_is_changed_holds_from_the_next_call(make_llm, workspace):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 import pytest
-from llama_index.core.llms import ChatMessage
+from llama_index.core.base.llms.types import ToolCallBlock
+from llama_index.core.llms import ChatMessage, ChatResponse
 from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from dbx_gateway.errors import ExtractionError, IncompleteStreamError, InvalidRequestError
 from dbx_gateway.testing import Fault
+from llama_index_dbx_gateway.structured import Structure
 
 T = TypeVar("T")
 
@@ -169,6 +171,23 @@ def test_an_object_that_does_not_fit_is_an_error_that_names_the_field_and_quotes
         make_llm().structured_predict(Strict, PromptTemplate('Say "Osaka".'))
 
     assert "Osaka" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        ({"choices": [{"finish_reason": "tool_calls"}]}, "no City: .*no JSON"),
+        ({"choices": [{"finish_reason": "length"}]}, r"ended early \(length\)"),
+        ({"choices": [{"finish_reason": None}]}, r"ended early \(error\)"),
+        (None, r"ended early \(error\)"),
+    ],
+)
+def test_an_object_whose_call_may_not_be_run_is_an_error_that_says_why(raw, told):
+    call = ToolCallBlock(tool_call_id="c1", tool_name="City", tool_kwargs="Osaka")
+    message = ChatMessage(role="assistant", blocks=[call], additional_kwargs={"dbx_gateway": {"withheld": ["c1"]}})
+
+    with pytest.raises(ExtractionError, match=told):
+        Structure(City, by_tool=True).parsed(ChatResponse(message=message, raw=raw))
 
 
 def test_a_streamed_object_that_was_cut_raises(make_llm, workspace):

@@ -131,6 +131,34 @@ def test_a_call_of_an_answer_that_ended_early_is_never_handed_out(streamed):
         llm.get_tool_calls_from_response(response)
 
 
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize(
+    ("arguments", "handed"),
+    [
+        ("", [{}]),
+        (" \n", [{}]),
+        ("{}", [{}]),
+        ('{"a":1}', [{"a": 1}]),
+        ("NaN", []),
+        ('{"a":NaN}', []),
+        ('{"a":Infinity}', []),
+        ("[1]", []),
+        ("null", []),
+        ('{"a":1', []),
+    ],
+)
+def test_arguments_in_words_are_handed_out_only_if_they_are_one_json_object_or_none(arguments, handed, listed):
+    block = ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs=arguments)
+    beside = {"tool_calls": [{"id": "c1", "function": {"name": "add", "arguments": arguments}}]}
+    message = ChatMessage(role="assistant", additional_kwargs=beside) if listed else ChatMessage(blocks=[block])
+
+    calls = DbxGateway(model="m").get_tool_calls_from_response(
+        ChatResponse(message=message), error_on_no_tool_call=False
+    )
+
+    assert [call.tool_kwargs for call in calls] == handed
+
+
 def test_an_unanswered_call_of_a_cut_answer_is_not_sent_back():
     call = ToolCall(call_id="c1", name="add", arguments='{"a":1,"b"')
     core = CoreResponse(message=assistant("Let me add.", call), finish=Finish(reason="length"))
