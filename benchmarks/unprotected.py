@@ -13,12 +13,12 @@ from unittest.mock import patch
 
 import httpx
 
-from dbx_gateway.call.flow import Live
+from dbx_gateway.call.drivers import AsyncDriver
+from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.reading import AnswerStream
 from dbx_gateway.call.sse import ServerSentEvent, SSEReader
-from dbx_gateway.client import AsyncClient
 from dbx_gateway.events import Event
-from dbx_gateway.transport.sending import Outgoing
+from dbx_gateway.transport.leases import AsyncLease
 
 __all__ = ["unprotected"]
 
@@ -59,13 +59,13 @@ class UnboundedStream(AnswerStream):
         return self._decoded(self._reader.feed(chunk))
 
 
-class PatientLive(Live):
+class PatientStream(OpenStream[Any]):
     """A stream that may take any time, in all and between two events."""
 
     def wait_begins(self) -> None:
         """Nobody looks at the time."""
 
-    def take(self, chunk: bytes, request: Outgoing) -> list[Event]:  # noqa: ARG002  # it has no deadline
+    def take(self, chunk: bytes) -> list[Event]:
         """Return the events that ``chunk`` causes."""
         events = self.stream.feed(chunk)
         if self.stream.done and self.stream.failure is None:
@@ -106,24 +106,22 @@ class NoWatchdog:
         """There is nothing to stop."""
 
 
-async def read(_: AsyncClient, live: Live) -> list[Event]:
+async def read(_: AsyncDriver, stream: OpenStream[AsyncLease]) -> list[Event]:
     """Read on in a stream for as long as it takes."""
-    _, chunks, request = live.source
     try:
-        chunk = await anext(chunks)
+        chunk = await anext(stream.handle.chunks)
     except StopAsyncIteration:
-        live.ended = True
-        return live.stream.close()
-    return live.take(chunk, request)
+        return stream.end()
+    return stream.take(chunk)
 
 
 _PARTS: dict[str, Any] = {
     "dbx_gateway.call.reading.SSEReader": UnboundedReader,
     "dbx_gateway.call.flow.AnswerStream": UnboundedStream,
-    "dbx_gateway.client.Live": PatientLive,
-    "dbx_gateway.client.Lease": BareLease,
-    "dbx_gateway.client.Watchdog": NoWatchdog,
-    "dbx_gateway.client.AsyncClient._read": read,
+    "dbx_gateway.call.drivers.OpenStream": PatientStream,
+    "dbx_gateway.call.drivers.Lease": BareLease,
+    "dbx_gateway.call.drivers.Watchdog": NoWatchdog,
+    "dbx_gateway.call.drivers.AsyncDriver.read": read,
     "dbx_gateway.transport.sending.settle": lambda: None,
 }
 

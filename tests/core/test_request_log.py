@@ -4,16 +4,16 @@ import pytest
 
 from dbx_gateway.call.request_log import log_exchange
 from dbx_gateway.errors import APITimeoutError, RateLimitError
-from dbx_gateway.transport.sending import Outgoing, Reply
+from dbx_gateway.transport.sending import HttpRequest, HttpResponse
 
-SENT = Outgoing(
+SENT = HttpRequest(
     method="POST",
     url="https://ws.example.com/x",
     headers={"authorization": "Bearer hunter2"},
     content=b'{"messages":"hush","key":"dapi0123456789abcdef"}',
     asked="'m' on a route",
 )
-REPLY = Reply(200, {"request-id": "r-1"}, b'{"token":"Bearer abc.def","text":"hello"}')
+REPLY = HttpResponse(200, {"request-id": "r-1"}, b'{"token":"Bearer abc.def","text":"hello"}')
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_requests_are_one_line_each(caplog, monkeypatch):
     monkeypatch.setenv("DBX_GATEWAY_LOG", "requests")
     log_exchange(SENT, REPLY, None, 0.5, 1)
     limited = RateLimitError("no", status=429)
-    log_exchange(SENT, Reply(429, {}, b"no"), limited, 0.0123, 2)
+    log_exchange(SENT, HttpResponse(429, {}, b"no"), limited, 0.0123, 2)
     silent = APITimeoutError("silent")
     log_exchange(SENT, silent, silent, 5, 3)
     assert lines(caplog) == [
@@ -61,7 +61,7 @@ def test_bodies_are_logged_with_secrets_masked_and_that_is_said_once(caplog, mon
 def test_a_secret_at_the_place_where_a_long_body_is_cut_is_masked(caplog, monkeypatch, lead):
     monkeypatch.setenv("DBX_GATEWAY_LOG", "bodies")
     secret = b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.c2ln"
-    log_exchange(SENT, Reply(200, {}, b"x" * (lead - 1) + b" " + secret), None, 0.5, 1)
+    log_exchange(SENT, HttpResponse(200, {}, b"x" * (lead - 1) + b" " + secret), None, 0.5, 1)
     got = lines(caplog)[2]
     assert len(got) <= 20_004
     assert "eyJ" not in got

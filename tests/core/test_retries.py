@@ -14,9 +14,9 @@ from dbx_gateway.errors import (
     InvalidRequestError,
     InvalidResponseError,
 )
-from dbx_gateway.transport.sending import Outgoing, failure
+from dbx_gateway.transport.sending import HttpRequest, failure
 
-ASKED = Outgoing(method="POST", url="https://ws.example.com/x", headers={}, asked="'m' on a route")
+ASKED = HttpRequest(method="POST", url="https://ws.example.com/x", headers={}, asked="'m' on a route")
 
 
 def answered(status, headers=None, code=None) -> APIError:

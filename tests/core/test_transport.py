@@ -20,8 +20,8 @@ from dbx_gateway.errors import (
 )
 from dbx_gateway.transport.sending import (
     AsyncTransport,
-    Outgoing,
-    Reply,
+    HttpRequest,
+    HttpResponse,
     SyncTransport,
     Watchdog,
     close_connections,
@@ -41,16 +41,16 @@ class Signed(httpx.Auth):
         yield request
 
 
-def asking(url=URL, **more) -> Outgoing:
+def asking(url=URL, **more) -> HttpRequest:
     fields = {
         "headers": {"user-agent": "dbx-gateway/1", "x-team": "secret"},
         "content": PROMPT,
         "asked": "'m' on a route",
     }
-    return Outgoing(**{"method": "POST", "url": url, **fields, **more})
+    return HttpRequest(**{"method": "POST", "url": url, **fields, **more})
 
 
-def send(answer, request=None, *, asynchronous: bool) -> tuple[Reply | Exception, list[httpx.Request]]:
+def send(answer, request=None, *, asynchronous: bool) -> tuple[HttpResponse | Exception, list[httpx.Request]]:
     """Send one request to ``answer``; return what became of it and all requests that were made."""
     made: list[httpx.Request] = []
 

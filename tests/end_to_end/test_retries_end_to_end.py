@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import types
 
 import pytest
@@ -48,7 +49,9 @@ async def ask(way, fields, *, stream=False):
 def pauses(monkeypatch):
     """The pauses that a sync client makes, none of which is waited for."""
     made: list[float] = []
-    monkeypatch.setattr("dbx_gateway.client.time", types.SimpleNamespace(sleep=made.append))
+    monkeypatch.setattr(
+        "dbx_gateway.call.drivers.time", types.SimpleNamespace(sleep=made.append, monotonic=time.monotonic)
+    )
     return made
 
 

@@ -6,26 +6,28 @@ import pytest
 from end_to_end.site import CLAUDE
 
 from dbx_gateway import Observations, Settings
-from dbx_gateway.call.actions import AskPlace, Fetch, Once, Place
+from dbx_gateway.call.actions import AskCaller, Caller, Fetch, Once
 from dbx_gateway.call.flow import Call
 from dbx_gateway.models.discovery import EndpointFacts
 
-PLACE = Place("https://workspace.example.com", "bearer:someone")
+CALLER = Caller("https://workspace.example.com", "bearer:someone")
 
 
 def learn_surface(seen: Observations) -> None:
-    seen.learn_surface(PLACE.host, None, "ai-gateway", "it has one")
+    seen.learn_surface(CALLER.host, None, "ai-gateway", "it has one")
 
 
 def learn_endpoint(seen: Observations) -> None:
-    seen.learn_endpoint(PLACE.host, PLACE.identity, "team-chat", EndpointFacts(name="team-chat", family="claude"))
+    seen.learn_endpoint(CALLER.host, CALLER.identity, "team-chat", EndpointFacts(name="team-chat", family="claude"))
 
 
 def question(model: str, seen: Observations):
     """Return the shared question that a first call comes to."""
     flow = Call(Settings(model=model), seen).plan()
-    assert isinstance(next(flow), AskPlace)
-    once = flow.send(PLACE)
+    ask = next(flow)
+    assert isinstance(ask, AskCaller)
+    ask.outcome = CALLER
+    once = next(flow)
     assert isinstance(once, Once)
     return once
 

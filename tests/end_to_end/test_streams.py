@@ -247,7 +247,7 @@ OPEN_ENDED = ["chat-completions", "messages", "generate-content"]
 @pytest.mark.parametrize("api", OPEN_ENDED)
 @WAYS
 async def test_a_stream_that_is_complete_but_never_ends_is_closed_after_the_grace(site, monkeypatch, api, way):
-    monkeypatch.setattr("dbx_gateway.client.GRACE", 0.1)
+    monkeypatch.setattr("dbx_gateway.call.drivers.GRACE", 0.1)
     pieces = [piece for piece in wire_of(site, site.fields(NATIVE[api]), "Hello") if not is_last(piece)]
     with raw_host(lambda send, left: send_all(send, pieces)) as host:
         events, error = await read(way, at(host, api), "Hello")
@@ -259,7 +259,7 @@ async def test_a_stream_that_is_complete_but_never_ends_is_closed_after_the_grac
 @pytest.mark.parametrize("api", OPEN_ENDED)
 @WAYS
 async def test_the_grace_is_counted_once_however_much_goes_on_after_the_end(site, monkeypatch, api, way):
-    monkeypatch.setattr("dbx_gateway.client.GRACE", 0.15)
+    monkeypatch.setattr("dbx_gateway.call.drivers.GRACE", 0.15)
     pieces = [piece for piece in wire_of(site, site.fields(NATIVE[api]), "Hello") if not is_last(piece)]
 
     def chatter(send, left):

@@ -11,7 +11,7 @@ from faults.reading import FrontEnd, Given, Outcome, ask, kind_of
 from faults.runs import ALWAYS, RUNS
 from faults.server import FaultServer, Stage
 
-from dbx_gateway.call import flow as calls
+from dbx_gateway.call import flow
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.errors import APIConnectionError, IncompleteStreamError, RateLimitError, ServerError
 
@@ -34,13 +34,13 @@ def pytest_generate_tests(metafunc):
 def pauses(monkeypatch):
     """The pauses that are due between sends; what is waited is shorter."""
     due: list[float] = []
-    real = calls.Pause
+    real = flow.wait
 
     def noted(seconds):
         due.append(seconds)
         return real(min(seconds, LONGEST_PAUSE))
 
-    monkeypatch.setattr(calls, "Pause", noted)
+    monkeypatch.setattr(flow, "wait", noted)
     return due
 
 

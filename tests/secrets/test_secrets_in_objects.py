@@ -61,7 +61,7 @@ def test_no_form_of_settings_or_credentials_shows_a_secret(signed_in):
     granted = client._credentials.fetch()
     check(shown(Settings.of(signed_in.fields)), tokens(signed_in))
     check(shown(client._credentials), [*signed_in.secrets, granted.headers["Authorization"].split()[1]])
-    assert granted.headers["Authorization"].split()[1] not in repr(granted) + str(client._transport())
+    assert granted.headers["Authorization"].split()[1] not in repr(granted) + str(client._driver._transport())
 
 
 def test_a_stream_that_is_open_shows_no_secret_and_no_prompt(front, signed_in):

@@ -1,64 +1,126 @@
-"""What a call needs done: the actions that its flow yields, and the outcomes it is sent."""
+"""What a call needs done: the actions that its flow yields, each with a place for its outcome.
+
+A flow is a generator without I/O. It asks for something by one of the functions below, for example
+``outcome = yield from fetch(request)``. The client carries the action out, writes the outcome into it, and resumes the
+flow. A failure is an outcome like any other: it is handed over as a value.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.reading import AnswerStream
-from dbx_gateway.transport.sending import Outgoing
+from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.transport.sending import HttpRequest, HttpResponse
 
-__all__ = ["Action", "AskPlace", "Fetch", "Flow", "Once", "Pause", "Place", "Send"]
+__all__ = [
+    "Action",
+    "AskCaller",
+    "Caller",
+    "Fetch",
+    "Flow",
+    "Once",
+    "Open",
+    "Wait",
+    "ask_caller",
+    "fetch",
+    "once",
+    "open_stream",
+    "wait",
+]
 
 T = TypeVar("T")
+H = TypeVar("H")
+"""What the client holds a connection by: :class:`~dbx_gateway.transport.leases.Lease` or ``AsyncLease``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the credentials lead: the workspace's host, and who is asking (never a token)."""
+class Caller:
+    """Who calls, and where: the workspace's host, and an identity that is never a token."""
 
     host: str
     identity: str
 
 
-class AskPlace:
-    """Find out the host and the identity; the outcome is a :class:`Place`."""
+@dataclass(slots=True)
+class AskCaller:
+    """Find out the host and the identity."""
+
+    outcome: Caller = field(init=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fetch:
-    """GET something; the outcome is a :class:`Reply` or the failure."""
+    """Send a request and read its whole answer."""
 
-    request: Outgoing
+    request: HttpRequest
+    outcome: HttpResponse | DbxGatewayError = field(init=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send a request; the outcome is a :class:`Reply`, a :class:`Live` stream, or the failure.
+@dataclass(slots=True)
+class Open(Generic[H]):
+    """Send a request and read its answer up to the first events; an answer that is a refusal is read whole.
 
     Args:
-        stream: reads the answer if it is a stream; None where a whole answer is wanted.
+        request: what to send.
+        stream: reads the answer.
     """
 
-    request: Outgoing
-    stream: AnswerStream | None = None
+    request: HttpRequest
+    stream: AnswerStream
+    outcome: OpenStream[H] | HttpResponse | DbxGatewayError = field(init=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Wait; the outcome is None."""
+@dataclass(slots=True)
+class Wait:
+    """Do nothing for some seconds."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Once(Generic[T]):
-    """Run a flow that callers of the same key share; the outcome is its result."""
+    """Run a flow that callers of the same key share."""
 
     key: Hashable
-    flow: Generator[Any, Any, T]
+    flow: Flow[T]
+    outcome: T = field(init=False)
 
 
-Action: TypeAlias = AskPlace | Fetch | Send | Pause | Once[Any]
-Flow: TypeAlias = Generator[Action, Any, T]
+Action: TypeAlias = AskCaller | Fetch | Open[Any] | Wait | Once[Any]
+Flow: TypeAlias = Generator[Action, None, T]
+
+
+def ask_caller() -> Flow[Caller]:
+    """Find out the host and the identity."""
+    action = AskCaller()
+    yield action
+    return action.outcome
+
+
+def fetch(request: HttpRequest) -> Flow[HttpResponse | DbxGatewayError]:
+    """Send ``request`` and return its whole answer, or the failure."""
+    action = Fetch(request)
+    yield action
+    return action.outcome
+
+
+def open_stream(action: Open[H]) -> Flow[OpenStream[H] | HttpResponse | DbxGatewayError]:
+    """Send the request of ``action`` and return the stream that has begun, the whole refusal, or the failure."""
+    yield action
+    return action.outcome
+
+
+def wait(seconds: float) -> Flow[None]:
+    """Let ``seconds`` pass."""
+    yield Wait(seconds)
+
+
+def once(key: Hashable, flow: Flow[T]) -> Flow[T]:
+    """Run ``flow``, or wait for the caller of the same key that runs it already, and return the result."""
+    action = Once(key, flow)
+    yield action
+    return action.outcome

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any
 
-from dbx_gateway.call.open_stream import Live
+from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.transcript import masked
 from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import DbxGatewayError
 from dbx_gateway.notices import warn_once
-from dbx_gateway.transport.sending import Outgoing, Reply
+from dbx_gateway.transport.sending import HttpRequest, HttpResponse
 
 __all__ = ["log_exchange"]
 
@@ -18,9 +19,13 @@ logger = logging.getLogger("dbx_gateway.requests")
 
 
 def log_exchange(
-    sent: Outgoing, outcome: Reply | Live | DbxGatewayError, error: DbxGatewayError | None, seconds: float, attempt: int
+    sent: HttpRequest,
+    outcome: HttpResponse | OpenStream[Any] | DbxGatewayError,
+    error: DbxGatewayError | None,
+    seconds: float,
+    attempt: int,
 ) -> None:
-    """Log one request and what became of it, where the environment asks for it."""
+    """Log one request and its outcome, where the environment asks for it."""
     wanted = os.environ.get("DBX_GATEWAY_LOG")
     if not wanted:
         return
@@ -38,10 +43,10 @@ def log_exchange(
             "log bodies", "DBX_GATEWAY_LOG=bodies writes prompts and answers to the log; secrets in them are masked"
         )
         logger.info("sent %s", masked(sent.content or b""))
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, HttpResponse):
             logger.info("got %s", masked(outcome.body))
         elif error is not None and not isinstance(outcome, DbxGatewayError) and outcome.transcript is not None:
-            outcome.transcript.tell()
+            outcome.transcript.write()
 
 
 def _show() -> None:

@@ -19,15 +19,15 @@ SECRETS: Final = re.compile(f"{TOKEN_PATTERN}|(?<=Bearer )[\\w.~+/=-]+".encode()
 
 _LONGEST_BODY: Final = 20_000
 
-_HEARD: Final = _LONGEST_BODY + 8_192
-"""What is kept of a stream: more than is told, so that no credential is cut before it is masked."""
+_KEPT: Final = _LONGEST_BODY + 8_192
+"""What is kept of a stream: more than is written, so that no credential is cut before it is masked."""
 
 
 class Transcript:
-    """What a server streams, for the log: the start of it, told once the stream has ended or is left.
+    """What a server streams, for the log: the start of it, written once the stream has ended or is left.
 
     Args:
-        mask: takes credentials out of what is told.
+        mask: takes credentials out of what is written.
     """
 
     __slots__ = ("_mask", "_size", "_start")
@@ -42,18 +42,18 @@ class Transcript:
         """Return a transcript where the environment asks for bodies, else None."""
         return cls(mask) if os.environ.get("DBX_GATEWAY_LOG") == "bodies" else None
 
-    def hear(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes) -> None:
         """Take the next bytes."""
         self._size += len(chunk)
-        if self._start is not None and len(self._start) < _HEARD:
-            self._start += chunk[: _HEARD - len(self._start)]
+        if self._start is not None and len(self._start) < _KEPT:
+            self._start += chunk[: _KEPT - len(self._start)]
 
-    def tell(self) -> None:
-        """Log what was heard; once only."""
+    def write(self) -> None:
+        """Log what was streamed; once only."""
         if self._start is None:
             return
-        heard, self._start = bytes(self._start), None
-        logger.info("got %s (%d bytes streamed)", masked(self._mask(heard)), self._size)
+        start, self._start = bytes(self._start), None
+        logger.info("got %s (%d bytes streamed)", masked(self._mask(start)), self._size)
 
 
 def masked(body: bytes) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from dbx_gateway.call.flow import Plan
+from dbx_gateway.call.planning import Plan
 from dbx_gateway.cli.front_ends import FRONT_ENDS, FrontEnd, Said, Tool
 from dbx_gateway.client import Client
 from dbx_gateway.models.profile import Profile

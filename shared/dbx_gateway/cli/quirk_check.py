@@ -15,8 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import httpx
 
-from dbx_gateway.call.flow import Plan
 from dbx_gateway.call.observations import Observations
+from dbx_gateway.call.planning import Plan
 from dbx_gateway.chat import ChatRequest, ChatResponse
 from dbx_gateway.cli.check import Target
 from dbx_gateway.cli.provocations import PROVOCATIONS, Provocation
@@ -242,7 +242,7 @@ class _Desk:
         """Return fresh ones that know of the endpoint what the plan knows, so that it is not looked up each time."""
         fresh = Observations()
         if self.plan.facts is not None:
-            place = self.plan.place
+            place = self.plan.caller
             fresh.learn_endpoint(place.host, place.identity, self.context.model, self.plan.facts)
         return fresh
 

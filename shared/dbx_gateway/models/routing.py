@@ -60,6 +60,11 @@ class Route:
     def __str__(self) -> str:
         return f"{self.surface} {self.api} {self.url}"
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The host and the model: under these it is remembered which route served the model."""
+        return (self.url.split("/", 3)[2], self.model)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingsRoute:

@@ -7,16 +7,13 @@ nobody closed can only be closed by a running loop.
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
-import httpx
-
-__all__ = ["AsyncStream", "Derived", "close_later"]
+__all__ = ["AsyncStream", "Derived"]
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -103,19 +100,3 @@ class Derived(AsyncStream[T], Generic[S, T]):
     async def _close(self) -> None:
         if self._source is not None:
             await self._source.aclose()
-
-
-def close_later(response: httpx.Response, loop: asyncio.AbstractEventLoop) -> None:
-    """Let ``loop`` close ``response``; may be called from anywhere, the garbage collector included."""
-    if not loop.is_closed():  # else its connections were closed with it
-        loop.call_soon_threadsafe(_begin_to_close, response, loop)
-
-
-_closing: set[asyncio.Task[None]] = set()
-"""Kept until they are done: a loop does not hold its tasks."""
-
-
-def _begin_to_close(response: httpx.Response, loop: asyncio.AbstractEventLoop) -> None:
-    task = loop.create_task(response.aclose())
-    _closing.add(task)
-    task.add_done_callback(_closing.discard)

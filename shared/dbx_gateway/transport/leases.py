@@ -1,13 +1,17 @@
-"""Connections of sync answers that are being read, and what becomes of those that nobody gives back.
+"""Connections of answers that are being read, and what becomes of those that nobody gives back.
+
+A client holds the connection of a stream by a :class:`Lease`, on an event loop by an :class:`AsyncLease`. Both have the
+response, the chunks of its body, and ``release``, which closes it at once.
 
 The garbage collector may run while its thread is inside the connection pool and holds the pool's lock. Whatever closes an
-answer from there waits for that lock for ever. So an answer that the collector finds only has its socket closed, which
+answer from there waits for that lock for ever. So a sync answer that the collector finds only has its socket closed, which
 takes no lock, and the pool is told on the next use. The same holds in a forked process: another thread of the parent may
-have held the lock.
+have held the lock. An async answer that the collector finds is closed by its event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import gc
 import os
@@ -18,7 +22,7 @@ from typing import ClassVar
 
 import httpx
 
-__all__ = ["Lease", "settle"]
+__all__ = ["AsyncLease", "Lease", "settle"]
 
 
 class Lease:
@@ -68,6 +72,42 @@ class Lease:
         httpx notes how long an answer took as it closes it; with its datetime half gone, Python 3.13.0 crashes there.
         """
         cls._ending = True
+
+
+class AsyncLease:
+    """The connection of one async answer while its body is being read.
+
+    Args:
+        response: whose body is read.
+
+    Attributes:
+        chunks: the body as it comes.
+    """
+
+    __slots__ = ("chunks", "response")
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+        self.chunks = response.aiter_bytes()
+
+    async def release(self) -> None:
+        """Close the answer, at once."""
+        await self.response.aclose()
+
+    def release_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let ``loop`` close the answer; may be called from anywhere, the garbage collector included."""
+        if not loop.is_closed():  # else its connections were closed with it
+            loop.call_soon_threadsafe(_begin_to_close, self.response, loop)
+
+
+def _begin_to_close(response: httpx.Response, loop: asyncio.AbstractEventLoop) -> None:
+    task = loop.create_task(response.aclose())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()
+"""Kept until they are done: a loop does not hold its tasks."""
 
 
 def settle() -> None:

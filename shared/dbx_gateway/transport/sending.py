@@ -39,11 +39,15 @@ from dbx_gateway.transport.watchdogs import Watchdog
 
 __all__ = [
     "AsyncTransport",
-    "Outgoing",
-    "Reply",
+    "HttpRequest",
+    "HttpResponse",
     "SyncTransport",
     "Verify",
+    "body_of",
+    "body_of_async",
     "close_connections",
+    "failure",
+    "headers_of",
     "new_async_client",
     "new_client",
     "overdue",
@@ -67,7 +71,7 @@ _LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class HttpRequest:
     """One request, ready to send."""
 
     method: str
@@ -81,7 +85,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpResponse:
     """A whole answer: status, headers (names in lower case) and body."""
 
     status: int
@@ -103,7 +107,7 @@ class SyncTransport:
         self._client = client
         self._verify = verify
 
-    def open(self, request: Outgoing) -> httpx.Response:
+    def open(self, request: HttpRequest) -> httpx.Response:
         """Send ``request`` and return the response with its body unread; the caller closes it.
 
         Raises:
@@ -117,7 +121,7 @@ class SyncTransport:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise failure(error, request) from error
 
-    def send(self, request: Outgoing) -> Reply:
+    def send(self, request: HttpRequest) -> HttpResponse:
         """Send ``request`` and return its whole answer.
 
         Raises:
@@ -126,12 +130,12 @@ class SyncTransport:
         response = self.open(request)
         watchdog = Watchdog.until(request.deadline, response)
         try:
-            return Reply(response.status_code, _headers(response), body_of(response, request))
+            return HttpResponse(response.status_code, headers_of(response), body_of(response, request))
         finally:
             watchdog.stop()
             response.close()
 
-    def _follow(self, client: httpx.Client, request: Outgoing) -> httpx.Response:
+    def _follow(self, client: httpx.Client, request: HttpRequest) -> httpx.Response:
         url = request.url
         for _ in range(_MAX_REDIRECTS + 1):
             response = client.send(_built(client, request, url), auth=self._auth, stream=True, follow_redirects=False)
@@ -156,7 +160,7 @@ class AsyncTransport:
         self._client = client
         self._verify = verify
 
-    async def open(self, request: Outgoing) -> httpx.Response:
+    async def open(self, request: HttpRequest) -> httpx.Response:
         """Send ``request`` and return the response with its body unread; the caller closes it.
 
         Raises:
@@ -172,7 +176,7 @@ class AsyncTransport:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise failure(error, request) from error
 
-    async def send(self, request: Outgoing) -> Reply:
+    async def send(self, request: HttpRequest) -> HttpResponse:
         """Send ``request`` and return its whole answer.
 
         Raises:
@@ -180,11 +184,11 @@ class AsyncTransport:
         """
         response = await self.open(request)
         try:
-            return Reply(response.status_code, _headers(response), await body_of_async(response, request))
+            return HttpResponse(response.status_code, headers_of(response), await body_of_async(response, request))
         finally:
             await response.aclose()
 
-    async def _follow(self, client: httpx.AsyncClient, request: Outgoing) -> httpx.Response:
+    async def _follow(self, client: httpx.AsyncClient, request: HttpRequest) -> httpx.Response:
         url = request.url
         for _ in range(_MAX_REDIRECTS + 1):
             built = _built(client, request, url)
@@ -201,7 +205,7 @@ def _check_open(client: httpx.Client | httpx.AsyncClient) -> None:
         raise ConfigurationError("the given http_client= or http_async_client= is closed; give an open one")
 
 
-def body_of(response: httpx.Response, request: Outgoing) -> bytes:
+def body_of(response: httpx.Response, request: HttpRequest) -> bytes:
     """Read the body of ``response`` and return it; of a failure's, the beginning.
 
     Raises:
@@ -222,7 +226,7 @@ def body_of(response: httpx.Response, request: Outgoing) -> bytes:
     return b"".join(parts)
 
 
-async def body_of_async(response: httpx.Response, request: Outgoing) -> bytes:
+async def body_of_async(response: httpx.Response, request: HttpRequest) -> bytes:
     """Do as :func:`body_of` does, from an event loop."""
     parts: list[bytes] = []
     size = 0
@@ -240,7 +244,7 @@ async def body_of_async(response: httpx.Response, request: Outgoing) -> bytes:
     return b"".join(parts)
 
 
-def overdue(request: Outgoing, response: httpx.Response | None = None) -> APITimeoutError:
+def overdue(request: HttpRequest, response: httpx.Response | None = None) -> APITimeoutError:
     """Return the error of a call that has taken all the time it has; ``error_code`` is ``total``."""
     error = APITimeoutError(
         f"{request.asked}: not answered within the {request.deadline.total} s that total_timeout= allows.",
@@ -249,7 +253,7 @@ def overdue(request: Outgoing, response: httpx.Response | None = None) -> APITim
     return _answered(error, response)
 
 
-def silent(request: Outgoing, response: httpx.Response | None = None) -> APITimeoutError:
+def silent(request: HttpRequest, response: httpx.Response | None = None) -> APITimeoutError:
     """Return the error of a stream that says nothing, whatever keeps it alive; ``error_code`` is ``idle``."""
     error = APITimeoutError(
         f"{request.asked}: no event of the answer for {request.deadline.idle} s. Raise stream_idle_timeout= if the model "
@@ -266,11 +270,11 @@ def _answered(error: E, response: httpx.Response | None) -> E:
     """Return ``error`` with what the server had said before its answer broke off."""
     if response is not None:
         error.status = error.status or response.status_code
-        error.request_id = request_id_of(_headers(response))
+        error.request_id = request_id_of(headers_of(response))
     return error
 
 
-def failure(error: Exception, request: Outgoing, response: httpx.Response | None = None) -> DbxGatewayError:
+def failure(error: Exception, request: HttpRequest, response: httpx.Response | None = None) -> DbxGatewayError:
     """Return the typed error for a request that got no answer, or whose answer broke off.
 
     ``error_code`` says at which step: ``connect``, ``pool``, ``read``, ``write`` or ``protocol``; or which limit of the
@@ -288,7 +292,7 @@ def failure(error: Exception, request: Outgoing, response: httpx.Response | None
     return _answered(_failure(error, request), response)
 
 
-def _failure(error: Exception, request: Outgoing) -> DbxGatewayError:
+def _failure(error: Exception, request: HttpRequest) -> DbxGatewayError:
     said = str(error) or type(error).__name__
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
@@ -471,7 +475,7 @@ def _context(verify: Verify) -> ssl.SSLContext:
     return _context_of(_certificates(verify), True)  # noqa: FBT003
 
 
-def _built(client: httpx.Client | httpx.AsyncClient, request: Outgoing, url: str) -> httpx.Request:
+def _built(client: httpx.Client | httpx.AsyncClient, request: HttpRequest, url: str) -> httpx.Request:
     return client.build_request(
         request.method,
         url,
@@ -481,11 +485,12 @@ def _built(client: httpx.Client | httpx.AsyncClient, request: Outgoing, url: str
     )
 
 
-def _headers(response: httpx.Response) -> dict[str, str]:
+def headers_of(response: httpx.Response) -> dict[str, str]:
+    """Return the headers of ``response``, names in lower case."""
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-def _redirected(response: httpx.Response, request: Outgoing, url: str) -> str:
+def _redirected(response: httpx.Response, request: HttpRequest, url: str) -> str:
     try:
         target = urljoin(url, response.headers["location"])
         there = origin_of(target)
@@ -502,27 +507,27 @@ def _redirected(response: httpx.Response, request: Outgoing, url: str) -> str:
         raise InvalidResponseError(
             f"{request.asked}: the server answered 303, which is no answer to a POST.",
             status=303,
-            request_id=request_id_of(_headers(response)),
+            request_id=request_id_of(headers_of(response)),
         )
     return target
 
 
-def _too_many_redirects(request: Outgoing) -> APIConnectionError:
+def _too_many_redirects(request: HttpRequest) -> APIConnectionError:
     return _not_followed(f"more than {_MAX_REDIRECTS} redirects. Check host=.", request)
 
 
-def _not_followed(why: str, request: Outgoing, response: httpx.Response | None = None) -> APIConnectionError:
+def _not_followed(why: str, request: HttpRequest, response: httpx.Response | None = None) -> APIConnectionError:
     error = APIConnectionError(
         f"{request.asked}: {why}",
         status=None if response is None else response.status_code,
         error_code="redirect",
-        request_id=None if response is None else request_id_of(_headers(response)),
+        request_id=None if response is None else request_id_of(headers_of(response)),
     )
     error.retryable = False  # it would come again
     return error
 
 
-def _is_enough(size: int, response: httpx.Response, request: Outgoing) -> bool:
+def _is_enough(size: int, response: httpx.Response, request: HttpRequest) -> bool:
     """Whether no more of a body of which ``size`` bytes are there is to be read."""
     if request.deadline.passed:
         raise overdue(request, response)

@@ -1,0 +1,416 @@
+"""The two ways to wait: what carries out a call's actions, from threads and from event loops.
+
+Both do the same in the same order; each method of one reads like its twin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from typing import Any, Final, TypeVar
+
+import httpx
+
+from dbx_gateway.auth.signing import Credentials, CredentialsAuth
+from dbx_gateway.call.actions import AskCaller, Caller, Fetch, Flow, Once, Open, Wait
+from dbx_gateway.call.flow import Answered
+from dbx_gateway.call.observations import SingleFlight
+from dbx_gateway.call.open_stream import OpenStream
+from dbx_gateway.call.transcript import Transcript
+from dbx_gateway.error_bodies import request_id_of
+from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.events import End, Event, Start
+from dbx_gateway.notices import warn_once
+from dbx_gateway.settings import Settings
+from dbx_gateway.transport.async_streams import AsyncStream
+from dbx_gateway.transport.leases import AsyncLease, Lease
+from dbx_gateway.transport.sending import (
+    AsyncTransport,
+    HttpResponse,
+    SyncTransport,
+    body_of,
+    body_of_async,
+    failure,
+    headers_of,
+    overdue,
+)
+from dbx_gateway.transport.watchdogs import GRACE, Watchdog
+
+__all__ = ["AsyncDriver", "SyncDriver", "warn_if_cut"]
+
+T = TypeVar("T")
+
+FOLLOWER_PATIENCE: Final = 30.0
+"""Seconds that a caller waits for another's answer to the same question before it asks itself."""
+
+LAST_BYTES: Final = 0.1
+"""Seconds to wait, after the last event, for the end of the body: a connection can only be used again after that."""
+
+
+class _Abandoned(Exception):  # noqa: N818  # not an error: the one who was to do the work has gone
+    """The caller that was to do a shared piece of work was cancelled."""
+
+
+class SyncDriver:
+    """Carries out flows from threads.
+
+    Args:
+        settings: of the client; its ``http_client`` and ``verify`` are used.
+        credentials: that sign each request, and are masked wherever an answer repeats them.
+        flights: returns the work that is shared with other callers.
+    """
+
+    def __init__(self, settings: Settings, credentials: Credentials, flights: Callable[[], SingleFlight]) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._flights = flights
+
+    def run(self, flow: Flow[T]) -> T:
+        """Return the result of ``flow``."""
+        while True:
+            try:
+                action = next(flow)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            except DbxGatewayError as error:
+                self._credentials.mask_error(error)
+                raise
+            match action:
+                case AskCaller():
+                    action.outcome = Caller(self._credentials.host(), self._credentials.identity)
+                case Fetch():
+                    action.outcome = self._fetch(action)
+                case Open():
+                    action.outcome = self._open(action)
+                case Wait():
+                    time.sleep(action.seconds)
+                case Once():
+                    action.outcome = self._once(action)
+
+    def events(self, flow: Flow[Answered[Lease]], model: str) -> Generator[Event]:
+        """Yield the events of the streamed answer that ``flow`` asks for; the connection is given back at the end."""
+        answered = self.run(flow)
+        stream = _stream_of(answered)
+        lease = stream.handle
+        watchdog = Watchdog(lease.response, GRACE)
+        lease.stops.append(watchdog.stop)
+        try:
+            yield from _completed(stream.first, answered, model)
+            stream.first = []
+            while not stream.ended:
+                if stream.stream.complete:
+                    watchdog.start()
+                yield from _completed(self._read(stream), answered, model)
+            watchdog.stop()
+            self._read_to_end(stream)
+        finally:
+            lease.release()
+            if stream.transcript is not None:
+                stream.transcript.write()
+        if stream.stream.failure is not None:
+            self._credentials.mask_error(stream.stream.failure)
+            raise stream.stream.failure
+
+    def _transport(self) -> SyncTransport:
+        return SyncTransport(CredentialsAuth(self._credentials), self._settings.http_client, self._settings.verify)
+
+    def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
+        try:
+            return _masked(self._transport().send(action.request), self._credentials)
+        except DbxGatewayError as error:
+            return error
+
+    def _open(self, action: Open[Lease]) -> OpenStream[Lease] | HttpResponse | DbxGatewayError:
+        request = action.request
+        try:
+            response = self._transport().open(request)
+        except DbxGatewayError as error:
+            return error
+        lease = Lease(response, Watchdog.until(request.deadline, response).stop)
+        try:
+            headers = headers_of(response)
+            if response.status_code >= 300:
+                refusal = HttpResponse(response.status_code, headers, body_of(response, request))
+                lease.release()
+                return _masked(refusal, self._credentials)
+            stream = _begun(action, lease, response.status_code, headers, self._credentials)
+            while not stream.first and not stream.ended:
+                stream.first = self._read(stream)
+        except DbxGatewayError as error:
+            lease.release()
+            return error
+        except BaseException:
+            lease.release()
+            raise
+        if stream.stream.failure is not None:
+            lease.release()
+        return stream
+
+    def _read(self, stream: OpenStream[Lease]) -> list[Event]:
+        stream.wait_begins()
+        try:
+            chunk = next(stream.handle.chunks)
+        except StopIteration:
+            late = stream.request.deadline.passed  # and then this end may be the watchdog's work
+            return stream.end(overdue(stream.request, stream.handle.response) if late else None)
+        except httpx.HTTPError as error:
+            return stream.end(stream.late() or failure(error, stream.request, stream.handle.response))
+        return stream.take(chunk)
+
+    def _read_to_end(self, stream: OpenStream[Lease]) -> None:
+        """Wait a moment for the end of the body, so that the connection can be used again."""
+        if not stream.may_reuse:
+            return
+        watchdog = Watchdog(stream.handle.response, LAST_BYTES)
+        watchdog.start()
+        try:
+            next(stream.handle.chunks, None)
+        except httpx.HTTPError:
+            return  # the answer is complete; only its connection is lost
+        finally:
+            watchdog.stop()
+
+    def _once(self, once: Once[T]) -> T:
+        flights = self._flights()
+        flight, leads = flights.join(once.key)
+        if not leads:
+            try:
+                shared: T = flight.result(FOLLOWER_PATIENCE)
+            except (TimeoutError, _Abandoned):
+                return self.run(once.flow)
+            return shared
+        try:
+            result = self.run(once.flow)
+        except DbxGatewayError as error:
+            flights.land(once.key, flight, None, error)
+            raise
+        except BaseException:
+            flights.land(once.key, flight, None, _Abandoned())
+            raise
+        flights.land(once.key, flight, result)
+        return result
+
+
+class AsyncDriver:
+    """Carries out flows from event loops; see :class:`SyncDriver`. No action blocks the loop.
+
+    Args:
+        settings: of the client; its ``http_async_client`` and ``verify`` are used.
+        credentials: that sign each request, and are masked wherever an answer repeats them.
+        flights: returns the work that is shared with other callers.
+    """
+
+    def __init__(self, settings: Settings, credentials: Credentials, flights: Callable[[], SingleFlight]) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._flights = flights
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Return the result of ``flow``."""
+        while True:
+            try:
+                action = next(flow)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            except DbxGatewayError as error:
+                self._credentials.mask_error(error)
+                raise
+            match action:
+                case AskCaller():
+                    action.outcome = Caller(await self._credentials.host_async(), self._credentials.identity)
+                case Fetch():
+                    action.outcome = await self._fetch(action)
+                case Open():
+                    action.outcome = await self._open(action)
+                case Wait():
+                    await asyncio.sleep(action.seconds)
+                case Once():
+                    action.outcome = await self._once(action)
+
+    def events(self, flow: Flow[Answered[AsyncLease]], model: str) -> AsyncGenerator[Event]:
+        """Return the events of the streamed answer that ``flow`` asks for, to be read with ``async for``."""
+        return _AsyncEvents(self, flow, model)
+
+    def _transport(self) -> AsyncTransport:
+        return AsyncTransport(
+            CredentialsAuth(self._credentials), self._settings.http_async_client, self._settings.verify
+        )
+
+    async def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
+        try:
+            return _masked(await self._transport().send(action.request), self._credentials)
+        except DbxGatewayError as error:
+            return error
+
+    async def _open(self, action: Open[AsyncLease]) -> OpenStream[AsyncLease] | HttpResponse | DbxGatewayError:
+        request = action.request
+        try:
+            response = await self._transport().open(request)
+        except DbxGatewayError as error:
+            return error
+        lease = AsyncLease(response)
+        try:
+            headers = headers_of(response)
+            if response.status_code >= 300:
+                refusal = HttpResponse(response.status_code, headers, await body_of_async(response, request))
+                await lease.release()
+                return _masked(refusal, self._credentials)
+            stream = _begun(action, lease, response.status_code, headers, self._credentials)
+            # One watchdog costs less than a timer for each read; connections of HTTP/2 carry answers of others too.
+            if response.http_version.startswith("HTTP/1"):
+                stream.watched = Watchdog.until(request.deadline, response).watches
+            while not stream.first and not stream.ended:
+                stream.first = await self.read(stream)
+        except DbxGatewayError as error:
+            await lease.release()
+            return error
+        except BaseException:
+            await lease.release()
+            raise
+        if stream.stream.failure is not None:
+            await lease.release()
+        return stream
+
+    async def read(self, stream: OpenStream[AsyncLease]) -> list[Event]:
+        """Return the events of the next bytes of ``stream``."""
+        if stream.stream.complete and stream.grace_ends is None:
+            stream.grace_ends = time.monotonic() + GRACE
+        patience = stream.patience()
+        stream.wait_begins()
+        try:
+            if patience is None:  # the most common case, without what a timer costs
+                chunk = await anext(stream.handle.chunks)
+            else:
+                async with asyncio.timeout(patience):
+                    chunk = await anext(stream.handle.chunks)
+        except (StopAsyncIteration, TimeoutError):
+            return stream.end(stream.late())
+        except httpx.HTTPError as error:
+            return stream.end(stream.late() or failure(error, stream.request, stream.handle.response))
+        return stream.take(chunk)
+
+    async def read_to_end(self, stream: OpenStream[AsyncLease]) -> None:
+        """Wait a moment for the end of the body, so that the connection can be used again."""
+        if not stream.may_reuse:
+            return
+        try:
+            async with asyncio.timeout(LAST_BYTES):
+                await anext(stream.handle.chunks, None)
+        except (TimeoutError, httpx.HTTPError):
+            return  # the answer is complete; only its connection is lost
+
+    def mask(self, error: DbxGatewayError) -> None:
+        """Take the credentials out of ``error``."""
+        self._credentials.mask_error(error)
+
+    async def _once(self, once: Once[T]) -> T:
+        flights = self._flights()
+        flight, leads = flights.join(once.key)
+        if not leads:
+            try:
+                async with asyncio.timeout(FOLLOWER_PATIENCE):
+                    shared: T = await asyncio.wrap_future(flight)
+            except (TimeoutError, _Abandoned):
+                return await self.run(once.flow)
+            return shared
+        try:
+            result = await self.run(once.flow)
+        except DbxGatewayError as error:
+            flights.land(once.key, flight, None, error)
+            raise
+        except BaseException:
+            flights.land(once.key, flight, None, _Abandoned())
+            raise
+        flights.land(once.key, flight, result)
+        return result
+
+
+class _AsyncEvents(AsyncStream[Event]):
+    """The events of one streamed answer; the call is made when the first is asked for.
+
+    Args:
+        driver: carries out the call and reads on.
+        flow: asks for the answer.
+        model: that is asked, for warnings.
+    """
+
+    def __init__(self, driver: AsyncDriver, flow: Flow[Answered[AsyncLease]], model: str) -> None:
+        super().__init__()
+        self._driver = driver
+        self._flow = flow
+        self._model = model
+        self._answered: Answered[AsyncLease] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def _read(self) -> list[Event] | None:
+        if self._answered is None:
+            answered = self._answered = await self._driver.run(self._flow)
+            self._loop = asyncio.get_running_loop()
+            stream = _stream_of(answered)
+            first, stream.first = stream.first, []
+            return list(_completed(first, answered, self._model))
+        stream = _stream_of(self._answered)
+        if not stream.ended:
+            return list(_completed(await self._driver.read(stream), self._answered, self._model))
+        await self._driver.read_to_end(stream)
+        await self.aclose()
+        if stream.stream.failure is not None:
+            self._driver.mask(stream.stream.failure)
+            raise stream.stream.failure
+        return None
+
+    async def _close(self) -> None:
+        if self._answered is not None:
+            stream = _stream_of(self._answered)
+            await stream.handle.release()
+            if stream.transcript is not None:
+                stream.transcript.write()
+
+    def __del__(self) -> None:
+        if self._loop is not None and not self._over and self._answered is not None:
+            _stream_of(self._answered).handle.release_later(self._loop)
+
+
+H = TypeVar("H")
+
+
+def _begun(action: Open[H], handle: H, status: int, headers: dict[str, str], credentials: Credentials) -> OpenStream[H]:
+    action.stream.expect(headers.get("content-type", ""), request_id_of(headers), status)
+    stream = OpenStream(status, headers, action.stream, handle, action.request)
+    stream.transcript = Transcript.if_wanted(credentials.mask_body)
+    return stream
+
+
+def _masked(response: HttpResponse, credentials: Credentials) -> HttpResponse:
+    """Return ``response`` without the credentials that a refusal repeats."""
+    if response.status < 300:
+        return response
+    return HttpResponse(response.status, response.headers, credentials.mask_body(response.body))
+
+
+def _stream_of(answered: Answered[H]) -> OpenStream[H]:
+    assert answered.stream is not None  # noqa: S101  # a call that is streamed ends with a stream
+    return answered.stream
+
+
+def _completed(events: list[Event], answered: Answered[Any], model: str) -> Iterator[Event]:
+    """Yield ``events`` with what the call knows about them: the exchange at the start, a warning at a cut end."""
+    for event in events:
+        if isinstance(event, Start):
+            event.exchange = answered.exchange
+        elif isinstance(event, End):
+            warn_if_cut(answered, event.finish.reason, model)
+        yield event
+
+
+def warn_if_cut(answered: Answered[Any], reason: str, model: str) -> None:
+    """Warn once where the answer ended at a limit that the user did not set."""
+    if reason == "length" and answered.default_max_tokens is not None:
+        warn_once(
+            f"{model}: default max_tokens",
+            f"the answer of {model!r} was cut at max_tokens={answered.default_max_tokens}, the default where none is set; "
+            "set max_tokens= for longer answers",
+        )
