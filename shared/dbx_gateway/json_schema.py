@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.json_values import object_or_empty
 
 __all__ = [
     "LARGEST_SCHEMA",
@@ -203,7 +204,7 @@ def drop_keywords(schema: JsonObject, names: Collection[str], *, note: bool = Fa
         kept = map_children({key: item for key, item in value.items() if key not in names}, drop)
         return with_note(kept, *(spoken(key, value[key]) for key in value if key in names)) if note else kept
 
-    return _as_object(drop(schema))
+    return object_or_empty(drop(schema))
 
 
 def inline_refs(schema: JsonObject) -> JsonObject:
@@ -216,7 +217,7 @@ def inline_refs(schema: JsonObject) -> JsonObject:
         InvalidRequestError: inlined, the schema would nest deeper than 100 schemas, hold more than 50,000, or be longer
             than 4,000,000 characters.
     """
-    return _as_object(_Inlining(schema).inlined(schema))
+    return object_or_empty(_Inlining(schema).inlined(schema))
 
 
 class _Inlining:
@@ -291,10 +292,6 @@ def _copy(value: JsonValue) -> JsonValue:
     if isinstance(value, dict):
         return {key: _copy(item) for key, item in value.items()}
     return [_copy(item) for item in value] if isinstance(value, list) else value
-
-
-def _as_object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
 
 
 def spoken(keyword: str, value: JsonValue) -> str:

@@ -1,29 +1,76 @@
-"""Reads values of a wire object that may be of any type: the one that is due, or nothing."""
+"""Reads JSON values that may be of any type: the type that is due, or nothing.
+
+Servers leave fields out, send null for them, or send another type than they document. Each reader returns the value where
+it has the expected type and the stated substitute where it has not; none raises.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import JsonValue
+from pydantic_core import from_json
 
 from dbx_gateway.chat import JsonObject
 
-__all__ = ["number_of", "object_of", "objects_of", "string_of"]
+__all__ = [
+    "integer_or_none",
+    "json_or_none",
+    "nonempty_text",
+    "object_or_empty",
+    "objects_in",
+    "strings_in",
+    "text_or_empty",
+    "text_or_none",
+    "without",
+]
 
 
-def objects_of(value: JsonValue) -> list[JsonObject]:
-    """Return the objects of a list; none where ``value`` is no list."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def json_or_none(body: bytes | str) -> JsonValue:
+    """Return the value that ``body`` is the JSON text of; None where it is no JSON."""
+    try:
+        value: JsonValue = from_json(body)
+    except ValueError:
+        return None
+    return value
 
 
-def object_of(value: JsonValue) -> JsonObject:
+def object_or_empty(value: JsonValue) -> JsonObject:
     """Return ``value`` if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def string_of(value: JsonValue) -> str | None:
-    """Return ``value`` if it is text."""
+def objects_in(value: JsonValue) -> list[JsonObject]:
+    """Return the objects of the list ``value``, and none of its other items; none where it is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def strings_in(value: JsonValue) -> list[str]:
+    """Return the strings of the list ``value``, and none of its other items; none where it is no list."""
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def text_or_empty(value: JsonValue) -> str:
+    """Return ``value`` if it is text, else the empty string."""
+    return value if isinstance(value, str) else ""
+
+
+def text_or_none(value: JsonValue) -> str | None:
+    """Return ``value`` if it is text, the empty string too, else None."""
     return value if isinstance(value, str) else None
 
 
-def number_of(value: JsonValue) -> int | None:
-    """Return ``value`` if it is a whole number."""
+def nonempty_text(value: JsonValue) -> str | None:
+    """Return ``value`` if it is text of at least one character, else None."""
+    return value if isinstance(value, str) and value else None
+
+
+def integer_or_none(value: JsonValue) -> int | None:
+    """Return ``value`` if it is a whole number; true and false are none."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def without(holder: JsonObject, fields: Iterable[str]) -> JsonObject:
+    """Return ``holder`` without ``fields``; ``holder`` itself where it has none of them, so do not change the result."""
+    present = [field for field in fields if field in holder]
+    return {name: value for name, value in holder.items() if name not in present} if present else holder

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-from pydantic import JsonValue
-from pydantic_core import from_json
-
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.json_values import json_or_none, nonempty_text, object_or_empty, objects_in, strings_in, text_or_empty
 from dbx_gateway.models.families import Family, family_of, family_of_task
 from dbx_gateway.surfaces import Surface
 
@@ -180,7 +178,7 @@ def read_probe(host: str, status: int | None, headers: Mapping[str, str], body: 
     """
     if status == 401:
         raise api_error(status, headers, body, Asked("the list of models", probe_request(host).url))
-    if status == 200 and "data" in _object(_decoded(body)):
+    if status == 200 and "data" in object_or_empty(json_or_none(body)):
         return ProbeVerdict(surface="ai-gateway", reason=f"{host} has an AI Gateway", conclusive=True)
     if status == 404:
         return ProbeVerdict(surface="model-serving", reason=f"{host} has no AI Gateway", conclusive=True)
@@ -244,9 +242,9 @@ class MetadataLookup:
         elif status == 404:
             self.facts = replace(self.facts, conclusive=True)
         elif status == 200 and self._is_service:
-            self._read_page(_object(_decoded(body)))
+            self._read_page(object_or_empty(json_or_none(body)))
         elif status == 200:
-            self.facts = _endpoint_facts(self._model, _object(_decoded(body)))
+            self.facts = _endpoint_facts(self._model, object_or_empty(json_or_none(body)))
 
     def _endpoint(self) -> Get:
         return Get(f"{self._host}/api/2.0/serving-endpoints/{quote(self._model, safe='')}", METADATA_SECONDS)
@@ -262,12 +260,12 @@ class MetadataLookup:
         return Get(f"{self._host}/api/2.1/unity-catalog/model-services?{query}", METADATA_SECONDS)
 
     def _read_page(self, page: JsonObject) -> None:
-        for service in _objects(page.get("model_services")):
-            name = _text(service.get("name")) or ""
+        for service in objects_in(page.get("model_services")):
+            name = text_or_empty(service.get("name"))
             if name.removeprefix("model-services/").lower() == self._model.lower():
                 self.facts = _service_facts(self._model, service)
                 return
-        token = _text(page.get("next_page_token"))
+        token = nonempty_text(page.get("next_page_token"))
         if token is None or token in self._tokens:
             self.facts = replace(self.facts, conclusive=True)
             return
@@ -282,12 +280,13 @@ def _endpoint_facts(name: str, body: JsonObject) -> EndpointFacts:
     """
     if "name" not in body:
         return EndpointFacts(name=name, found=False)
-    config = _object(body.get("config")) or _object(body.get("pending_config"))
-    entities = list(_objects(config.get("served_entities")))
-    task = _text(body.get("task")) or _first_text(entities, "external_model", "task")
+    config = object_or_empty(body.get("config")) or object_or_empty(body.get("pending_config"))
+    entities = objects_in(config.get("served_entities"))
+    task = nonempty_text(body.get("task")) or _first_text(entities, "external_model", "task")
     identities = _identities(entities)
-    types = _common_types([_strings(_object(entity.get("foundation_model")).get("api_types")) for entity in entities])
-    calling = _object(body.get("capabilities")).get("function_calling")
+    models = [object_or_empty(entity.get("foundation_model")) for entity in entities]
+    types = _common_types([strings_in(model.get("api_types")) for model in models])
+    calling = object_or_empty(body.get("capabilities")).get("function_calling")
     return EndpointFacts(
         name=name,
         task=task,
@@ -296,24 +295,23 @@ def _endpoint_facts(name: str, body: JsonObject) -> EndpointFacts:
         family=_family(task, identities, types, _first_text(entities, "external_model", "provider")),
         function_calling=calling if isinstance(calling, bool) else None,
         route_optimized=body.get("route_optimized") is True,
-        endpoint_url=_text(body.get("endpoint_url")),
-        state=_text(_object(body.get("state")).get("ready")),
+        endpoint_url=nonempty_text(body.get("endpoint_url")),
+        state=nonempty_text(object_or_empty(body.get("state")).get("ready")),
     )
 
 
 def _service_facts(name: str, service: JsonObject) -> EndpointFacts:
     """Read a model service (docs/wire/discovery.md#listings, ``view=FULL``)."""
-    routing = _object(_object(service.get("config")).get("routing"))
-    destinations = list(_objects(routing.get("destinations"))) or list(
-        _objects(_object(service.get("config")).get("destinations"))
-    )
-    models = [_object(each.get("external_model_config")) for each in destinations]
-    targets = [_object(model.get("target")) for model in models]
+    config = object_or_empty(service.get("config"))
+    routing = object_or_empty(config.get("routing"))
+    destinations = objects_in(routing.get("destinations")) or objects_in(config.get("destinations"))
+    models = [object_or_empty(each.get("external_model_config")) for each in destinations]
+    targets = [object_or_empty(model.get("target")) for model in models]
     identities = _identities([*targets, *models, *destinations])
-    types = _common_types([_strings(target.get("native_api_types")) for target in targets])
-    types = types or tuple(_strings(service.get("supported_api_types")))
-    task = _text(service.get("task"))
-    provider = next((text for target in targets if (text := _text(target.get("provider")))), None)
+    types = _common_types([strings_in(target.get("native_api_types")) for target in targets])
+    types = types or tuple(strings_in(service.get("supported_api_types")))
+    task = nonempty_text(service.get("task"))
+    provider = next((text for target in targets if (text := nonempty_text(target.get("provider")))), None)
     return EndpointFacts(
         name=name,
         task=task,
@@ -332,10 +330,12 @@ def _identities(entities: list[JsonObject]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for key in _NAMING_OBJECTS:
         for entity in entities:
-            inner = _object(entity.get(key))
-            found |= dict.fromkeys(text for name in ("name", "display_name") if (text := _text(inner.get(name))))
+            inner = object_or_empty(entity.get(key))
+            found |= dict.fromkeys(
+                text for name in ("name", "display_name") if (text := nonempty_text(inner.get(name)))
+            )
     for key in _NAMING_FIELDS:
-        found |= dict.fromkeys(text for entity in entities if (text := _text(entity.get(key))))
+        found |= dict.fromkeys(text for entity in entities if (text := nonempty_text(entity.get(key))))
     return tuple(found)
 
 
@@ -390,7 +390,7 @@ def read_listing(answers: Mapping[str, tuple[int | None, Mapping[str, str], byte
         if status == 401:
             raise api_error(status, headers, body, Asked(what, "the workspace"))
         if status == 200:
-            for model in _READERS[what](_object(_decoded(body))):
+            for model in _READERS[what](object_or_empty(json_or_none(body))):
                 known = models.get(model.name)
                 models[model.name] = model if known is None else _merged(known, model)
         elif not (what == "gateway models" and status == 404):
@@ -399,14 +399,14 @@ def read_listing(answers: Mapping[str, tuple[int | None, Mapping[str, str], byte
 
 
 def _listed_endpoints(body: JsonObject) -> Iterator[ListedModel]:
-    for endpoint in _objects(body.get("endpoints")):
-        name = _text(endpoint.get("name"))
+    for endpoint in objects_in(body.get("endpoints")):
+        name = nonempty_text(endpoint.get("name"))
         if name is None:
             continue
         facts = _endpoint_facts(name, endpoint)
         told = family_of_task(facts.task) or family_of(name) or facts.family or "other"
-        entities = _objects(_object(endpoint.get("config")).get("served_entities"))
-        models = [_object(entity.get("foundation_model")) for entity in entities]
+        entities = objects_in(object_or_empty(endpoint.get("config")).get("served_entities"))
+        models = [object_or_empty(entity.get("foundation_model")) for entity in entities]
         on_gateway = bool(models) and all(model.get("ai_gateway_v2_supported") is True for model in models)
         yield ListedModel(
             name=name,
@@ -419,8 +419,8 @@ def _listed_endpoints(body: JsonObject) -> Iterator[ListedModel]:
 
 
 def _listed_gateway_models(body: JsonObject) -> Iterator[ListedModel]:
-    for model in _objects(body.get("data")):
-        name = _text(model.get("id"))
+    for model in objects_in(body.get("data")):
+        name = nonempty_text(model.get("id"))
         # Twins with this suffix are not endpoints of their own (docs/wire/discovery.md#listings).
         if name is not None and not name.endswith("-anthropic"):
             yield ListedModel(name=name, family=family_of(name) or "other", surfaces=("ai-gateway",))
@@ -445,34 +445,6 @@ def _merged(known: ListedModel, more: ListedModel) -> ListedModel:
     )
 
 
-# --- reading JSON that may be anything ---------------------------------------------------------------------------
-
-
-def _decoded(body: bytes) -> JsonValue:
-    try:
-        value: JsonValue = from_json(body)
-    except ValueError:
-        return None
-    return value
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: JsonValue) -> Iterator[JsonObject]:
-    for each in value if isinstance(value, list) else ():
-        if isinstance(each, dict):
-            yield each
-
-
-def _strings(value: JsonValue) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-
-
-def _text(value: JsonValue) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
 def _first_text(entities: list[JsonObject], key: str, name: str) -> str | None:
-    return next((text for entity in entities if (text := _text(_object(entity.get(key)).get(name)))), None)
+    holders = (object_or_empty(entity.get(key)) for entity in entities)
+    return next((text for holder in holders if (text := nonempty_text(holder.get(name)))), None)

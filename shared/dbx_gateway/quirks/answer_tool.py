@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from dbx_gateway.chat import JsonObject
+from dbx_gateway.json_values import objects_in, without
 from dbx_gateway.parts import wire_id
-from dbx_gateway.quirks.body import each, function_name, objects, without
+from dbx_gateway.quirks.body import each, function_name
 from dbx_gateway.quirks.quirk import AnswerFix, Context
 
 __all__ = ["answer_tool_name", "read_answer_tool", "with_answer_tool"]
@@ -46,7 +47,7 @@ def answer_tool_name(body: JsonObject) -> str | None:
         return None
     schema = wanted.get("json_schema")
     asked = schema.get("name") if isinstance(schema, dict) else None
-    taken = {function_name(tool) for tool in objects(body.get("tools"))}
+    taken = {function_name(tool) for tool in objects_in(body.get("tools"))}
     base = wire_id(asked if isinstance(asked, str) and asked else "answer", 60)
     name, number = base, 2
     while name in taken:
@@ -101,7 +102,7 @@ def _whole(choice: JsonObject, name: str) -> JsonObject:
     message = choice.get("message")
     if not isinstance(message, dict):
         return choice
-    calls = list(objects(message.get("tool_calls")))
+    calls = objects_in(message.get("tool_calls"))
     answers = [call for call in calls if function_name(call) == name]
     if not answers:
         return choice
@@ -146,7 +147,7 @@ class _Choice:
         delta = choice["delta"]
         if not isinstance(delta, dict):
             return choice
-        content, calls = delta.get("content"), list(objects(delta.get("tool_calls")))
+        content, calls = delta.get("content"), objects_in(delta.get("tool_calls"))
         ended = choice.get("finish_reason") is not None
         if not content and not calls and not ended:
             return choice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.quirks.body import objects
+from dbx_gateway.json_values import objects_in
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import off_switch
 
@@ -14,7 +14,7 @@ _SERVER_TOOLS = ("web_search_", "web_fetch_", "code_execution_")
 
 
 def _request(body: JsonObject, context: Context) -> JsonObject:
-    refused = [str(tool["type"]) for tool in objects(body.get("tools")) if _is_server_tool(tool)]
+    refused = [str(tool["type"]) for tool in objects_in(body.get("tools")) if _is_server_tool(tool)]
     if body.get("container") is not None:
         refused.append("container")
     if not refused:

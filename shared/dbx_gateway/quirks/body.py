@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
 from pydantic import JsonValue
 
@@ -15,18 +15,8 @@ __all__ = [
     "function_name",
     "is_blank",
     "is_blank_part",
-    "objects",
     "within",
-    "without",
 ]
-
-
-def objects(value: JsonValue | None) -> Iterator[JsonObject]:
-    """Yield the objects of a list; nothing where ``value`` is no list."""
-    if isinstance(value, list):
-        for item in value:
-            if isinstance(item, dict):
-                yield item
 
 
 def each(holder: JsonObject, key: str, fix: Callable[[JsonObject], JsonObject | None]) -> JsonObject:
@@ -71,12 +61,6 @@ def within(holder: JsonObject, key: str, fix: Callable[[JsonObject], JsonObject]
         return holder
     fixed = fix(inner)
     return holder if fixed is inner else {**holder, key: fixed}
-
-
-def without(holder: JsonObject, fields: Iterable[str]) -> JsonObject:
-    """Return ``holder`` without ``fields``; ``holder`` itself where it has none of them."""
-    gone = [field for field in fields if field in holder]
-    return {key: value for key, value in holder.items() if key not in gone} if gone else holder
 
 
 def is_blank(value: JsonValue | None) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.quirks.body import each, each_message, is_blank, is_blank_part, without
+from dbx_gateway.json_values import without
+from dbx_gateway.quirks.body import each, each_message, is_blank, is_blank_part
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import warn_taken

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.quirks.body import without
+from dbx_gateway.json_values import without
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import warn_taken

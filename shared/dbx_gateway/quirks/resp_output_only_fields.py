@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.quirks.body import each, without
+from dbx_gateway.json_values import without
+from dbx_gateway.quirks.body import each
 from dbx_gateway.quirks.quirk import Context, Quirk
 
 __all__ = ["QUIRK"]

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.json_schema import check_size, conjoin, distinct, inline_refs, map_children, spoken, with_note
+from dbx_gateway.json_values import object_or_empty, objects_in, strings_in
 from dbx_gateway.quirks.body import each, each_function, within
 from dbx_gateway.quirks.quirk import Context, Quirk
 
@@ -67,7 +68,7 @@ def for_gemini(schema: JsonObject) -> JsonObject:
         InvalidRequestError: as :func:`inline_refs`, or what comes out is as long.
     """
     node = _rewritten(_merged(inline_refs(schema))) or {}
-    branches = _branches(node)
+    branches = objects_in(node.get("anyOf"))
     if branches and all(_type(branch) == "object" for branch in branches):
         node = _folded(node, branches)
     check_size(node)
@@ -91,7 +92,7 @@ def _rewritten(value: JsonValue) -> JsonObject | None:
     """Return ``value`` as Gemini takes it, from the leaves up; None for a schema that nothing fits."""
     if value is False:
         return None
-    node = _children_rewritten(_as_object(value))
+    node = _children_rewritten(object_or_empty(value))
     for rewrite in (_const_to_enum, _tuple_to_items, _one_of_to_any_of, _enum_of_strings, _split_types, _join_branches):
         node = rewrite(node)
     return _supported(node)
@@ -215,7 +216,7 @@ def _join_branches(node: JsonObject) -> JsonObject:
     """
     if "anyOf" not in node:
         return node
-    given = _branches(node)
+    given = objects_in(node.get("anyOf"))
     rest = _without(node, "anyOf")
     branches = [branch for branch in _spliced(given) if _type(branch) != "null"]
     if len(branches) < len(given) and any(_type(branch) == "null" for branch in given):
@@ -231,16 +232,11 @@ def _join_branches(node: JsonObject) -> JsonObject:
     return with_note({**moved, **rest}, spoken("anyOf", node["anyOf"])) if branches else rest
 
 
-def _branches(node: JsonObject) -> list[JsonObject]:
-    branches = node.get("anyOf")
-    return [branch for branch in branches if isinstance(branch, dict)] if isinstance(branches, list) else []
-
-
 def _spliced(branches: Iterable[JsonObject]) -> list[JsonObject]:
     """Return ``branches`` with those that are nothing but a union replaced by the branches of that union."""
     result: list[JsonObject] = []
     for branch in branches:
-        result.extend(_branches(branch) if branch.keys() == {"anyOf"} else [branch])
+        result.extend(objects_in(branch.get("anyOf")) if branch.keys() == {"anyOf"} else [branch])
     return [branch for branch in distinct(result) if isinstance(branch, dict)]
 
 
@@ -250,10 +246,10 @@ def _folded(node: JsonObject, branches: list[JsonObject]) -> JsonObject:
     result.setdefault("type", "object")
     properties: JsonObject = {}
     for branch in branches:
-        for name, item in _as_object(branch.get("properties")).items():
+        for name, item in object_or_empty(branch.get("properties")).items():
             properties.setdefault(name, item)
     if properties and _type(result) == "object":
-        result["properties"] = {**properties, **_as_object(result.get("properties"))}
+        result["properties"] = {**properties, **object_or_empty(result.get("properties"))}
     return with_note(result, spoken("anyOf", [*branches]))
 
 
@@ -301,7 +297,7 @@ def _fitting(key: str, value: JsonValue, node: JsonObject) -> tuple[JsonValue, J
         return None, value
     if key not in ("required", "propertyOrdering"):
         return value, None
-    names, known = list(dict.fromkeys(_names(value))), _properties(node)
+    names, known = list(dict.fromkeys(strings_in(value))), object_or_empty(node.get("properties"))
     kept: list[JsonValue] = [name for name in names if name in known]
     lost: list[JsonValue] = [name for name in names if name not in known]
     return kept or None, lost or None
@@ -331,18 +327,6 @@ def _fits(key: str, value: JsonValue, node: JsonObject) -> bool:
     if key in _NUMBERS:
         return isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(value, _SHAPES.get(key, object))
-
-
-def _names(value: JsonValue) -> list[str]:
-    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
-
-
-def _properties(node: JsonObject) -> JsonObject:
-    return _as_object(node.get("properties"))
-
-
-def _as_object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
 
 
 def _type(node: JsonObject) -> str | None:

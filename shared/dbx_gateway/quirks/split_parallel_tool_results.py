@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.quirks.body import objects
+from dbx_gateway.json_values import objects_in
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
 
@@ -43,7 +43,7 @@ def _results_after(messages: list[JsonValue], position: int) -> list[JsonObject]
 
 def _pairs(turn: JsonValue, results: list[JsonObject]) -> list[JsonValue]:
     """Return call, result, call, result; nothing where there is one call only or they do not match one to one."""
-    calls = list(objects(turn.get("tool_calls"))) if isinstance(turn, dict) else []
+    calls = objects_in(turn.get("tool_calls")) if isinstance(turn, dict) else []
     by_id = {str(result.get("tool_call_id")): result for result in results}
     ids = [str(call.get("id")) for call in calls]
     if len(calls) < 2 or len(by_id) != len(results) or len(set(ids)) != len(ids) or set(ids) != by_id.keys():

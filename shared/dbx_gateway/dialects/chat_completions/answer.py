@@ -11,9 +11,9 @@ from dbx_gateway.chat import Alternative, ChatResponse, JsonObject, Origin, Usag
 from dbx_gateway.dialects.chat_completions.agent import AgentMessages
 from dbx_gateway.dialects.chat_completions.choice import Choice
 from dbx_gateway.dialects.chat_completions.tool_calls import with_places
-from dbx_gateway.dialects.reads import number_of, object_of, string_of
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
+from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, text_or_none
 
 __all__ = ["ChatStream", "decode_answer", "read_usage"]
 
@@ -124,10 +124,10 @@ class ChatStream:
 
     def _start(self, event: JsonObject) -> None:
         if not self._assembly.started:
-            self._assembly.start(string_of(event.get("id")) or None, string_of(event.get("model")) or self._model)
+            self._assembly.start(nonempty_text(event.get("id")), text_or_none(event.get("model")) or self._model)
 
     def _feed_choice(self, wire: JsonObject, position: int) -> None:
-        index = number_of(wire.get("index"))
+        index = integer_or_none(wire.get("index"))
         number = position if index is None else index
         choice = self._choice(number)
         choice.feed(wire)
@@ -214,8 +214,8 @@ def read_usage(wire: JsonObject) -> Usage:
     sent = _count(wire, "prompt_tokens", "input_tokens") or 0
     written = _count(wire, "completion_tokens", "output_tokens") or 0
     total = _count(wire, "total_tokens")
-    prompt = object_of(wire.get("prompt_tokens_details"))
-    completion = object_of(wire.get("completion_tokens_details"))
+    prompt = object_or_empty(wire.get("prompt_tokens_details"))
+    completion = object_or_empty(wire.get("completion_tokens_details"))
     return Usage(
         input=sent,
         output=written,
@@ -230,4 +230,4 @@ def read_usage(wire: JsonObject) -> Usage:
 
 
 def _count(record: JsonObject, *names: str) -> int | None:
-    return next((count for name in names if (count := number_of(record.get(name))) is not None), None)
+    return next((count for name in names if (count := integer_or_none(record.get(name))) is not None), None)

@@ -12,8 +12,8 @@ from typing import Final, Literal, TypeAlias
 from pydantic import JsonValue
 
 from dbx_gateway.chat import Citation, Image, JsonObject, Native, Reasoning
-from dbx_gateway.dialects.reads import number_of, object_of, objects_of, string_of
 from dbx_gateway.events import Assembly
+from dbx_gateway.json_values import integer_or_none, object_or_empty, objects_in, text_or_empty, text_or_none
 from dbx_gateway.parts import blob_of_url
 
 __all__ = ["Content", "citation"]
@@ -84,8 +84,9 @@ class Content:
             self._assembly.fields(key)["citations"] = tuple(citations)
 
     def _item(self, item: JsonObject) -> None:
-        kind = string_of(item.get("type", "text" if "text" in item else None))
-        refusal, url = string_of(item.get("refusal")), string_of(object_of(item.get("image_url")).get("url"))
+        kind = text_or_none(item.get("type", "text" if "text" in item else None))
+        refusal = text_or_none(item.get("refusal"))
+        url = text_or_none(object_or_empty(item.get("image_url")).get("url"))
         if kind in _TEXT_TYPES:
             self._text_item(item)
         elif kind == "reasoning":
@@ -102,9 +103,9 @@ class Content:
             self._assembly.text(self._run("text"), fragment)
 
     def _text_item(self, item: JsonObject) -> None:
-        self._text(string_of(item.get("text")) or "")
+        self._text(text_or_empty(item.get("text")))
         opaque = _extras(item, _TEXT_KEYS)
-        cited = [citation(one) for one in objects_of(item.get("citations"))]
+        cited = [citation(one) for one in objects_in(item.get("citations"))]
         if not opaque and not cited:
             return
         # Citations of one text come one by one, after it; a signature comes once.
@@ -121,10 +122,10 @@ class Content:
         self._sealed = True
 
     def _reasoning_item(self, item: JsonObject) -> None:
-        for number, one in enumerate(objects_of(item.get("summary"))):
+        for number, one in enumerate(objects_in(item.get("summary"))):
             self._summary(one, number)
-        for number, one in enumerate(objects_of(item.get("content"))):
-            if string_of(one.get("type")) in _RAW_TYPES and (raw := string_of(one.get("text"))):
+        for number, one in enumerate(objects_in(item.get("content"))):
+            if text_or_none(one.get("type")) in _RAW_TYPES and (raw := text_or_none(one.get("text"))):
                 self._assembly.reasoning(self._run("reasoning"), raw, kind="raw", segment=number)
         for text in (item.get("text"), item.get("content")):
             if isinstance(text, str) and text:
@@ -133,8 +134,8 @@ class Content:
             self._keep(extras)
 
     def _summary(self, item: JsonObject, number: int) -> None:
-        text, signature = string_of(item.get("text")), string_of(item.get("signature"))
-        data = string_of(item.get("data"))
+        text, signature = text_or_none(item.get("text")), text_or_none(item.get("signature"))
+        data = text_or_none(item.get("data"))
         if item.get("type") == "summary_encrypted_text" and data is not None:
             self._assembly.part(self._next(), Reasoning(redacted=data, opaque=_extras(item, _SUMMARY_KEYS)))
             return
@@ -178,11 +179,11 @@ def citation(wire: JsonObject) -> Citation:
     fields = nested if isinstance(nested, dict) else wire
     start, end = next(((a, b) for a, b in _POSITIONS if a in fields or b in fields), _POSITIONS[0])
     return Citation(
-        kind=string_of(kind) or "citation",
-        cited_text=string_of(fields.get("cited_text")),
-        url=string_of(fields.get("url")),
-        title=string_of(fields.get("title")) or string_of(fields.get("document_title")),
-        start=number_of(fields.get(start)),
-        end=number_of(fields.get(end)),
+        kind=text_or_none(kind) or "citation",
+        cited_text=text_or_none(fields.get("cited_text")),
+        url=text_or_none(fields.get("url")),
+        title=text_or_none(fields.get("title")) or text_or_none(fields.get("document_title")),
+        start=integer_or_none(fields.get(start)),
+        end=integer_or_none(fields.get(end)),
         source=wire,
     )

@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from dbx_gateway.chat import JsonObject, ToolCall
-from dbx_gateway.dialects.reads import number_of, object_of, string_of
 from dbx_gateway.events import Assembly
+from dbx_gateway.json_values import integer_or_none, object_or_empty, text_or_empty, text_or_none
 
 __all__ = ["ToolCalls", "with_places"]
 
@@ -86,9 +86,9 @@ class ToolCalls:
     def feed(self, entry: JsonObject) -> None:
         """Take one entry of ``tool_calls``: a fragment, or a whole call."""
         level = "custom" if isinstance(entry.get("custom"), dict) else "function"
-        body = object_of(entry.get(level))
-        name, fragment = string_of(body.get("name")) or "", _arguments(body)
-        call = self._call_of(number_of(entry.get("index")), string_of(entry.get("id")) or "", name, fragment)
+        body = object_or_empty(entry.get(level))
+        name, fragment = text_or_empty(body.get("name")), _arguments(body)
+        call = self._call_of(integer_or_none(entry.get("index")), text_or_empty(entry.get("id")), name, fragment)
         if call is None:
             return
         call.name = call.name or name
@@ -97,7 +97,7 @@ class ToolCalls:
             call.keep(entry, _ENTRY_KEYS, None)
         if body.keys() - _INNER_KEYS:
             call.keep(body, _INNER_KEYS, level)
-        if (kind := string_of(entry.get("type"))) and kind not in _KINDS:
+        if (kind := text_or_none(entry.get("type"))) and kind not in _KINDS:
             call.opaque["type"] = kind
         self._add(call, fragment)
 

@@ -12,9 +12,9 @@ from pydantic import JsonValue
 from dbx_gateway.chat import ChatResponse, Finish, JsonObject, Origin, Usage
 from dbx_gateway.dialects.generate_content.candidate import Candidate
 from dbx_gateway.dialects.generate_content.prompt import API
-from dbx_gateway.dialects.reads import number_of, objects_of, string_of
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
+from dbx_gateway.json_values import integer_or_none, objects_in, text_or_none
 
 __all__ = ["GenerateContentDecoder", "decode_answer"]
 
@@ -66,8 +66,8 @@ class GenerateContentDecoder:
     def feed(self, event: JsonObject) -> list[Event]:
         """Take one wire event, and return the events it causes."""
         if not _ANSWER_KEYS.isdisjoint(event):
-            self._assembly.start(string_of(event.get("responseId")), string_of(event.get("modelVersion")))
-        for position, candidate in enumerate(objects_of(event.get("candidates"))):
+            self._assembly.start(text_or_none(event.get("responseId")), text_or_none(event.get("modelVersion")))
+        for position, candidate in enumerate(objects_in(event.get("candidates"))):
             index = candidate.get("index")
             number = index if isinstance(index, int) else position
             if self._candidate(number).feed(candidate):
@@ -137,7 +137,7 @@ class GenerateContentDecoder:
     def _feedback(self, feedback: JsonValue) -> None:
         if not isinstance(feedback, dict) or not feedback:
             return
-        if string_of(feedback.get("blockReason")) in (None, *_NO_BLOCK):
+        if text_or_none(feedback.get("blockReason")) in (None, *_NO_BLOCK):
             self._extras["promptFeedback"] = feedback
         else:
             self._block = feedback
@@ -146,8 +146,8 @@ class GenerateContentDecoder:
         block = self._block or {}
         return Finish(
             reason="content_filter" if block else "unknown",
-            raw=string_of(block.get("blockReason")),
-            message=string_of(block.get("blockReasonMessage")),
+            raw=text_or_none(block.get("blockReason")),
+            message=text_or_none(block.get("blockReasonMessage")),
             details={"promptFeedback": block} if block else {},
         )
 
@@ -163,15 +163,16 @@ def _usage(record: JsonValue) -> Usage | None:
     """
     if not isinstance(record, dict) or not any(key.endswith("TokenCount") for key in record):
         return None
-    thoughts = number_of(record.get("thoughtsTokenCount"))
-    prompt = (number_of(record.get("promptTokenCount")) or 0) + (number_of(record.get("toolUsePromptTokenCount")) or 0)
-    output = (number_of(record.get("candidatesTokenCount")) or 0) + (thoughts or 0)
-    total = number_of(record.get("totalTokenCount"))
+    thoughts = integer_or_none(record.get("thoughtsTokenCount"))
+    of_tools = integer_or_none(record.get("toolUsePromptTokenCount")) or 0
+    prompt = (integer_or_none(record.get("promptTokenCount")) or 0) + of_tools
+    output = (integer_or_none(record.get("candidatesTokenCount")) or 0) + (thoughts or 0)
+    total = integer_or_none(record.get("totalTokenCount"))
     return Usage(
         input=prompt,
         output=output,
         total=prompt + output if total is None else total,
-        cache_read=number_of(record.get("cachedContentTokenCount")),
+        cache_read=integer_or_none(record.get("cachedContentTokenCount")),
         reasoning=thoughts,
         audio_in=_audio(record.get("promptTokensDetails")),
         audio_out=_audio(record.get("candidatesTokensDetails")),
@@ -180,5 +181,5 @@ def _usage(record: JsonValue) -> Usage | None:
 
 
 def _audio(details: JsonValue) -> int | None:
-    counts = [number_of(entry.get("tokenCount")) for entry in objects_of(details) if entry.get("modality") == "AUDIO"]
-    return sum(count or 0 for count in counts) if counts else None
+    audio = [entry.get("tokenCount") for entry in objects_in(details) if entry.get("modality") == "AUDIO"]
+    return sum(integer_or_none(count) or 0 for count in audio) if audio else None

@@ -26,8 +26,8 @@ from dbx_gateway.chat import (
     Video,
 )
 from dbx_gateway.dialects.generate_content.prompt import API
-from dbx_gateway.dialects.reads import number_of, object_of, objects_of, string_of
 from dbx_gateway.events import Assembly
+from dbx_gateway.json_values import integer_or_none, object_or_empty, objects_in, text_or_none
 
 __all__ = ["Candidate"]
 
@@ -102,12 +102,12 @@ class Candidate:
     def feed(self, candidate: JsonObject) -> bool:
         """Take what one wire event says of this candidate, and return whether it has said why it ended."""
         content = candidate.get("content")
-        for part in objects_of(content.get("parts")) if isinstance(content, dict) else ():
+        for part in objects_in(content.get("parts")) if isinstance(content, dict) else ():
             self._part(part)
-        reason = string_of(candidate.get("finishReason"))
+        reason = text_or_none(candidate.get("finishReason"))
         if reason is not None and reason not in _UNSPECIFIED:
             self.reason = reason
-        self._message = string_of(candidate.get("finishMessage")) or self._message
+        self._message = text_or_none(candidate.get("finishMessage")) or self._message
         for key, value in candidate.items():
             if key not in _READ_KEYS and value not in (None, {}, []):
                 self._field(key, value)
@@ -138,14 +138,14 @@ class Candidate:
         if self._citations:
             fields["citationMetadata"] = {"citations": [*self._citations.values()]}
         if self._logprobs:
-            logprobs = object_of(fields.get("logprobsResult"))
+            logprobs = object_or_empty(fields.get("logprobsResult"))
             fields["logprobsResult"] = {**logprobs, **{key: [*values] for key, values in self._logprobs.items()}}
         return fields
 
     def _field(self, key: str, value: JsonValue) -> None:
         """Keep a field of the candidate: lists that come in pieces add up, of all else the last one counts."""
         if key == "citationMetadata" and isinstance(value, dict):
-            for citation in objects_of(value.get("citations") or value.get("citationSources")):
+            for citation in objects_in(value.get("citations") or value.get("citationSources")):
                 self._citations.setdefault(to_json(citation), citation)
         elif key == "logprobsResult" and isinstance(value, dict):
             self._fields[key] = {name: item for name, item in value.items() if not isinstance(item, list)}
@@ -190,7 +190,7 @@ class Candidate:
         opaque = {name: value for name, value in part.items() if name not in _TEXT_KEYS}
         signature = part.get("thoughtSignature")
         if run == "thought":
-            self._assembly.open(key, "reasoning", signature=string_of(signature), opaque=opaque)
+            self._assembly.open(key, "reasoning", signature=text_or_none(signature), opaque=opaque)
             return
         if signature is not None:
             opaque["thoughtSignature"] = signature
@@ -230,7 +230,7 @@ class Candidate:
 
     def _call(self, part: JsonObject) -> None:
         """Take a function call, which comes whole; what else is said of it or of its part goes into ``opaque``."""
-        function = object_of(part["functionCall"])
+        function = object_or_empty(part["functionCall"])
         key = self._next()
         opaque = {name: value for name, value in part.items() if name not in ("functionCall", "thoughtSignature")}
         more = {name: value for name, value in function.items() if name not in ("args", "id", "name")}
@@ -238,9 +238,9 @@ class Candidate:
             opaque["functionCall"] = more
         self._assembly.call(
             key,
-            string_of(function.get("id")),
+            text_or_none(function.get("id")),
             str(function["name"]),
-            signature=string_of(part.get("thoughtSignature")),
+            signature=text_or_none(part.get("thoughtSignature")),
             opaque=opaque,
         )
         args = function.get("args")
@@ -256,7 +256,7 @@ class Candidate:
         """Give the citations to the text they speak of, where there is just one that can be meant."""
         if self._text is None or self._texts != 1:
             return
-        grounding = object_of(self._fields.get("groundingMetadata"))
+        grounding = object_or_empty(self._fields.get("groundingMetadata"))
         citations = (*_citations(self._citations.values()), *_groundings(grounding))
         if citations:
             self._assembly.fields(self._text)["citations"] = citations
@@ -275,9 +275,9 @@ def _whole_part(part: JsonObject) -> Part:
     inline, linked = part.get("inlineData"), part.get("fileData")
     rest = {name: value for name, value in part.items() if name not in ("inlineData", "fileData")}
     if isinstance(inline, dict) and inline.keys() <= {"mimeType", "data"} and isinstance(inline.get("data"), str):
-        return _media(Blob(data=string_of(inline["data"]), mime=string_of(inline.get("mimeType"))), rest)
+        return _media(Blob(data=text_or_none(inline["data"]), mime=text_or_none(inline.get("mimeType"))), rest)
     if isinstance(linked, dict) and linked.keys() <= {"mimeType", "fileUri"} and isinstance(linked.get("fileUri"), str):
-        return _media(Blob(url=string_of(linked["fileUri"]), mime=string_of(linked.get("mimeType"))), rest)
+        return _media(Blob(url=text_or_none(linked["fileUri"]), mime=text_or_none(linked.get("mimeType"))), rest)
     return Native(api=API, payload=part)
 
 
@@ -298,10 +298,10 @@ def _citations(sources: Iterable[JsonObject]) -> list[Citation]:
     return [
         Citation(
             kind="citation",
-            url=string_of(source.get("uri")),
-            title=string_of(source.get("title")),
-            start=number_of(source.get("startIndex", 0)),
-            end=number_of(source.get("endIndex")),
+            url=text_or_none(source.get("uri")),
+            title=text_or_none(source.get("title")),
+            start=integer_or_none(source.get("startIndex", 0)),
+            end=integer_or_none(source.get("endIndex")),
             source=source,
         )
         for source in sources
@@ -310,9 +310,9 @@ def _citations(sources: Iterable[JsonObject]) -> list[Citation]:
 
 def _groundings(grounding: JsonObject) -> list[Citation]:
     """Return one citation for each source of each supported segment of the answer; offsets count bytes."""
-    chunks = [(chunk, _source_of(chunk)) for chunk in objects_of(grounding.get("groundingChunks"))]
+    chunks = [(chunk, _source_of(chunk)) for chunk in objects_in(grounding.get("groundingChunks"))]
     citations: list[Citation] = []
-    for support in objects_of(grounding.get("groundingSupports")):
+    for support in objects_in(grounding.get("groundingSupports")):
         numbers = support.get("groundingChunkIndices")
         citations += [
             _grounding(support, *chunks[number])
@@ -324,17 +324,17 @@ def _groundings(grounding: JsonObject) -> list[Citation]:
 
 def _source_of(chunk: JsonObject) -> JsonObject:
     """Return what a chunk says of its source, under a key that tells its kind."""
-    return next(iter(objects_of([*chunk.values()])), JsonObject())
+    return next(iter(objects_in([*chunk.values()])), JsonObject())
 
 
 def _grounding(support: JsonObject, chunk: JsonObject, source: JsonObject) -> Citation:
-    segment = object_of(support.get("segment"))
+    segment = object_or_empty(support.get("segment"))
     return Citation(
         kind="grounding",
-        cited_text=string_of(source.get("text")),
-        url=string_of(source.get("uri")) or string_of(source.get("sourceUri")),
-        title=string_of(source.get("title")),
-        start=number_of(segment.get("startIndex", 0)),
-        end=number_of(segment.get("endIndex")),
+        cited_text=text_or_none(source.get("text")),
+        url=text_or_none(source.get("uri")) or text_or_none(source.get("sourceUri")),
+        title=text_or_none(source.get("title")),
+        start=integer_or_none(segment.get("startIndex", 0)),
+        end=integer_or_none(segment.get("endIndex")),
         source={"groundingChunk": chunk, "groundingSupport": support},
     )

@@ -13,9 +13,9 @@ from pydantic_core import from_json, to_json
 
 from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Native, Origin, Usage
 from dbx_gateway.dialects.messages.prompt import INVALID_JSON
-from dbx_gateway.dialects.reads import number_of, object_of, string_of
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
+from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, text_or_empty, text_or_none
 
 __all__ = ["MessagesDecoder", "decode_message"]
 
@@ -110,7 +110,7 @@ class _Block:
         """Keep a delta that no part has a field for: text is added to the text so far, anything else replaces it."""
         for name, value in delta.items():
             if isinstance(value, str) and name != "type":
-                self.fragments.setdefault(name, [_text(self.block.get(name))]).append(value)
+                self.fragments.setdefault(name, [text_or_empty(self.block.get(name))]).append(value)
             elif name != "type" and value is not None:
                 self.values[name] = value
 
@@ -150,13 +150,13 @@ class MessagesDecoder:
         """Take one wire event, and return the events it causes; ``ping`` and unknown events cause none."""
         match event.get("type"):
             case "content_block_delta":
-                self._delta(_place(event), object_of(event.get("delta")))
+                self._delta(_place(event), object_or_empty(event.get("delta")))
             case "content_block_start":
-                self._start(_place(event), object_of(event.get("content_block")))
+                self._start(_place(event), object_or_empty(event.get("content_block")))
             case "content_block_stop":
                 self._end(_place(event))
             case "message_start":
-                self._message(object_of(event.get("message")))
+                self._message(object_or_empty(event.get("message")))
             case "message_delta":
                 self._message_delta(event)
             case "message_stop":
@@ -193,18 +193,18 @@ class MessagesDecoder:
         return self._assembly.partial()
 
     def _message(self, message: JsonObject) -> None:
-        self._assembly.start(string_of(message.get("id")) or None, string_of(message.get("model")) or None)
+        self._assembly.start(nonempty_text(message.get("id")), nonempty_text(message.get("model")))
         self._take_end(message)
         self._take_usage(message)
         content = message.get("content")
         for block in content if isinstance(content, list) else []:
-            self._start(None, object_of(block))
+            self._start(None, object_or_empty(block))
             self._end(None)
 
     def _message_delta(self, event: JsonObject) -> None:
         self._begun()
         self._take_end(event)
-        self._take_end(object_of(event.get("delta")))
+        self._take_end(object_or_empty(event.get("delta")))
         self._take_usage(event)
         if self._stop.get("stop_reason") is not None:
             self.complete = True
@@ -242,26 +242,26 @@ class MessagesDecoder:
             case "text":
                 kind: _Kind | None = "text"
                 self._assembly.open(key, "text")
-                self._assembly.text(key, _text(block.get("text")))
+                self._assembly.text(key, text_or_empty(block.get("text")))
             case "thinking":
                 kind = "thinking"
-                self._assembly.open(key, "reasoning", signature=string_of(block.get("signature")) or None)
-                self._assembly.reasoning(key, _text(block.get("thinking")))
+                self._assembly.open(key, "reasoning", signature=nonempty_text(block.get("signature")))
+                self._assembly.reasoning(key, text_or_empty(block.get("thinking")))
             case "redacted_thinking":
                 kind = "redacted_thinking"
-                self._assembly.open(key, "reasoning", redacted=_text(block.get("data")))
+                self._assembly.open(key, "reasoning", redacted=text_or_empty(block.get("data")))
             case "tool_use":
                 kind = "tool_use"
-                self._assembly.call(key, _text(block.get("id")), _text(block.get("name")))
+                self._assembly.call(key, text_or_empty(block.get("id")), text_or_empty(block.get("name")))
             case _:
                 kind = None
         opened = self._open[index] = _Block(key, kind, block)
         citations = block.get("citations")
         if kind == "text" and isinstance(citations, list):
-            opened.citations += [_citation(object_of(citation)) for citation in citations]
+            opened.citations += [_citation(object_or_empty(citation)) for citation in citations]
 
     def _delta(self, index: JsonValue, delta: JsonObject) -> None:
-        kind = string_of(delta.get("type"))
+        kind = text_or_none(delta.get("type"))
         opened = self._open.get(index)
         if opened is None:
             if kind not in _IMPLIED:
@@ -270,19 +270,19 @@ class MessagesDecoder:
             opened = self._open[index]
         match opened.kind, kind:
             case "text", "text_delta":
-                self._assembly.text(opened.key, _text(delta.get("text")))
+                self._assembly.text(opened.key, text_or_empty(delta.get("text")))
             case "tool_use", "input_json_delta":
-                fragment = _text(delta.get("partial_json"))
+                fragment = text_or_empty(delta.get("partial_json"))
                 opened.streamed = opened.streamed or bool(fragment)
                 self._assembly.arguments(opened.key, fragment)
             case "thinking", "thinking_delta":
-                self._assembly.reasoning(opened.key, _text(delta.get("thinking")))
+                self._assembly.reasoning(opened.key, text_or_empty(delta.get("thinking")))
             case "thinking", "signature_delta":
-                self._assembly.fields(opened.key)["signature"] = string_of(delta.get("signature")) or None
+                self._assembly.fields(opened.key)["signature"] = nonempty_text(delta.get("signature"))
             case "text", "citations_delta":
-                opened.citations.append(_citation(object_of(delta.get("citation"))))
+                opened.citations.append(_citation(object_or_empty(delta.get("citation"))))
             case None, "input_json_delta":
-                opened.input.append(_text(delta.get("partial_json")))
+                opened.input.append(text_or_empty(delta.get("partial_json")))
             case _:
                 opened.keep(delta)
 
@@ -300,13 +300,13 @@ class MessagesDecoder:
         self._assembly.end(opened.key, opaque=opened.opaque())
 
     def _finish(self) -> Finish:
-        raw = string_of(self._stop.get("stop_reason")) or None
+        raw = nonempty_text(self._stop.get("stop_reason"))
         details = self._stop.get("stop_details")
         return Finish(
             reason=_FINISH.get(raw or "", "unknown"),
             raw=raw,
-            stop_sequence=string_of(self._stop.get("stop_sequence")) or None,
-            message=string_of(object_of(details).get("explanation")) or None,
+            stop_sequence=nonempty_text(self._stop.get("stop_sequence")),
+            message=nonempty_text(object_or_empty(details).get("explanation")),
             details={} if details is None else {"stop_details": details},
         )
 
@@ -319,29 +319,30 @@ def _place(event: JsonObject) -> JsonValue:
 
 def _usage(raw: JsonObject) -> Usage:
     """Return the counts in our arithmetic: the wire's input leaves the cache out (docs/wire/comparison.md#usage)."""
-    read, write = number_of(raw.get("cache_read_input_tokens")), number_of(raw.get("cache_creation_input_tokens"))
-    given = (number_of(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
-    output = number_of(raw.get("output_tokens")) or 0
+    read = integer_or_none(raw.get("cache_read_input_tokens"))
+    write = integer_or_none(raw.get("cache_creation_input_tokens"))
+    given = (integer_or_none(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
+    output = integer_or_none(raw.get("output_tokens")) or 0
     return Usage(
         input=given,
         output=output,
         total=given + output,
         cache_read=read,
         cache_write=write,
-        reasoning=number_of(object_of(raw.get("output_tokens_details")).get("thinking_tokens")),
+        reasoning=integer_or_none(object_or_empty(raw.get("output_tokens_details")).get("thinking_tokens")),
         raw=raw,
     )
 
 
 def _citation(source: JsonObject) -> Citation:
-    start, end = _POSITIONS.get(_text(source.get("type")), ("", ""))
+    start, end = _POSITIONS.get(text_or_empty(source.get("type")), ("", ""))
     return Citation(
-        kind=_text(source.get("type")),
-        cited_text=string_of(source.get("cited_text")) or None,
-        url=_text(source.get("url")) or string_of(source.get("source")) or None,
-        title=_text(source.get("title")) or string_of(source.get("document_title")) or None,
-        start=number_of(source.get(start)),
-        end=number_of(source.get(end)),
+        kind=text_or_empty(source.get("type")),
+        cited_text=nonempty_text(source.get("cited_text")),
+        url=text_or_empty(source.get("url")) or nonempty_text(source.get("source")),
+        title=text_or_empty(source.get("title")) or nonempty_text(source.get("document_title")),
+        start=integer_or_none(source.get(start)),
+        end=integer_or_none(source.get(end)),
         source=source,
     )
 
@@ -360,7 +361,3 @@ def _parsed(text: str) -> JsonValue:
     except ValueError:
         return {INVALID_JSON: text}
     return value
-
-
-def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else ""

@@ -22,8 +22,8 @@ from dbx_gateway.dialects.messages.thinking import (
     plan_thinking,
     plan_within_turn,
 )
-from dbx_gateway.dialects.reads import objects_of
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.json_values import objects_in
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 from dbx_gateway.surfaces import Api
@@ -267,9 +267,9 @@ def _metadata(request: ChatRequest) -> JsonObject:
 
 
 def _check_marks(body: JsonObject) -> None:
-    turns = [turn.get("content") for turn in objects_of(body["messages"])]
+    turns = [turn.get("content") for turn in objects_in(body["messages"])]
     marks = sum(
-        "cache_control" in block for run in (body.get("system"), body.get("tools"), *turns) for block in objects_of(run)
+        "cache_control" in block for run in (body.get("system"), body.get("tools"), *turns) for block in objects_in(run)
     )
     if marks > _MOST_CACHE_MARKS:
         raise InvalidRequestError(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dbx_gateway.chat import ChatRequest, JsonObject, ReasoningConfig, ToolChoice
-from dbx_gateway.dialects.reads import objects_of
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.json_values import objects_in
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 
@@ -150,7 +150,7 @@ def plan_beside_choice(plan: ThinkingPlan, choice: ToolChoice | None, model: str
 def _begins_with_thoughts(turns: list[JsonObject]) -> bool:
     """Whether the turn of the latest tool calls, if the user has not spoken since, begins with thoughts."""
     for turn in reversed(turns):
-        kinds = [block.get("type") for block in objects_of(turn.get("content"))]
+        kinds = [block.get("type") for block in objects_in(turn.get("content"))]
         if turn.get("role") == "assistant" and "tool_use" in kinds:
             return kinds[0] in ("thinking", "redacted_thinking")
         if turn.get("role") == "user" and "tool_result" not in kinds:

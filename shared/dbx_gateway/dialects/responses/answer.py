@@ -9,22 +9,11 @@ from typing import Final
 
 from dbx_gateway.chat import ChatResponse, JsonObject
 from dbx_gateway.dialects.responses.event_order import EventOrder
-from dbx_gateway.dialects.responses.fields import (
-    CALLS,
-    RESULTS,
-    failure,
-    finish_of,
-    kind_of,
-    number_of,
-    object_of,
-    objects_of,
-    text_of,
-    usage_of,
-    wire_extras,
-)
+from dbx_gateway.dialects.responses.fields import CALLS, RESULTS, failure, finish_of, kind_of, usage_of, wire_extras
 from dbx_gateway.dialects.responses.items import Growth, OutputItems
 from dbx_gateway.errors import IncompleteStreamError
 from dbx_gateway.events import Event
+from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, objects_in, text_or_empty
 
 __all__ = ["ResponsesDecoder"]
 
@@ -89,7 +78,7 @@ class ResponsesDecoder:
             InvalidResponseError: a call ended with other arguments than were streamed.
         """
         due = self._order.take(event)
-        if text_of(event.get("type")) in _LAST:
+        if text_or_empty(event.get("type")) in _LAST:
             due = [*due, *self._order.rest()]
             due += [] if any(one is event for one in due) else [event]
         for one in due:
@@ -133,7 +122,7 @@ class ResponsesDecoder:
         Raises:
             APIError: the body says that the answer failed.
         """
-        self._conclude(body, text_of(body.get("status")) or None)
+        self._conclude(body, nonempty_text(body.get("status")))
         return self._finish()
 
     def _take_rest(self) -> None:
@@ -155,12 +144,12 @@ class ResponsesDecoder:
         """Whether ``event`` waits for the results of an agent's calls; notes which calls and results it brings."""
         if self._enveloped:
             return False
-        if text_of(event.get("type")) in _LAST or isinstance(event.get("output"), list):
+        if text_or_empty(event.get("type")) in _LAST or isinstance(event.get("output"), list):
             self._resume()
             return False
-        wire = object_of(event.get("item"))
+        wire = object_or_empty(event.get("item"))
         if event.get("type") == "response.output_item.done":
-            kind, call_id = kind_of(wire), text_of(wire.get("call_id"))
+            kind, call_id = kind_of(wire), text_or_empty(wire.get("call_id"))
             if kind in CALLS:
                 self._unanswered.add(call_id)
                 return True
@@ -191,44 +180,44 @@ class ResponsesDecoder:
             self._dispatch(kind, event)
 
     def _dispatch(self, kind: str, event: JsonObject) -> None:
-        index = number_of(event.get("output_index"))
-        place = number_of(event.get("content_index")) or 0
+        index = integer_or_none(event.get("output_index"))
+        place = integer_or_none(event.get("content_index")) or 0
         match kind:
             case "response.created" | "response.queued" | "response.in_progress":
-                self._open(object_of(event.get("response")))
+                self._open(object_or_empty(event.get("response")))
             case "response.output_item.added":
-                self._items.add(object_of(event.get("item")), index, calls_at_once=self._enveloped)
+                self._items.add(object_or_empty(event.get("item")), index, calls_at_once=self._enveloped)
             case "response.output_item.done":
-                self._items.end(object_of(event.get("item")), index)
+                self._items.end(object_or_empty(event.get("item")), index)
             case "response.output_text.annotation.added":
                 item = self._items.growing("message", index)
-                self._items.annotate(item, place, object_of(event.get("annotation")))
+                self._items.annotate(item, place, object_or_empty(event.get("annotation")))
             case "response.content_part.done":
-                part = object_of(event.get("part"))
+                part = object_or_empty(event.get("part"))
                 of = "reasoning" if part.get("type") == "reasoning_text" else "message"
                 self._items.content(self._items.growing(of, index), place, part)
             case "response.completed" | "response.incomplete" | "response.cancelled":
-                response = object_of(event.get("response"))
-                self._conclude(response, text_of(response.get("status")) or kind.removeprefix("response."))
+                response = object_or_empty(event.get("response"))
+                self._conclude(response, text_or_empty(response.get("status")) or kind.removeprefix("response."))
             case "response.failed" | "response.error" | "error":
-                error = object_of(event.get("response")).get("error") or event.get("error") or event
-                raise failure(object_of(error), self._model, self.partial())
+                error = object_or_empty(event.get("response")).get("error") or event.get("error") or event
+                raise failure(object_or_empty(error), self._model, self.partial())
             case _:
                 pass
 
     def _grow(self, event: JsonObject, kind: str, growth: Growth, place: str) -> None:
-        item = self._items.growing(kind, number_of(event.get("output_index")))
-        self._items.say(item, growth, number_of(event.get(place)) or 0, text_of(event.get("delta")))
+        item = self._items.growing(kind, integer_or_none(event.get("output_index")))
+        self._items.say(item, growth, integer_or_none(event.get(place)) or 0, text_or_empty(event.get("delta")))
 
     def _settle(self, event: JsonObject, kind: str, growth: Growth, place: str) -> None:
-        item = self._items.growing(kind, number_of(event.get("output_index")))
+        item = self._items.growing(kind, integer_or_none(event.get("output_index")))
         for field in ("text", "refusal", "arguments", "input"):
-            self._items.settle(item, growth, number_of(event.get(place)) or 0, text_of(event.get(field)))
+            self._items.settle(item, growth, integer_or_none(event.get(place)) or 0, text_or_empty(event.get(field)))
 
     def _untyped(self, event: JsonObject) -> None:
         """Take what an agent sends without saying what it is: more fields of the answer, or the answer itself."""
         if isinstance(event.get("output"), list):
-            self._conclude(event, text_of(event.get("status")) or None)
+            self._conclude(event, nonempty_text(event.get("status")))
         else:
             self._extras |= wire_extras(event)
             self._count(event)
@@ -240,19 +229,19 @@ class ResponsesDecoder:
         self._count(response)
 
     def _count(self, wire: JsonObject) -> None:
-        usage = usage_of(object_of(wire.get("usage")))
+        usage = usage_of(object_or_empty(wire.get("usage")))
         if usage is not None:
             self._items.begin()
             self._items.assembly.usage(usage)
 
     def _conclude(self, response: JsonObject, status: str | None) -> None:
         """Take the answer's own object: fill what is still missing, and know how it ended."""
-        error = object_of(response.get("error"))
+        error = object_or_empty(response.get("error"))
         if status == "failed" or error:
             raise failure(error, self._model, self.partial())
         self._items.envelope = self._items.envelope | response
         self._items.begin()
-        self._items.fill(objects_of(response.get("output")))
+        self._items.fill(objects_in(response.get("output")))
         self._items.end_all()
         self._count(response)
         self._extras |= wire_extras(response)

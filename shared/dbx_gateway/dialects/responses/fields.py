@@ -5,15 +5,14 @@ Source: docs/wire/responses.md#answer, #usage, #errors; docs/wire/comparison.md#
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
-from pydantic import JsonValue
 from pydantic_core import to_json
 
 from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Usage
 from dbx_gateway.error_bodies import Asked, api_error
 from dbx_gateway.errors import APIError
+from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, text_or_empty
 
 __all__ = [
     "CALLS",
@@ -23,13 +22,8 @@ __all__ = [
     "failure",
     "finish_of",
     "kind_of",
-    "number_of",
-    "object_of",
-    "objects_of",
-    "text_of",
     "usage_of",
     "wire_extras",
-    "without",
 ]
 
 CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
@@ -81,31 +75,6 @@ _ECHOES: Final = frozenset(
 """Fields of an answer that only repeat the request."""
 
 
-def text_of(value: JsonValue) -> str:
-    """Return ``value`` if it is text, else nothing."""
-    return value if isinstance(value, str) else ""
-
-
-def number_of(value: JsonValue) -> int | None:
-    """Return ``value`` if it is a whole number."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def object_of(value: JsonValue) -> JsonObject:
-    """Return ``value`` if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def objects_of(value: JsonValue) -> list[JsonObject]:
-    """Return the objects in the list ``value``; none where it is no list."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def without(wire: JsonObject, names: Collection[str]) -> JsonObject:
-    """Return ``wire`` without the fields ``names``."""
-    return {name: value for name, value in wire.items() if name not in names}
-
-
 def wire_extras(response: JsonObject) -> JsonObject:
     """Return the fields of an answer that have no place of their own; what repeats the request is left out."""
     return {
@@ -117,7 +86,7 @@ def wire_extras(response: JsonObject) -> JsonObject:
 
 def kind_of(item: JsonObject) -> str:
     """Return the type of an output item; agents leave it out on messages."""
-    return text_of(item.get("type")) or ("message" if "role" in item else "")
+    return text_or_empty(item.get("type")) or ("message" if "role" in item else "")
 
 
 def arguments_of(item: JsonObject) -> str:
@@ -125,37 +94,38 @@ def arguments_of(item: JsonObject) -> str:
     value = item.get(CALLS[kind_of(item)])
     if isinstance(value, dict | list):
         return to_json(value).decode()
-    return text_of(value)
+    return text_or_empty(value)
 
 
 def citation_of(annotation: JsonObject) -> Citation:
     """Return one annotation of a text as a citation."""
     return Citation(
-        kind=text_of(annotation.get("type")),
-        url=text_of(annotation.get("url")) or None,
-        title=text_of(annotation.get("title")) or text_of(annotation.get("filename")) or None,
-        start=number_of(annotation.get("start_index")),
-        end=number_of(annotation.get("end_index")),
+        kind=text_or_empty(annotation.get("type")),
+        url=nonempty_text(annotation.get("url")),
+        title=text_or_empty(annotation.get("title")) or nonempty_text(annotation.get("filename")),
+        start=integer_or_none(annotation.get("start_index")),
+        end=integer_or_none(annotation.get("end_index")),
         source=annotation,
     )
 
 
 def usage_of(wire: JsonObject) -> Usage | None:
     """Return the tokens in ``wire``; None where it counts nothing (docs/wire/comparison.md#usage)."""
-    took, gave = number_of(wire.get("input_tokens")), number_of(wire.get("output_tokens"))
-    total = number_of(wire.get("total_tokens"))
+    took, gave = integer_or_none(wire.get("input_tokens")), integer_or_none(wire.get("output_tokens"))
+    total = integer_or_none(wire.get("total_tokens"))
     if took is None and gave is None and total is None:
         return None
-    of_input, of_output = object_of(wire.get("input_tokens_details")), object_of(wire.get("output_tokens_details"))
+    of_input = object_or_empty(wire.get("input_tokens_details"))
+    of_output = object_or_empty(wire.get("output_tokens_details"))
     return Usage(
         input=took or 0,
         output=gave or 0,
         total=(took or 0) + (gave or 0) if total is None else total,
-        cache_read=number_of(of_input.get("cached_tokens")),
-        cache_write=number_of(of_input.get("cache_write_tokens")),
-        reasoning=number_of(of_output.get("reasoning_tokens")),
-        audio_in=number_of(of_input.get("audio_tokens")),
-        audio_out=number_of(of_output.get("audio_tokens")),
+        cache_read=integer_or_none(of_input.get("cached_tokens")),
+        cache_write=integer_or_none(of_input.get("cache_write_tokens")),
+        reasoning=integer_or_none(of_output.get("reasoning_tokens")),
+        audio_in=integer_or_none(of_input.get("audio_tokens")),
+        audio_out=integer_or_none(of_output.get("audio_tokens")),
         raw=wire,
     )
 
@@ -172,7 +142,7 @@ def finish_of(response: JsonObject, status: str | None, *, calls: bool, refused:
     cut = response.get("incomplete_details")
     details: JsonObject = {"incomplete_details": cut} if cut else {}
     if status == "incomplete":
-        raw = text_of(object_of(cut).get("reason")) or status
+        raw = text_or_empty(object_or_empty(cut).get("reason")) or status
         return Finish(reason=_INCOMPLETE.get(raw, "unknown"), raw=raw, details=details)
     if status == "cancelled":
         return Finish(reason="error", raw=status, details=details)
@@ -188,5 +158,6 @@ def failure(error: JsonObject, model: str, partial: ChatResponse | None) -> APIE
     Its class is the one that the code stands for on every api; a code that is unknown, or none, is a failure of the
     server.
     """
-    words = error if text_of(error.get("message")) else {**error, "message": "the answer failed; no reason was given"}
-    return api_error(None, {}, {"error": words}, Asked(model, "responses"), partial=partial, otherwise=500)
+    if not nonempty_text(error.get("message")):
+        error = {**error, "message": "the answer failed; no reason was given"}
+    return api_error(None, {}, {"error": error}, Asked(model, "responses"), partial=partial, otherwise=500)

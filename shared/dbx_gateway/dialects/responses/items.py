@@ -12,18 +12,10 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from dbx_gateway.chat import ChatResponse, JsonObject, Native, Origin
-from dbx_gateway.dialects.responses.fields import (
-    CALLS,
-    RESULTS,
-    arguments_of,
-    citation_of,
-    kind_of,
-    objects_of,
-    text_of,
-    without,
-)
+from dbx_gateway.dialects.responses.fields import CALLS, RESULTS, arguments_of, citation_of, kind_of
 from dbx_gateway.errors import InvalidResponseError
 from dbx_gateway.events import Assembly
+from dbx_gateway.json_values import nonempty_text, objects_in, text_or_empty, without
 from dbx_gateway.surfaces import Api
 
 __all__ = ["Growth", "Item", "OutputItems"]
@@ -66,12 +58,12 @@ class Item:
     @property
     def id(self) -> str | None:
         """The item's id, as last said."""
-        return text_of(self.facts.get("id")) or None
+        return nonempty_text(self.facts.get("id"))
 
     @property
     def call_id(self) -> str:
         """What pairs a call with its result; empty where the item has none."""
-        return text_of(self.facts.get("call_id"))
+        return text_or_empty(self.facts.get("call_id"))
 
 
 class OutputItems:
@@ -111,7 +103,7 @@ class OutputItems:
         """Make sure that the answer has begun, before anything is said in it."""
         if not self.assembly.started:
             envelope = self.envelope
-            self.assembly.start(text_of(envelope.get("id")) or None, text_of(envelope.get("model")) or None)
+            self.assembly.start(nonempty_text(envelope.get("id")), nonempty_text(envelope.get("model")))
 
     def partial(self) -> ChatResponse:
         """Return what has arrived so far."""
@@ -208,10 +200,10 @@ class OutputItems:
         """Take one finished content part; one of an unknown type is carried as native data."""
         if item.ended or not wire:
             return
-        known = _CONTENT.get(text_of(wire.get("type")))
+        known = _CONTENT.get(text_or_empty(wire.get("type")))
         if known is not None:
             growth, field = known
-            self.settle(item, growth, place, text_of(wire.get(field)))
+            self.settle(item, growth, place, text_or_empty(wire.get(field)))
         elif item.kind == "message" and place not in item.natives:
             item.natives.add(place)
             self._native(item, ("content", place), {"type": "message", "role": "assistant", "content": [wire]})
@@ -228,7 +220,7 @@ class OutputItems:
 
     def fill(self, output: list[JsonObject]) -> None:
         """Take all items once more, as the answer's last event repeats them: end the open ones, add the missing."""
-        self.answered.update(text_of(wire.get("call_id")) for wire in output if kind_of(wire) in RESULTS)
+        self.answered.update(text_or_empty(wire.get("call_id")) for wire in output if kind_of(wire) in RESULTS)
         kinds = [kind_of(wire) for wire in output]
         placed = all((kind, index) in self._at for index, kind in enumerate(kinds))
         arrived = list(self._items)
@@ -252,7 +244,7 @@ class OutputItems:
     def _known(self, wire: JsonObject) -> Item | None:
         """Return the item that ``wire`` is by its ids: a host may give it another index at its end."""
         kind = kind_of(wire)
-        known = (self._by_id.get((kind, text_of(wire.get(name)))) for name in ("call_id", "id"))
+        known = (self._by_id.get((kind, text_or_empty(wire.get(name)))) for name in ("call_id", "id"))
         return next((item for item in known if item is not None), None)
 
     def _learn(self, item: Item, wire: JsonObject) -> None:
@@ -262,7 +254,7 @@ class OutputItems:
             wire, ("content", "summary", "arguments", "input", "encrypted_content")
         )
         for name in ("id", "call_id"):
-            value = text_of(wire.get(name))
+            value = text_or_empty(wire.get(name))
             if value:
                 self._by_id[item.kind, value] = item
 
@@ -285,7 +277,7 @@ class OutputItems:
     def _end_message(self, item: Item, wire: JsonObject) -> None:
         content = wire.get("content")
         whole: JsonObject = {"type": "output_text", "text": content}
-        parts = [whole] if isinstance(content, str) else objects_of(content)
+        parts = [whole] if isinstance(content, str) else objects_in(content)
         for place, part in enumerate(parts):
             self.content(item, place, part)
         extras = without(item.facts, _OF_MESSAGE)
@@ -296,17 +288,17 @@ class OutputItems:
             if growth == "refusal" and item.facts.get("phase"):
                 extras = {"phase": item.facts["phase"], **extras}
             if extras:
-                opaque["message"], extras = extras, {}
+                opaque, extras = {**opaque, "message": extras}, {}
             self.assembly.end((item.number, growth, place), **fields, opaque=opaque)
 
     def _said(self, item: Item, growth: Growth, place: int, part: JsonObject) -> dict[str, Any]:
         if growth == "refusal":
             return {"id": item.id}
-        annotations = objects_of(part.get("annotations")) or item.annotations.get(place, [])
-        self.logprobs += objects_of(part.get("logprobs"))
+        annotations = objects_in(part.get("annotations")) or item.annotations.get(place, [])
+        self.logprobs += objects_in(part.get("logprobs"))
         return {
             "id": item.id,
-            "phase": text_of(item.facts.get("phase")) or None,
+            "phase": nonempty_text(item.facts.get("phase")),
             "citations": tuple(citation_of(annotation) for annotation in annotations),
         }
 
@@ -326,12 +318,12 @@ class OutputItems:
     def _end_reasoning(self, item: Item, wire: JsonObject) -> None:
         self._open_reasoning(item)
         for field in ("summary", "content"):
-            for place, part in enumerate(objects_of(wire.get(field))):
+            for place, part in enumerate(objects_in(wire.get(field))):
                 self.content(item, place, part)
         self.assembly.end(
             (item.number, "reasoning"),
             id=item.id,
-            encrypted=text_of(wire.get("encrypted_content")) or None,
+            encrypted=nonempty_text(wire.get("encrypted_content")),
             opaque=without(item.facts, _OF_REASONING),
         )
 
@@ -341,7 +333,7 @@ class OutputItems:
         self.begin()
         item.opened = True
         custom = item.kind == "custom_tool_call"
-        key, name = (item.number, "call"), text_of(item.facts.get("name"))
+        key, name = (item.number, "call"), text_or_empty(item.facts.get("name"))
         self.assembly.call(key, item.call_id or None, name, id=item.id, custom=custom)
         for fragment in item.runs.get(("arguments", 0), ()):
             self.assembly.arguments(key, fragment)
@@ -357,7 +349,7 @@ class OutputItems:
 
     def _native(self, item: Item, place: object, payload: JsonObject) -> None:
         self.begin()
-        native = Native(api=_API, payload=payload, id=text_of(payload.get("id")) or None)
+        native = Native(api=_API, payload=payload, id=nonempty_text(payload.get("id")))
         self.assembly.part((item.number, "native", place), native)
 
 
