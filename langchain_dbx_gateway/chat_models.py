@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, model_validator
 
-from dbx_gateway.adapters.client_fields import Connection
+from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.adapters.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.errors import ConfigurationError, unknown_name
@@ -54,7 +54,7 @@ _CALL_ARGUMENTS = (
 _UNSERIALISED = ("workspace_client", "sdk_config", "http_client", "http_async_client", "default_headers")
 
 
-class ChatDbxGateway(Connection, BaseChatModel):
+class ChatDbxGateway(ClientFields, BaseChatModel):
     """Chat with any model a Databricks workspace serves, on Model Serving and AI Gateway.
 
     Constructing one needs no network and no credentials. One object may be used from many threads and from one event
@@ -212,7 +212,7 @@ class ChatDbxGateway(Connection, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with translated():
-            response = self._both()[0].chat(to_core(messages), **self._asked(stop, kwargs))
+            response = self._client.chat(to_core(messages), **self._asked(stop, kwargs))
         return self._result(response, kwargs)
 
     async def _agenerate(
@@ -223,7 +223,7 @@ class ChatDbxGateway(Connection, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with translated():
-            response = await self._both()[1].chat(to_core(messages), **self._asked(stop, kwargs))
+            response = await self._async_client.chat(to_core(messages), **self._asked(stop, kwargs))
         return self._result(response, kwargs)
 
     def _stream(
@@ -236,7 +236,7 @@ class ChatDbxGateway(Connection, BaseChatModel):
         chunks = self._chunks(kwargs)
         with (
             translated(),
-            closing(self._both()[0].stream(to_core(messages), **self._asked(stop, kwargs))) as events,
+            closing(self._client.stream(to_core(messages), **self._asked(stop, kwargs))) as events,
         ):
             for event in events:
                 yield from chunks.of(event)
@@ -249,7 +249,7 @@ class ChatDbxGateway(Connection, BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         return Derived(
-            lambda: self._both()[1].stream(to_core(messages), **self._asked(stop, kwargs)),
+            lambda: self._async_client.stream(to_core(messages), **self._asked(stop, kwargs)),
             self._chunks(kwargs).of,
             translated,
         )
@@ -265,7 +265,7 @@ class ChatDbxGateway(Connection, BaseChatModel):
         told = MessageEvents(kwargs.get("model") or self.model)
         with (
             translated(),
-            closing(self._both()[0].stream(to_core(messages), **self._asked(stop, kwargs))) as events,
+            closing(self._client.stream(to_core(messages), **self._asked(stop, kwargs))) as events,
         ):
             for event in events:
                 yield from told.of(event)
@@ -279,7 +279,7 @@ class ChatDbxGateway(Connection, BaseChatModel):
     ) -> AsyncIterator[Any]:
         """Yield the events of ``astream_events(version="v3")``."""
         return Derived(
-            lambda: self._both()[1].stream(to_core(messages), **self._asked(stop, kwargs)),
+            lambda: self._async_client.stream(to_core(messages), **self._asked(stop, kwargs)),
             MessageEvents(kwargs.get("model") or self.model).of,
             translated,
         )

@@ -8,7 +8,7 @@ from langchain_core import __version__ as core_version
 from langchain_core.embeddings import Embeddings
 from pydantic import Field, model_validator
 
-from dbx_gateway.adapters.client_fields import Connection
+from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.embeddings import Embeddings as Vectors
 from dbx_gateway.settings import named_values
 from langchain_dbx_gateway.errors import translated
@@ -16,7 +16,7 @@ from langchain_dbx_gateway.errors import translated
 __all__ = ["DbxGatewayEmbeddings"]
 
 
-class DbxGatewayEmbeddings(Connection, Embeddings):
+class DbxGatewayEmbeddings(ClientFields, Embeddings):
     """Vectors of texts from an embedding model of a workspace.
 
     Constructing one needs no network and no credentials. Texts are sent in batches, a few at once, and their vectors
@@ -64,12 +64,12 @@ class DbxGatewayEmbeddings(Connection, Embeddings):
             DbxGatewayError: the call failed.
         """
         with translated():
-            return self._both()[0].embed(texts, **self._options())
+            return self._client.embed(texts, **self._options())
 
     async def aembed_with_usage(self, texts: list[str]) -> Vectors:
         """Return vectors and usage without blocking the event loop; see :meth:`embed_with_usage`."""
         with translated():
-            return await self._both()[1].embed(texts, **self._options())
+            return await self._async_client.embed(texts, **self._options())
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector for each text, in order; see :meth:`embed_with_usage` for what it raises."""

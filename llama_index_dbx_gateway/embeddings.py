@@ -11,7 +11,7 @@ from pydantic import ConfigDict, PrivateAttr, model_validator
 from dbx_gateway.chat import Usage
 from dbx_gateway.embeddings import Embeddings as Vectors
 from dbx_gateway.errors import ConfigurationError
-from llama_index_dbx_gateway.connection import Connection
+from llama_index_dbx_gateway.gateway_fields import GatewayFields
 
 __all__ = ["DbxGatewayEmbedding"]
 
@@ -36,7 +36,7 @@ class _Bill:
         return (_Bill, ())
 
 
-class DbxGatewayEmbedding(Connection, BaseEmbedding):
+class DbxGatewayEmbedding(GatewayFields, BaseEmbedding):
     """Vectors of texts from an embedding model of a workspace.
 
     Constructing one needs no network and no credentials.
@@ -121,13 +121,13 @@ class DbxGatewayEmbedding(Connection, BaseEmbedding):
             InvalidRequestError: a text is empty; nothing was sent.
             DbxGatewayError: the call failed.
         """
-        found = self._both()[0].embed(texts, **self._options())
+        found = self._client.embed(texts, **self._options())
         self._bill.add(found.usage)
         return found
 
     async def aembed_with_usage(self, texts: list[str]) -> Vectors:
         """Return vectors and usage without blocking the event loop; see :meth:`embed_with_usage`."""
-        found = await self._both()[1].embed(texts, **self._options())
+        found = await self._async_client.embed(texts, **self._options())
         self._bill.add(found.usage)
         return found
 

@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Final, Self
 from llama_index.core import __version__ as core_version
 from pydantic import ConfigDict, model_validator
 
-from dbx_gateway.adapters import client_fields as core
+from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.settings import named_values
 
-__all__ = ["Connection"]
+__all__ = ["GatewayFields"]
 
 _SHARED: Final = ("callback_manager", "rate_limiter")
 """What a deep copy has in common with its original, beside the core's: objects that stand for something outside."""
 
 
-class Connection(core.Connection):
+class GatewayFields(ClientFields):
     """The settings of the core as fields of a LlamaIndex class.
 
     Raises:
@@ -44,4 +44,4 @@ class Connection(core.Connection):
 
     def __getstate__(self) -> dict[Any, Any]:
         # Of a copy: LlamaIndex's own method takes out of the object what cannot be pickled.
-        return super(Connection, self.model_copy(update=self._stand_ins())).__getstate__()
+        return super(GatewayFields, self.model_copy(update=self._stand_ins())).__getstate__()

@@ -37,7 +37,7 @@ from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.names import check_family
 from dbx_gateway.transport.async_streams import Derived
 from llama_index_dbx_gateway.answers import chat_response, completion, first_call_only
-from llama_index_dbx_gateway.connection import Connection
+from llama_index_dbx_gateway.gateway_fields import GatewayFields
 from llama_index_dbx_gateway.messages import to_core
 from llama_index_dbx_gateway.streaming import Snapshots, aopened, closed_when_left, closed_when_left_async, opened
 from llama_index_dbx_gateway.structured import Structure
@@ -53,7 +53,7 @@ _ROOM: Final = 8_192
 _dispatcher = get_dispatcher(__name__)
 
 
-class DbxGateway(Connection, FunctionCallingLLM):
+class DbxGateway(GatewayFields, FunctionCallingLLM):
     """Any model a Databricks workspace serves, on Model Serving and AI Gateway.
 
     Constructing one needs no network and no credentials, and neither does ``metadata``.
@@ -195,20 +195,20 @@ class DbxGateway(Connection, FunctionCallingLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         single, options = self._options(kwargs)
-        answer = self._both()[0].chat(to_core(messages), **options)
+        answer = self._client.chat(to_core(messages), **options)
         response = chat_response(answer, options.get("model") or self.model)
         return first_call_only(response) if single else response
 
     async def _achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         single, options = self._options(kwargs)
-        answer = await self._both()[1].chat(to_core(messages), **options)
+        answer = await self._async_client.chat(to_core(messages), **options)
         response = chat_response(answer, options.get("model") or self.model)
         return first_call_only(response) if single else response
 
     def _stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         single, options = self._options(kwargs)
         snapshots = Snapshots(options.get("model") or self.model, single=single)
-        with closing(self._both()[0].stream(to_core(messages), **options)) as events:
+        with closing(self._client.stream(to_core(messages), **options)) as events:
             for event in events:
                 if (response := snapshots.of(event)) is not None:
                     yield response
@@ -220,7 +220,7 @@ class DbxGateway(Connection, FunctionCallingLLM):
         def grown(event: Event) -> list[ChatResponse]:
             return [response] if (response := snapshots.of(event)) is not None else []
 
-        return Derived(lambda: self._both()[1].stream(to_core(messages), **options), grown)
+        return Derived(lambda: self._async_client.stream(to_core(messages), **options), grown)
 
     def _stream_complete(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CompletionResponseGen:
         with closing(self._stream_chat(messages, **kwargs)) as responses:

@@ -8,7 +8,7 @@ wait.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Final, Self
@@ -177,7 +177,10 @@ class Client(_Base):
             DbxGatewayError: the call failed; the batches that were not sent yet are not sent any more.
         """
         flows, at_once = self._embedding(texts, dimensions, options)
-        run: Callable[[Flow[Embeddings]], Embeddings] = self._driver.run
+
+        def run(flow: Flow[Embeddings]) -> Embeddings:
+            return self._driver.run(flow)
+
         if len(flows) < 2 or at_once == 1:
             return joined(run(flow) for flow in flows)
         with ThreadPoolExecutor(min(at_once, len(flows)), "dbx-gateway-embed") as pool:

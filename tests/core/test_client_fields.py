@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import pytest
 
-from dbx_gateway.adapters.client_fields import Connection
+from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.errors import ConfigurationError
 
 
-class Model(Connection):
+class Model(ClientFields):
     """A class as a framework's."""
 
     product: ClassVar[str] = "framework/1"
@@ -30,13 +30,13 @@ def test_a_value_that_does_not_fit_is_told_without_the_value():
 
 def test_the_clients_are_made_once_and_anew_after_a_setting_has_changed():
     one = Model(model="m")
-    first = one._both()
+    first = one._pair()
     one.note = "of the framework's own"
 
-    assert one._both() is first
+    assert one._pair() is first
     one.temperature = 0.5
-    assert one._both() is not first
-    assert [client.settings.temperature for client in one._both()] == [0.5, 0.5]
+    assert one._pair() is not first
+    assert [client.settings.temperature for client in one._pair()] == [0.5, 0.5]
 
 
 @pytest.mark.parametrize("name", ["model", "temperature", "max_retries", "surface", "family", "default_headers"])
@@ -66,9 +66,9 @@ def test_what_is_assigned_is_kept_as_the_constructor_keeps_it(name, given, kept)
 )
 def test_a_copy_has_clients_of_its_own(again):
     one = Model(model="m", temperature=0.5)
-    first = one._both()
+    first = one._pair()
     other = again(one)
 
-    assert other._both() is not first
-    assert one._both() is first
-    assert other._both()[0].settings == first[0].settings
+    assert other._pair() is not first
+    assert one._pair() is first
+    assert other._client.settings == first[0].settings

@@ -161,3 +161,7 @@ def test_the_list_of_models_names_both_surfaces(site):
     assert known[CLAUDE].surfaces == ("ai-gateway", "model-serving")
     assert known["team-chat"].surfaces == ("model-serving",)
     assert known["team-chat"].family == "claude"
+
+
+async def test_both_clients_list_the_same_models(site):
+    assert await site.async_client("").models() == site.client("").models()

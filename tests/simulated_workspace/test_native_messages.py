@@ -15,7 +15,7 @@ from dbx_gateway.testing.apis.messages import wire as wire_messages
 from dbx_gateway.testing.apis.messages.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.model.brain import Memory, answer
-from dbx_gateway.testing.model.conversation import Answer, Ask, Call, Counts, Saying
+from dbx_gateway.testing.model.conversation import Answer, Ask, CalledTool, Counts, Saying
 from dbx_gateway.testing.model.signatures import seal
 from dbx_gateway.testing.model.situation import Situation
 
@@ -433,7 +433,7 @@ def test_input_tokens_leave_cache_out():
 
 
 def test_arguments_come_in_several_fragments_and_none_when_there_are_none():
-    calls = (Call("call_1", "add", {"x": 2, "y": 3}), Call("call_2", "now", {}))
+    calls = (CalledTool("call_1", "add", {"x": 2, "y": 3}), CalledTool("call_2", "now", {}))
     made = Answer("id", MODEL, calls, "calls", Counts(1, 1))
     written = events_of(list(wire_messages.stream(made, Ask(MODEL, ()), situation())))
     pieces = [

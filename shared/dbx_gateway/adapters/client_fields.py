@@ -12,7 +12,7 @@ from dbx_gateway.settings import Settings, SettingsFields, fitted, misfit, veile
 if TYPE_CHECKING:
     from dbx_gateway.client import AsyncClient, Client
 
-__all__ = ["Connection"]
+__all__ = ["ClientFields"]
 
 
 class _Clients:
@@ -28,7 +28,7 @@ class _Clients:
         return (_Clients, ())
 
 
-class Connection(SettingsFields):
+class ClientFields(SettingsFields):
     """The settings of the core as fields of a framework's class.
 
     A setting that is assigned later is checked at once, and holds from the next call on. A copy has the settings of its
@@ -69,8 +69,15 @@ class Connection(SettingsFields):
         own = {name: getattr(self, name) for name in self.model_fields_set if name in SettingsFields.model_fields}
         return Settings.of(own)
 
-    def _both(self) -> tuple[Client, AsyncClient]:
-        """Return the clients."""
+    @property
+    def _client(self) -> Client:
+        return self._pair()[0]
+
+    @property
+    def _async_client(self) -> AsyncClient:
+        return self._pair()[1]
+
+    def _pair(self) -> tuple[Client, AsyncClient]:
         if self._clients.pair is None:
             from dbx_gateway.client import AsyncClient, Client  # noqa: PLC0415  # so that the import stays quick
 

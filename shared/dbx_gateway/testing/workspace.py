@@ -18,7 +18,7 @@ from dbx_gateway.testing.model.conversation import Counts
 from dbx_gateway.testing.service import listings
 from dbx_gateway.testing.service.accounts import Accounts
 from dbx_gateway.testing.service.catalog import Catalog, Served, default_models
-from dbx_gateway.testing.service.exchange import Exchange
+from dbx_gateway.testing.service.exchange import WorkspaceExchange
 from dbx_gateway.testing.service.inference import Inference, json_reply
 from dbx_gateway.testing.service.ledger import Entry, Ledger
 from dbx_gateway.testing.service.paths import place_of
@@ -146,16 +146,16 @@ class Workspace:
         self._record(exchange, reply.status, fault)
         return reply
 
-    def _drawn(self, exchange: Exchange) -> Fault | None:
+    def _drawn(self, exchange: WorkspaceExchange) -> Fault | None:
         if self._rates is None or exchange.method != "POST" or place_of(exchange.path) is None:
             return None
         return self._rates.draw(exchange.target, exchange.raw)
 
-    def _exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+    def _exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> WorkspaceExchange:
         url = urlsplit(target)
         known = {name.lower(): value for name, value in headers.items()}
         dedicated = ".ai-gateway." in known.get("host", "")
-        return Exchange(
+        return WorkspaceExchange(
             id=f"req-{next(self._numbers):06d}",
             method=method.upper(),
             path=f"/ai-gateway{url.path}" if dedicated else url.path,
@@ -165,7 +165,7 @@ class Workspace:
             raw=body,
         )
 
-    def _record(self, exchange: Exchange, status: int, fault: Fault | None) -> None:
+    def _record(self, exchange: WorkspaceExchange, status: int, fault: Fault | None) -> None:
         kept = {name: value for name, value in exchange.headers.items() if name not in _SECRET_HEADERS}
         self.ledger.add(
             Entry(
@@ -185,13 +185,13 @@ class Workspace:
             )
         )
 
-    def _answer(self, exchange: Exchange) -> Reply:
+    def _answer(self, exchange: WorkspaceExchange) -> Reply:
         try:
             return self._dispatch(exchange)
         except Refused as refused:
             return self._refusal(refused, exchange)
 
-    def _refusal(self, refused: Refused, exchange: Exchange) -> Reply:
+    def _refusal(self, refused: Refused, exchange: WorkspaceExchange) -> Reply:
         body = refused.body
         if body is None and self.mode == "plain" and exchange.place is not None:
             body = exchange.wire().error(refused.status, refused.code, refused.message)
@@ -200,7 +200,7 @@ class Workspace:
         raw = to_json(body) if body else b""
         return Reply(refused.status, {"content-type": "application/json", **refused.headers}, raw)
 
-    def _dispatch(self, exchange: Exchange) -> Reply:
+    def _dispatch(self, exchange: WorkspaceExchange) -> Reply:
         if (public := self._public(exchange)) is not None:
             return public
         exchange.place = place_of(exchange.path)
@@ -215,7 +215,7 @@ class Workspace:
             return json_reply(listing)
         raise _no_api(exchange)
 
-    def _public(self, exchange: Exchange) -> Reply | None:
+    def _public(self, exchange: WorkspaceExchange) -> Reply | None:
         """What needs no credential: how to sign in, and signing in."""
         match exchange.method, exchange.path:
             case "GET", "/.well-known/databricks-config":
@@ -229,7 +229,7 @@ class Workspace:
             case _:
                 return None
 
-    def _listing(self, exchange: Exchange) -> dict[str, Any] | None:
+    def _listing(self, exchange: WorkspaceExchange) -> dict[str, Any] | None:
         if exchange.path in _LISTINGS:
             return _LISTINGS[exchange.path](self.catalog, exchange.query)
         parent, _, name = exchange.path.rpartition("/")
@@ -254,5 +254,5 @@ def _needs_gateway(path: str) -> bool:
     return path.startswith(("/ai-gateway", "/api/ai-gateway", "/api/2.1/unity-catalog/model-services"))
 
 
-def _no_api(exchange: Exchange) -> Refused:
+def _no_api(exchange: WorkspaceExchange) -> Refused:
     return Refused(404, f"No API found for '{exchange.method} {exchange.path}'.", code="ENDPOINT_NOT_FOUND")

@@ -9,9 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from dbx_gateway.errors import ConfigurationError
 
-__all__ = ["Origin", "is_loopback", "normalise_host", "origin_of"]
+__all__ = ["HostOrigin", "is_loopback", "normalise_host", "origin_of"]
 
-Origin = tuple[str, str, int]
+HostOrigin = tuple[str, str, int]
 """Scheme, host name and port: what must be equal for a credential to be sent."""
 
 _PORTS: Final = {"https": 443, "http": 80}
@@ -62,7 +62,7 @@ def normalise_host(text: str) -> str:
     return host
 
 
-def origin_of(url: str) -> Origin:
+def origin_of(url: str) -> HostOrigin:
     """Return the origin of ``url``.
 
     Raises:

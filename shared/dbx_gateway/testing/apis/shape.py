@@ -1,7 +1,7 @@
 """The shape a vendor's strict validator holds a request to, as data, and the first place where a body departs from it.
 
 A shape is built of :class:`Leaf`, :class:`Words`, :class:`Many`, :class:`Fields`, :class:`Tagged` and :class:`Either`.
-Each wire format words a :class:`Fault` as its vendor does.
+Each wire format words a :class:`Departure` as its vendor does.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = [
     "NUMBER",
     "OBJECT",
     "STRING",
+    "Departure",
     "Either",
-    "Fault",
     "Fields",
     "Leaf",
     "Many",
@@ -28,7 +28,7 @@ __all__ = [
     "Shape",
     "Tagged",
     "Words",
-    "first_fault",
+    "first_departure",
 ]
 
 Path = tuple[str | int, ...]
@@ -36,7 +36,7 @@ Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Fault:
+class Departure:
     """One departure of a body from its shape.
 
     Args:
@@ -116,73 +116,73 @@ NUMBER = Leaf("number", lambda value: isinstance(value, int | float) and not isi
 OBJECT = Leaf("object", lambda value: isinstance(value, dict))
 
 
-def first_fault(value: Any, shape: Shape, path: Path = ()) -> Fault | None:
+def first_departure(value: Any, shape: Shape, path: Path = ()) -> Departure | None:
     """Return the first place where ``value`` departs from ``shape``, in the order of the body; None where it fits."""
-    return next(_faults(value, shape, path), None)
+    return next(_departures(value, shape, path), None)
 
 
-def _faults(value: Any, shape: Shape, path: Path) -> Iterator[Fault]:
+def _departures(value: Any, shape: Shape, path: Path) -> Iterator[Departure]:
     match shape:
         case Leaf(name, accepts):
             if not accepts(value):
-                yield Fault("type", path, (name,), value)
+                yield Departure("type", path, (name,), value)
         case Words(values):
             if value not in values:
-                yield Fault("value" if isinstance(value, str) else "type", path, values, value)
+                yield Departure("value" if isinstance(value, str) else "type", path, values, value)
         case Many(item):
-            yield from _entry_faults(value, item, path)
+            yield from _entry_departures(value, item, path)
         case Fields():
-            yield from _field_faults(value, shape, path)
+            yield from _field_departures(value, shape, path)
         case Tagged():
-            yield from _tag_faults(value, shape, path)
+            yield from _tag_departures(value, shape, path)
         case Either(shapes):
-            yield from _either_faults(value, shapes, path)
+            yield from _either_departures(value, shapes, path)
 
 
-def _entry_faults(value: Any, item: Shape, path: Path) -> Iterator[Fault]:
+def _entry_departures(value: Any, item: Shape, path: Path) -> Iterator[Departure]:
     if not is_array(value):
-        yield Fault("type", path, ("array",), value)
+        yield Departure("type", path, ("array",), value)
         return
     for position, entry in enumerate(value):
-        yield from _faults(entry, item, (*path, position))
+        yield from _departures(entry, item, (*path, position))
 
 
-def _either_faults(value: Any, shapes: tuple[Shape, ...], path: Path) -> Iterator[Fault]:
+def _either_departures(value: Any, shapes: tuple[Shape, ...], path: Path) -> Iterator[Departure]:
     chosen = next((one for one in shapes if _fits_type(value, one)), None)
     if chosen is None:
-        yield Fault("type", path, tuple(_type_name(one) for one in shapes), value)
+        yield Departure("type", path, tuple(_type_name(one) for one in shapes), value)
     else:
-        yield from _faults(value, chosen, path)
+        yield from _departures(value, chosen, path)
 
 
-def _field_faults(value: Any, shape: Fields, path: Path) -> Iterator[Fault]:
+def _field_departures(value: Any, shape: Fields, path: Path) -> Iterator[Departure]:
     if not is_object(value):
-        yield Fault("type", path, ("object",), value)
+        yield Departure("type", path, ("object",), value)
         return
     for key in shape.required:
         if key not in value:
-            yield Fault("missing", (*path, key))
+            yield Departure("missing", (*path, key))
     for key, entry in value.items():
         known = shape.fields.get(key)
         if known is None:
-            yield Fault("unknown", (*path, key), (), entry)
+            yield Departure("unknown", (*path, key), (), entry)
         elif entry is not None or key not in shape.nullable:
-            yield from _faults(entry, known, (*path, key))
+            yield from _departures(entry, known, (*path, key))
 
 
-def _tag_faults(value: Any, shape: Tagged, path: Path) -> Iterator[Fault]:
+def _tag_departures(value: Any, shape: Tagged, path: Path) -> Iterator[Departure]:
     if not is_object(value):
-        yield Fault("type", path, ("object",), value)
+        yield Departure("type", path, ("object",), value)
         return
     tag = value.get(shape.tag)
     if tag is None:
         tag = shape.default
     if tag is None:
-        yield Fault("missing", (*path, shape.tag))
+        yield Departure("missing", (*path, shape.tag))
     elif not isinstance(tag, str) or tag not in shape.choices:
-        yield Fault("tag", (*path, shape.tag), tuple(shape.choices), tag)
+        yield Departure("tag", (*path, shape.tag), tuple(shape.choices), tag)
     else:
-        yield from _field_faults(value, shape.choices[tag], path)
+        yield from _field_departures(value, shape.choices[tag], path)
 
 
 def _fits_type(value: Any, shape: Shape) -> bool:

@@ -24,7 +24,7 @@ from pydantic_core import from_json, to_json
 
 from dbx_gateway.testing.json_values import is_object
 from dbx_gateway.testing.model import spoken_tools as spoken
-from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
 from dbx_gateway.testing.model.schema_values import Hints, hints_of, value_for
 from dbx_gateway.testing.model.signatures import is_genuine, seal
 from dbx_gateway.testing.model.situation import Situation
@@ -82,10 +82,10 @@ def answer(ask: Ask, situation: Situation, memory: Memory) -> Answer:
     made = memory.next_id()
     calls = _calls(ask, situation, memory, made)
     said: tuple[Saying, ...]
-    end: End
+    end: AnswerEnd
     extras: dict[str, Any]
     said, end, extras = ((), "calls", {}) if calls else _say(ask, situation, memory)
-    items: tuple[Saying | Call, ...] = (*_reason(ask, situation, memory), *said, *calls)
+    items: tuple[Saying | CalledTool, ...] = (*_reason(ask, situation, memory), *said, *calls)
     return Answer(
         id=made,
         model=situation.model,
@@ -124,16 +124,16 @@ def _results(turns: tuple[Turn, ...]) -> list[str]:
     return [text for turn in reversed(last) for _, text in turn.results]
 
 
-End = Literal["stop", "calls", "length", "filter"]
+AnswerEnd = Literal["stop", "calls", "length", "filter"]
 
 
-def _say(ask: Ask, situation: Situation, memory: Memory) -> tuple[tuple[Saying, ...], End, dict[str, Any]]:
+def _say(ask: Ask, situation: Situation, memory: Memory) -> tuple[tuple[Saying, ...], AnswerEnd, dict[str, Any]]:
     user = _user_text(ask)
     markers: dict[str, str] = dict(_MARKER.findall(user))
     if "refuse" in markers:
         return (Saying("refusal", "I cannot help with that."),), "stop", {}
     text = _text(ask, user, markers)
-    end: End = "stop"
+    end: AnswerEnd = "stop"
     if "filter" in markers:
         text, end = "".join(pieces(text)[:2]), "filter"
     text, stopped = _obey_stop(text, ask.stop)
@@ -235,7 +235,7 @@ def _reason(ask: Ask, situation: Situation, memory: Memory) -> tuple[Saying, ...
 # What to call
 
 
-def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[Call, ...]:
+def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[CalledTool, ...]:
     asked = _user_text(ask)
     step = _step(ask, asked)
     user = asked if step is None else step
@@ -245,10 +245,10 @@ def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[C
     hints = hints_of(user)
     if any(map(_closes, tools)):
         hints.strings.extend(_results(ask.turns))
-    calls: list[Call] = []
+    calls: list[CalledTool] = []
     for number, tool in enumerate(tools):
         arguments = _arguments(tool, hints, user)
-        call = Call(f"call_{made[:20]}{number:04x}", tool.name, arguments)
+        call = CalledTool(f"call_{made[:20]}{number:04x}", tool.name, arguments)
         if number == 0 and situation.family == "gemini":
             call = replace(call, signature=seal(memory.secret, _scope(situation), tool.name + call.id))
         calls.append(call)
@@ -339,7 +339,7 @@ def _turn_tokens(turn: Turn) -> int:
     return _tokens(turn.text) + results + len(turn.calls) + _MEDIA_TOKENS * len(turn.media)
 
 
-def _count(ask: Ask, items: tuple[Saying | Call, ...], situation: Situation, memory: Memory) -> Counts:
+def _count(ask: Ask, items: tuple[Saying | CalledTool, ...], situation: Situation, memory: Memory) -> Counts:
     tools = _TOOL_TOKENS * len(ask.tools)
     read, write = _cached(ask, tools, situation, memory)
     reasoning = visible = 0
@@ -349,7 +349,7 @@ def _count(ask: Ask, items: tuple[Saying | Call, ...], situation: Situation, mem
                 reasoning += _tokens(text)
             case Saying(text=text):
                 visible += _tokens(text)
-            case Call(name=name, arguments=arguments):
+            case CalledTool(name=name, arguments=arguments):
                 visible += _tokens(name) + _tokens(to_json(arguments).decode())
     return Counts(
         input=tools + sum(map(_turn_tokens, ask.turns)),

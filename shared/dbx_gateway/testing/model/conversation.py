@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Answer", "Ask", "AskedTool", "Call", "Counts", "Saying", "Turn", "pieces"]
+__all__ = ["Answer", "Ask", "AskedTool", "CalledTool", "Counts", "Saying", "Turn", "pieces"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Saying:
 
 
 @dataclass(frozen=True)
-class Call:
+class CalledTool:
     """A tool call of the answer."""
 
     id: str
@@ -110,7 +110,7 @@ class Answer:
 
     id: str
     model: str
-    items: tuple[Saying | Call, ...]
+    items: tuple[Saying | CalledTool, ...]
     end: Literal["stop", "calls", "length", "filter"]
     counts: Counts
     extras: dict[str, Any] = field(default_factory=dict[str, Any])

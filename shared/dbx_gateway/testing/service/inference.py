@@ -19,7 +19,7 @@ from dbx_gateway.testing.model.conversation import Answer, Ask
 from dbx_gateway.testing.model.situation import Situation
 from dbx_gateway.testing.service.accounts import Login
 from dbx_gateway.testing.service.catalog import Catalog, Served
-from dbx_gateway.testing.service.exchange import WIRES, Exchange
+from dbx_gateway.testing.service.exchange import WIRES, WorkspaceExchange
 from dbx_gateway.testing.service.paths import Place
 
 __all__ = ["Inference", "json_reply"]
@@ -44,7 +44,7 @@ class Inference:
         self._without = without
         self._memory = brain.Memory()
 
-    def ask(self, exchange: Exchange, place: Place, login: Login) -> Reply:
+    def ask(self, exchange: WorkspaceExchange, place: Place, login: Login) -> Reply:
         """Answer a request to a model, and note in the exchange what becomes known of it.
 
         Raises:
@@ -74,7 +74,7 @@ class Inference:
             return Reply(200, {"content-type": "text/event-stream"}, _stream(answer, ask, situation, served, body))
         return json_reply(_whole(answer, ask, situation, served, body))
 
-    def _embed(self, exchange: Exchange, place: Place, served: Served) -> Reply:
+    def _embed(self, exchange: WorkspaceExchange, place: Place, served: Served) -> Reply:
         if served.profile.kind != "embedding":
             raise Refused(400, f"Endpoint {exchange.model} does not serve embeddings.", code="INVALID_PARAMETER_VALUE")
         situation = self._situation(place.surface, served, "chat-completions", exchange.model or "")

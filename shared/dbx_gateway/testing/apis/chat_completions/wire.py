@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 from dbx_gateway.testing.apis.chat_completions.reader import read
 from dbx_gateway.testing.apis.chat_completions.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import sse
-from dbx_gateway.testing.model.conversation import Answer, Ask, Call, Counts, Saying, pieces
+from dbx_gateway.testing.model.conversation import Answer, Ask, CalledTool, Counts, Saying, pieces
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
@@ -59,7 +59,7 @@ def _head(answer: Answer, kind: str) -> dict[str, Any]:
 def _message(answer: Answer, situation: Situation) -> dict[str, Any]:
     reasoning = _shown_reasoning(answer, situation)
     texts = [item for item in answer.items if isinstance(item, Saying) and item.kind == "text"]
-    calls = [item for item in answer.items if isinstance(item, Call)]
+    calls = [item for item in answer.items if isinstance(item, CalledTool)]
     message: dict[str, Any] = {"role": "assistant", "content": _content(texts, reasoning, situation), "refusal": None}
     refusals = [item.text for item in answer.items if isinstance(item, Saying) and item.kind == "refusal"]
     if refusals:
@@ -121,7 +121,7 @@ def _text_part(text: str, item: Saying, situation: Situation) -> dict[str, Any]:
     return part
 
 
-def _written_call(call: Call, situation: Situation) -> dict[str, Any]:
+def _written_call(call: CalledTool, situation: Situation) -> dict[str, Any]:
     arguments = _arguments(call, situation)
     written: dict[str, Any] = {
         "id": call.id,
@@ -133,7 +133,7 @@ def _written_call(call: Call, situation: Situation) -> dict[str, Any]:
     return written
 
 
-def _arguments(call: Call, situation: Situation) -> str:
+def _arguments(call: CalledTool, situation: Situation) -> str:
     if not call.arguments and situation.shows("no-args-empty-string"):
         return ""
     return to_json(call.arguments).decode()
@@ -227,7 +227,7 @@ def _deltas(answer: Answer, situation: Situation) -> Iterator[dict[str, Any]]:
                 yield from _text_deltas(item, situation, as_list=as_list)
             case Saying(kind="refusal", text=text):
                 yield from ({"refusal": piece} for piece in pieces(text))
-            case Call():
+            case CalledTool():
                 yield from _call_deltas(item, index, situation)
                 index += 1
             case _:
@@ -251,7 +251,7 @@ def _text_deltas(item: Saying, situation: Situation, *, as_list: bool) -> Iterat
         yield {"content": [_text_part("", item, situation)]}
 
 
-def _call_deltas(call: Call, index: int, situation: Situation) -> Iterator[dict[str, Any]]:
+def _call_deltas(call: CalledTool, index: int, situation: Situation) -> Iterator[dict[str, Any]]:
     written = _written_call(call, situation)
     arguments: str = written["function"]["arguments"]
     if not situation.plain and situation.family in _CALLS_IN_ONE_PIECE:

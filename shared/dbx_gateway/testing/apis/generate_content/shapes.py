@@ -16,14 +16,14 @@ from dbx_gateway.testing.apis.shape import (
     NUMBER,
     OBJECT,
     STRING,
-    Fault,
+    Departure,
     Fields,
     Leaf,
     Many,
     Path,
     Shape,
     Words,
-    first_fault,
+    first_departure,
 )
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
@@ -284,7 +284,7 @@ def check_shape(body: dict[str, Any]) -> None:
     Raises:
         Refused: naming the first such place.
     """
-    fault = first_fault(body, _REQUEST)
+    fault = first_departure(body, _REQUEST)
     if fault is not None:
         raise _worded(fault)
 
@@ -296,7 +296,7 @@ def schema_fault(schema: dict[str, Any], path: Path) -> Refused | None:
         schema: the value of ``parameters`` or ``responseSchema``.
         path: where it stands.
     """
-    fault = first_fault(schema, _SCHEMA, path)
+    fault = first_departure(schema, _SCHEMA, path)
     if fault is not None:
         return _worded(fault)
     if "$ref" in schema:
@@ -325,7 +325,7 @@ def _inner(schema: dict[str, Any], path: Path) -> list[tuple[Path, dict[str, Any
 _PROTO_TYPES = {"string": "TYPE_STRING", "boolean": "TYPE_BOOL", "integer": "TYPE_INT32", "number": "TYPE_FLOAT"}
 
 
-def _worded(fault: Fault) -> Refused:
+def _worded(fault: Departure) -> Refused:
     where = spelled(fault.path)
     match fault.kind:
         case "unknown":

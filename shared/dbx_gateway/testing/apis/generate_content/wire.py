@@ -21,7 +21,7 @@ from dbx_gateway.testing.apis.generate_content.vendor_rules import (
 from dbx_gateway.testing.apis.generate_content.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import sse
 from dbx_gateway.testing.json_values import entries, inside
-from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "GenerateContentAsk", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
@@ -210,7 +210,7 @@ def _parts(answer: Answer, ask: Ask, situation: Situation) -> list[dict[str, Any
                 parts += [{"text": item.text, "thought": True}] if shows else []
             case Saying():
                 parts.append({"text": item.text, **_signed(item.signature)})
-            case Call():
+            case CalledTool():
                 own = {"id": item.id} if gives_ids(situation) else {}
                 call = {**own, "name": item.name, "args": item.arguments}
                 parts.append({"functionCall": call, **_signed(item.signature)})

@@ -15,14 +15,14 @@ from dbx_gateway.testing.apis.shape import (
     NUMBER,
     OBJECT,
     STRING,
+    Departure,
     Either,
-    Fault,
     Fields,
     Many,
     Path,
     Tagged,
     Words,
-    first_fault,
+    first_departure,
 )
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries
@@ -271,19 +271,19 @@ def check_shape(body: dict[str, Any]) -> None:
     Raises:
         Refused: naming the first such place.
     """
-    fault = first_fault(body, _REQUEST)
+    fault = first_departure(body, _REQUEST)
     for position, tool in enumerate(entries(body, "tools")) if fault is None else ():
         kind = tool.get("type")
         if isinstance(kind, str) and _SERVER_TOOL.match(kind):
             named = {key: value for key, value in tool.items() if key == "name"}
-            fault = fault or first_fault(named, _SERVER_TOOL_NAME, ("tools", position))
+            fault = fault or first_departure(named, _SERVER_TOOL_NAME, ("tools", position))
         else:
-            fault = fault or first_fault(tool, _CUSTOM_TOOL, ("tools", position))
+            fault = fault or first_departure(tool, _CUSTOM_TOOL, ("tools", position))
     if fault is not None:
         raise bad_request(_worded(fault))
 
 
-def _worded(fault: Fault) -> str:
+def _worded(fault: Departure) -> str:
     at = ".".join(map(str, fault.path))
     match fault.kind:
         case "unknown":

@@ -13,7 +13,7 @@ from dbx_gateway.testing.apis.messages.vendor_rules import blocks_of, check_conv
 from dbx_gateway.testing.apis.messages.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import sse
 from dbx_gateway.testing.json_values import entries, inside, is_array
-from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "MessagesAsk", "Source", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
@@ -230,7 +230,7 @@ def _blocks(answer: Answer, ask: Ask) -> Iterator[dict[str, Any]]:
                 cited = [*map(_result_citation, item.citations), *citations]
                 yield {"type": "text", "text": item.text, **({"citations": cited} if cited else {})}
                 citations = []
-            case Call():
+            case CalledTool():
                 made = "toolu_" + item.id.removeprefix("call_")
                 yield {"type": "tool_use", "id": made, "name": item.name, "input": item.arguments}
             case _:

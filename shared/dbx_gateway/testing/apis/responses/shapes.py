@@ -14,15 +14,15 @@ from dbx_gateway.testing.apis.shape import (
     NUMBER,
     OBJECT,
     STRING,
+    Departure,
     Either,
-    Fault,
     Fields,
     Many,
     Path,
     Shape,
     Tagged,
     Words,
-    first_fault,
+    first_departure,
 )
 from dbx_gateway.testing.apis.wire import Refused
 
@@ -273,7 +273,7 @@ def check_shape(body: dict[str, Any]) -> None:
     Raises:
         Refused: naming the first such place.
     """
-    fault = first_fault(body, _REQUEST)
+    fault = first_departure(body, _REQUEST)
     fault = fault or next(filter(None, (_item_fault(item, at) for at, item in enumerate(_list(body, "input")))), None)
     fault = fault or next(filter(None, (_tool_fault(tool, at) for at, tool in enumerate(_list(body, "tools")))), None)
     if fault is not None:
@@ -285,19 +285,19 @@ def _list(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return [] if value is None or isinstance(value, str) else value
 
 
-def _item_fault(item: dict[str, Any], at: int) -> Fault | None:
+def _item_fault(item: dict[str, Any], at: int) -> Departure | None:
     shape = _MESSAGE if "role" in item and item.get("type") in (None, "message") else _ITEM
-    return first_fault(item, shape, ("input", at))
+    return first_departure(item, shape, ("input", at))
 
 
-def _tool_fault(tool: dict[str, Any], at: int) -> Fault | None:
+def _tool_fault(tool: dict[str, Any], at: int) -> Departure | None:
     """Only functions are looked into: a built-in tool is taken as offered and never called."""
     if tool.get("type") == "function":
-        return first_fault(tool, _TOOL, ("tools", at))
-    return first_fault({"type": tool["type"]} if "type" in tool else {}, _BUILT_IN, ("tools", at))
+        return first_departure(tool, _TOOL, ("tools", at))
+    return first_departure({"type": tool["type"]} if "type" in tool else {}, _BUILT_IN, ("tools", at))
 
 
-def _worded(fault: Fault) -> Refused:
+def _worded(fault: Departure) -> Refused:
     at = spelled(fault.path)
     match fault.kind:
         case "unknown":

@@ -17,7 +17,7 @@ from dbx_gateway.testing.apis.responses.vendor_rules import check_items, check_m
 from dbx_gateway.testing.apis.responses.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import sse
 from dbx_gateway.testing.json_values import entries, inside, is_object
-from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, Call, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "ResponsesAsk", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
@@ -213,10 +213,10 @@ def _id(prefix: str, start: str, rest: str, situation: Situation) -> str:
     return (prefix + shared + own)[:_LONG_ID]
 
 
-def _item(answer: Answer, item: Saying | Call, at: int, ask: Ask, situation: Situation) -> dict[str, Any]:
+def _item(answer: Answer, item: Saying | CalledTool, at: int, ask: Ask, situation: Situation) -> dict[str, Any]:
     status = "incomplete" if answer.end in _INCOMPLETE and item is answer.items[-1] else "completed"
     match item:
-        case Call():
+        case CalledTool():
             return {
                 "type": "function_call",
                 "id": _id("fc_", answer.id, f"{at:04x}", situation),

@@ -1,4 +1,4 @@
-"""One request to the simulated workspace, and what becomes known of it on the way to its reply."""
+"""One request to the simulated workspace, and what is known of it on the way to its reply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dbx_gateway.testing.service.accounts import Login
 from dbx_gateway.testing.service.catalog import Served
 from dbx_gateway.testing.service.paths import Place
 
-__all__ = ["WIRES", "Exchange"]
+__all__ = ["WIRES", "WorkspaceExchange"]
 
 WIRES: Mapping[Api, Wire] = {
     "chat-completions": wire_chat,
@@ -33,7 +33,7 @@ WIRES: Mapping[Api, Wire] = {
 
 
 @dataclass
-class Exchange:
+class WorkspaceExchange:
     """A request and what is known of it so far.
 
     Args:
