@@ -183,9 +183,11 @@ def distinct(values: Iterable[JsonValue]) -> list[JsonValue]:
 
 
 def _frozen(value: JsonValue) -> object:
-    """Return something hashable that is equal for equal values."""
+    """Return something hashable that is equal for equal values; in JSON ``true`` is not 1."""
     if isinstance(value, dict):
         return frozenset((key, _frozen(item)) for key, item in value.items())
+    if isinstance(value, bool):
+        return (bool, value)
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 

@@ -8,7 +8,7 @@ from core.schema_like import schema_like
 from hypothesis import given, settings
 
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.json_schema import check_schema, drop_keywords, inline_refs, with_note
+from dbx_gateway.json_schema import check_schema, conjoin, distinct, drop_keywords, inline_refs, with_note
 
 
 @settings(max_examples=80, deadline=None)
@@ -102,6 +102,48 @@ def test_the_description_beside_a_reference_stands_and_other_siblings_hold_as_we
     assert inline_refs(schema) == {
         "properties": {"age": {"description": "in years", "maximum": 99, "type": "integer", "minimum": 0}}
     }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        # What only describes stands as it does in the first.
+        ({"default": 1, "title": "A"}, {"default": 2, "title": "B"}, {"default": 1, "title": "A"}),
+        ({"examples": [1]}, {"examples": [2]}, {"examples": [1]}),
+        # What both allow.
+        ({"enum": ["a", "b", "c"]}, {"enum": ["c", "b", "z"]}, {"enum": ["b", "c"]}),
+        ({"enum": [1, True]}, {"enum": [1]}, {"enum": [1]}),
+        ({"required": ["a"]}, {"required": ["b", "a"]}, {"required": ["a", "b"]}),
+        ({"minimum": 1, "maximum": 9}, {"minimum": 3, "maximum": 7}, {"minimum": 3, "maximum": 7}),
+        ({"minLength": 3, "maxItems": 2}, {"minLength": 1, "maxItems": 5}, {"minLength": 3, "maxItems": 2}),
+        ({"allOf": [{"title": "A"}]}, {"allOf": [{"title": "B"}]}, {"allOf": [{"title": "A"}, {"title": "B"}]}),
+        (
+            {"properties": {"a": {"minimum": 1}, "b": {"type": "string"}}},
+            {"properties": {"a": {"minimum": 2}, "c": {"type": "integer"}}},
+            {"properties": {"a": {"minimum": 2}, "b": {"type": "string"}, "c": {"type": "integer"}}},
+        ),
+        ({"items": {"minimum": 1}}, {"items": {"maximum": 2}}, {"items": {"minimum": 1, "maximum": 2}}),
+        # What no keyword can say of both.
+        ({"enum": ["a"]}, {"enum": ["b"]}, {"enum": ["a"], "description": 'enum: ["b"]'}),
+        ({"type": "string"}, {"type": "integer"}, {"type": "string", "description": 'type: "integer"'}),
+        ({"multipleOf": 2}, {"multipleOf": 3}, {"multipleOf": 2, "description": "multipleOf: 3"}),
+        ({"pattern": "a"}, {"pattern": "b"}, {"pattern": "a", "description": 'pattern: "b"'}),
+        (
+            {"prefixItems": [{}]},
+            {"prefixItems": [{}, {}]},
+            {"prefixItems": [{}], "description": "prefixItems: [{},{}]"},
+        ),
+    ],
+)
+def test_two_schemas_become_one_that_asks_for_both(first, second, both):
+    before = copy.deepcopy((first, second))
+    assert conjoin(first, second) == both
+    assert (first, second) == before
+
+
+def test_equal_values_are_said_once_and_true_is_not_one():
+    values = [1, True, 1.0, 0, False, "1", [1], [True], {"a": 1}, {"a": True}, {"a": 1}, None]
+    assert repr(distinct(values)) == repr([1, True, 0, False, "1", [1], [True], {"a": 1}, {"a": True}, None])
 
 
 def test_escaped_names_in_a_reference_are_read():
