@@ -258,6 +258,15 @@ def test_an_error_after_completeness_still_raises(late):
     assert isinstance(stream.failure, APIError)
 
 
+@pytest.mark.parametrize("late", [b'{"ok": true}\n', b'[{"ok": true}]\n', b"[]\n", b"7\n", b"null\n"])
+def test_json_after_completeness_that_reports_no_error_is_no_failure(late):
+    stream = opened(CHAT)
+    events = heard(stream, sse(*ANSWER[CHAT][:5]) + late) + stream.close()
+    assert stream.complete
+    assert stream.failure is None
+    assert said(events) == "Grüß \u2028Gott"
+
+
 def test_what_follows_done_is_not_read():
     stream = opened(CHAT)
     heard(stream, sse(*ANSWER[CHAT]) + sse({"error": "late"}))

@@ -301,6 +301,42 @@ def test_the_list_of_models_is_put_together_from_three_listings():
     )
 
 
+@pytest.mark.parametrize("told_first", [True, False])
+def test_of_two_listings_that_differ_each_fact_is_taken_from_the_one_that_knows_it(told_first):
+    knows = {"name": "team-chat", "task": "agent/v1/responses", "state": {"ready": "READY"}}
+    other = {"name": "team-chat"}
+    first, second = (knows, other) if told_first else (other, knows)
+    listing = read_listing(
+        {
+            "serving endpoints": (200, {}, body_of({"endpoints": [first]})),
+            "foundation models": (200, {}, body_of({"endpoints": [second]})),
+            "gateway models": (200, {}, body_of({"data": [{"id": "team-chat"}]})),
+        }
+    )
+    assert listing.models == (
+        ListedModel(
+            name="team-chat",
+            family="agent",
+            surfaces=("ai-gateway", "model-serving"),
+            task="agent/v1/responses",
+            state="READY",
+        ),
+    )
+
+
+def test_of_two_listings_that_contradict_each_other_the_first_counts():
+    ready = {"name": "team-chat", "task": "agent/v1/responses", "state": {"ready": "READY"}}
+    late = {"name": "team-chat", "task": "llm/v1/embeddings", "state": {"ready": "NOT_READY"}}
+    listing = read_listing(
+        {
+            "serving endpoints": (200, {}, body_of({"endpoints": [ready]})),
+            "foundation models": (200, {}, body_of({"endpoints": [late]})),
+        }
+    )
+    (model,) = listing.models
+    assert (model.family, model.task, model.state) == ("agent", "agent/v1/responses", "READY")
+
+
 def test_a_listing_that_fails_is_a_problem_named_beside_the_models_of_the_others():
     listing = read_listing(
         {

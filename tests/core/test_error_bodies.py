@@ -326,6 +326,7 @@ def test_the_wait_in_a_body_counts_where_no_header_says_it():
         ({"anything": 1}, "error"),
         ({"detail": "no"}, ""),
         ({"message": "no", "request_id": "r"}, ""),
+        ({"timestamp": "2026-11-03T10:00:00Z", "status": 500, "path": "/x", "message": "no"}, ""),
     ],
 )
 def test_an_object_that_reports_an_error_is_told_from_an_answer(event, name):
@@ -343,6 +344,9 @@ def test_an_object_that_reports_an_error_is_told_from_an_answer(event, name):
         {"message": {"role": "assistant"}},
         {"messages": [{"role": "assistant", "content": "x"}]},
         {"detail": "high", "choices": []},
+        {"timestamp": "2026-11-03T10:00:00Z"},
+        {"path": "/serving-endpoints", "timestamp": "2026-11-03T10:00:00Z"},
+        {"message": None, "timestamp": "2026-11-03T10:00:00Z"},
         {},
     ],
 )

@@ -247,6 +247,9 @@ def test_neighbouring_deltas_of_one_part_are_joined_and_nothing_else():
         ToolCallDelta(4, ":1}"),
         ToolCallEnd(4, call),
         TextDelta(0, "j"),
+        UsageUpdate(Usage(input=1, output=1, total=2)),
+        TextDelta(0, "k"),
+        TextDelta(0, "l"),
     ]
     assert coalesce(events) == [
         Start("r", "m"),
@@ -261,6 +264,8 @@ def test_neighbouring_deltas_of_one_part_are_joined_and_nothing_else():
         ToolCallDelta(4, '{"x":1}'),
         ToolCallEnd(4, call),
         TextDelta(0, "j"),
+        UsageUpdate(Usage(input=1, output=1, total=2)),
+        TextDelta(0, "kl"),
     ]
 
 

@@ -184,6 +184,15 @@ def test_a_value_that_stands_in_two_places_is_not_guessed_at():
     assert repaired(words, {**ASK, "reasoning_effort": "max", "service_tier": "max"}) is None
 
 
+def test_a_value_is_looked_for_three_levels_deep_and_no_deeper():
+    words = "Invalid value: 'max'. Supported values are: 'low'."
+    third, fourth = {"a": {"b": {"effort": "max"}}}, {"a": {"b": {"c": {"effort": "max"}}}}
+    assert repaired(words, {**ASK, **third}) == {**ASK, "a": {"b": {"effort": "low"}}}
+    assert repaired(words, {**ASK, **fourth}) is None
+    # One that lies too deep to be found does not make another ambiguous.
+    assert repaired(words, {**ASK, **fourth, "reasoning_effort": "max"}) == {**ASK, **fourth, "reasoning_effort": "low"}
+
+
 def test_what_the_caller_put_into_extra_body_is_not_repaired():
     body = {**ASK, "top_k": 5}
     assert repaired("top_k: Extra inputs are not permitted", body, protected=frozenset({"top_k"})) is None

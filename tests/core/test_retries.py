@@ -68,6 +68,13 @@ def test_a_failure_to_get_an_answer_is_transient_unless_the_server_may_still_be_
 
 
 @pytest.mark.parametrize(
+    ("status", "transient"), [(None, True), (502, True), (503, True), (429, True), (200, False), (400, False)]
+)
+def test_a_connection_that_broke_inside_an_answer_is_judged_by_the_answers_status(status, transient):
+    assert is_transient(APIConnectionError("x", error_code="protocol", status=status)) is transient
+
+
+@pytest.mark.parametrize(
     "error",
     [
         InvalidRequestError("x"),

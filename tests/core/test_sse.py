@@ -212,6 +212,13 @@ def streams(draw) -> bytes:
     return text + draw(st.sampled_from([b"", b"data: tail", b"\r"]))
 
 
+def test_a_line_feed_that_comes_after_its_carriage_return_ends_no_line_of_its_own():
+    reader = SSEReader()
+    pieces = [b"data: a\r", b"\n", b"data: b\r", b"\n", b"\n", b"data: c\r", b"", b"\n", b"data: d\r"]
+    assert [event.data for piece in pieces for event in reader.feed(piece)] == [b"a\nb"]
+    assert [event.data for event in reader.close()] == [b"c\nd"]
+
+
 @settings(max_examples=200, deadline=None)
 @given(streams(), st.data())
 def test_cutting_the_bytes_anywhere_changes_nothing(stream, data):

@@ -90,6 +90,19 @@ def test_blank_system_text_is_left_out_on_messages(at, fixed):
     assert fixed("empty-parts", {"system": "", "messages": [USER]}, at("claude", "messages")) == {"messages": [USER]}
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": []},
+        {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": [BLANK]},
+        {"type": "document", "source": {"type": "content", "content": []}, "content": []},
+    ],
+)
+def test_a_list_inside_another_block_than_a_tool_result_stays(block, at, fixed):
+    body = {"messages": [USER, {"role": "assistant", "content": [block]}]}
+    assert fixed("empty-parts", body, at("claude", "messages")) is body
+
+
 def test_blank_text_inside_a_tool_result_is_left_out_on_messages(at, fixed):
     given = {"type": "tool_result", "tool_use_id": "a", "content": [BLANK]}
     body = {"messages": [{"role": "user", "content": [given]}]}

@@ -1,3 +1,5 @@
+import pytest
+
 ASK = {"messages": [{"role": "user", "content": "2 + 2?"}]}
 
 
@@ -48,6 +50,12 @@ def test_a_union_becomes_its_first_real_branch_and_says_the_others(at, fixed):
         "title": "X",
         "description": 'or: {"type":"null"}, {"type":"string"}',
     }
+
+
+@pytest.mark.parametrize("union", [[{"type": "null"}], []])
+def test_a_union_without_a_real_branch_leaves_what_stands_beside_it(union, at, fixed):
+    schema = {"type": "object", "properties": {"x": {"anyOf": union, "title": "X"}, "y": {"type": "string"}}}
+    assert simplified(schema, at, fixed)["properties"] == {"x": {"title": "X"}, "y": {"type": "string"}}
 
 
 def test_references_are_inlined_and_constraints_told_in_words(at, fixed):
