@@ -141,7 +141,12 @@ def __getattr__(name: str) -> Any:
     home = _ON_FIRST_USE.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"dbx_gateway.{home}"), name)
+    try:
+        value = getattr(import_module(f"dbx_gateway.{home}"), name)
+    except AttributeError as error:
+        # Python would take it for the want of this name, and report that instead.
+        raise ImportError(f"dbx_gateway.{home} cannot be imported: {error}", name=f"dbx_gateway.{home}") from error
+    globals()[name] = value
     return value
 
 

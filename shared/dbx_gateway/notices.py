@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
+
+from dbx_gateway.fork_hooks import in_child_after_fork
 
 __all__ = ["forget_notices", "warn_once"]
 
@@ -39,4 +40,4 @@ def _after_fork() -> None:
     _lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+in_child_after_fork(_after_fork)

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from dbx_gateway.auth.sdk_chain import CREDENTIAL_VARIABLES, SIGN_IN, SdkConfig, explained, open_config
 from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError, forget_frames
+from dbx_gateway.fork_hooks import in_child_after_fork
 from dbx_gateway.notices import warn_once
 from dbx_gateway.transport.hosts import normalise_host, origin_of
 
@@ -320,7 +321,7 @@ def _after_fork() -> None:
         credentials.start_anew()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+in_child_after_fork(_after_fork)
 
 
 def resolve(  # noqa: PLR0913  # one argument for each way to say who you are

@@ -5,7 +5,6 @@ Every fact has a lifetime. One set is shared by the whole process; a client may 
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -14,6 +13,7 @@ from concurrent.futures import Future
 from typing import Any, Final, Generic, Self, TypeVar
 
 from dbx_gateway.call.repairs import Repair
+from dbx_gateway.fork_hooks import in_child_after_fork
 from dbx_gateway.models.discovery import EndpointFacts
 from dbx_gateway.notices import forget_notices
 from dbx_gateway.surfaces import Surface
@@ -188,4 +188,4 @@ def _after_fork() -> None:
         observations.start_anew()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+in_child_after_fork(_after_fork)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import httpx
+
+from dbx_gateway.fork_hooks import in_child_after_fork
 
 __all__ = ["NO_DEADLINE", "Alarm", "Deadline", "alarm_in"]
 
@@ -176,4 +177,4 @@ def _start_anew() -> None:
     _alarms = _Alarms()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+in_child_after_fork(_start_anew)

@@ -22,6 +22,8 @@ from typing import ClassVar
 
 import httpx
 
+from dbx_gateway.fork_hooks import in_child_after_fork
+
 __all__ = ["AsyncLease", "Lease", "settle"]
 
 
@@ -143,4 +145,4 @@ def _start_anew() -> None:
 
 atexit.register(Lease.leave_open)
 gc.callbacks.append(_note_collection)
-os.register_at_fork(after_in_child=_start_anew)
+in_child_after_fork(_start_anew)

@@ -32,6 +32,7 @@ from dbx_gateway.errors import (
     InvalidResponseError,
     forget_frames,
 )
+from dbx_gateway.fork_hooks import in_child_after_fork
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.transport.hosts import origin_of
 from dbx_gateway.transport.leases import settle
@@ -398,7 +399,7 @@ def _start_anew() -> None:
     _loops = weakref.WeakKeyDictionary()
 
 
-os.register_at_fork(after_in_child=_start_anew)
+in_child_after_fork(_start_anew)
 
 
 def _shared_client(verify: Verify) -> httpx.Client:
