@@ -11,9 +11,9 @@ import tomllib
 from dataclasses import MISSING, dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from dbx_gateway.models.families import family_of
+from dbx_gateway.models.families import Family, family_of
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.models.profiles import version_of
 
@@ -54,10 +54,13 @@ from __future__ import annotations
 
 from dbx_gateway.models.profile import Profile
 
-__all__ = ["ROWS"]
+__all__ = ["FAMILY_ROWS", "ROWS"]
 
 ROWS: tuple[Profile, ...] = (
 '''
+FAMILY_ROWS = """
+FAMILY_ROWS: tuple[Profile, ...] = (
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,11 @@ class Rule:
     before: str | None = None
     set: dict[str, Any] = field(default_factory=dict)
     denies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def of_whole_family(self) -> bool:
+        """Whether the rule asks for no version and no name."""
+        return not self.models and self.since is None and self.before is None
 
     def applies(self, facts: dict[str, Any]) -> bool:
         """Say whether the rule is about the model that ``facts`` describe."""
@@ -112,6 +120,19 @@ def profile(row: dict[str, str], rules: tuple[Rule, ...]) -> Profile:
     facts: dict[str, Any] = {"model": name, "family": family_of(name) or "other", "kind": KINDS[row["mode"]]}
     facts |= limits_and_prices(row)
     facts |= {FLAGS[flag]: True for flag in row["flags"].split() if flag in FLAGS}
+    return ruled(facts, rules)
+
+
+def family_rows(known: list[Profile], rules: tuple[Rule, ...]) -> list[Profile]:
+    """Return a profile for each family whose models have none among ``known``: what holds for the family as a whole."""
+    with_rows = {row.family for row in known if row.kind in ("chat", "embedding")}
+    whole = tuple(rule for rule in rules if rule.of_whole_family)
+    families = [family for family in get_args(Family) if family not in with_rows]
+    return [ruled({"model": "", "family": family, "kind": "chat"}, whole) for family in families]
+
+
+def ruled(facts: dict[str, Any], rules: tuple[Rule, ...]) -> Profile:
+    """Return the profile that ``facts`` make after every rule that applies to them."""
     reasons: dict[str, str] = {}
     for rule in rules:
         if rule.applies(facts):
@@ -170,7 +191,8 @@ def generate() -> str:
     """Return the whole module as text."""
     rules = read_rules()
     rows = [profile(row, rules) for row in read_models()]
-    return HEADER + "".join(render(row) for row in rows) + ")\n"
+    families = family_rows(rows, rules)
+    return HEADER + "".join(map(render, rows)) + ")\n" + FAMILY_ROWS + "".join(map(render, families)) + ")\n"
 
 
 if __name__ == "__main__":

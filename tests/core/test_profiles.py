@@ -1,14 +1,20 @@
 import importlib.util
+import pickle
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from dbx_gateway.models.families import family_of
+from dbx_gateway.models.families import Family, family_of
 from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profile_rows import FAMILY_ROWS
 from dbx_gateway.models.profiles import known_models, profile_of, version_of
 
 ROOT = Path(__file__).parents[2]
+BESIDE = ("tool_choice", "known")
+"""Facts that are true or false and say nothing more: of the same value as another, or true of every row."""
 
 
 def matrix_line(row: Profile) -> str:
@@ -28,103 +34,111 @@ def matrix_line(row: Profile) -> str:
         "P": row.prefill,
         "m": row.mid_system,
         "O": row.responses_only,
+        "w": row.forced_tool_choice_while_thinking,
+        "S": row.signed_tool_calls,
+        "l": row.content_lists,
+        "M": row.intermediate_messages,
+        "C": row.custom_inputs,
+        "d": row.client_defaults,
+        "g": row.on_gateway,
     }
+    assert len(letters) == sum(isinstance(getattr(row, field.name), bool) for field in fields(row)) - len(BESIDE)
     shown = "".join(letter if on else "." for letter, on in letters.items())
     name = row.model.removeprefix("databricks-")
     return f"{name:32}{row.family:11}{row.kind:11}{shown}  {row.thinking:9}{','.join(row.efforts)}".rstrip()
 
 
 MATRIX = """\
-bge-large-en                    embeddings embedding  ...........P..  none
-claude-fable-5                  claude     chat       t.s.rip..Ic.m.  adaptive low,medium,high,xhigh,max
-claude-fable-5-1                claude     chat       t.s.rip..Ic.m.  adaptive low,medium,high,xhigh,max
-claude-haiku-4-5                claude     chat       tfsTrip..IcP..  budget
-claude-haiku-5-5                claude     chat       tfs.rip..Ic.m.  adaptive low,medium,high,xhigh,max
-claude-opus-4                   claude     chat       tf.Trip..IcP..  budget
-claude-opus-4-1                 claude     chat       tf.Trip..IcP..  budget
-claude-opus-4-5                 claude     chat       tfsTrip..IcP..  budget   low,medium,high
-claude-opus-4-6                 claude     chat       tfsTrip..Ic...  both     low,medium,high,max
-claude-opus-4-7                 claude     chat       tfs.rip..Ic...  adaptive low,medium,high,xhigh,max
-claude-opus-4-8                 claude     chat       tfs.rip..Ic.m.  adaptive low,medium,high,xhigh,max
-claude-opus-5                   claude     chat       tfs.rip..Ic.m.  adaptive low,medium,high,xhigh,max
-claude-opus-5-5                 claude     chat       t.s.rip..Ic...  always   low,medium,high,xhigh,max
-claude-sonnet-4                 claude     chat       tf.Trip..IcP..  budget
-claude-sonnet-4-1               claude     chat       tf.Trip..IcP..  budget
-claude-sonnet-4-5               claude     chat       tfsTrip..IcP..  budget
-claude-sonnet-4-6               claude     chat       tfsTrip..Ic...  both     low,medium,high,max
-claude-sonnet-5                 claude     chat       tfs.rip..Ic.m.  adaptive low,medium,high,xhigh,max
-claude-sonnet-5-5               claude     chat       t.s.rip..Ic.m.  adaptive low,medium,high,xhigh,max
-deepseek-v4-1-flash             deepseek   chat       tfsTri.....P..  none     none,minimal,low,medium,high,xhigh,max
-deepseek-v4-1-flash-1017        deepseek   chat       tfsTri.....P..  none     none,minimal,low,medium,high,xhigh,max
-deepseek-v4-flash-0731          deepseek   chat       tfsTr......P..  none     low,high,max
-deepseek-v4-pro-0813            deepseek   chat       tfsTr......P..  none     low,high,max
-gemini-2-5-flash                gemini     chat       tfsTripav..P..  budget
-gemini-2-5-flash-lite           gemini     chat       tfsTripav..P..  budget
-gemini-2-5-pro                  gemini     chat       tfsTripav..P..  budget
-gemini-3-1-flash-image          gemini     image      ...T.i.....P..  none
-gemini-3-1-flash-lite           gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-1-flash-lite-image     gemini     image      ...T.i.....P..  none
-gemini-3-1-pro                  gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-5-flash                gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-5-flash-lite           gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-6-flash                gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-7-flash                gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-8-flash                gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-flash                  gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-pro                    gemini     chat       tfsTripavI.P..  none     minimal,low,medium,high
-gemini-3-pro-image              gemini     image      ...T.i.....P..  none
-gemini-4-argon                  gemini     chat       tfsTripavI.P..  none     low,medium,high
-gemma-3-12b                     gemma      chat       ..sT.i.....P..  none
-glm-5-2                         glm        chat       tfsTr......P..  none
-glm-5-3                         glm        chat       tfsTr......P..  none
-glm-5-3-flash                   glm        chat       tfsTri.....P..  none
-gpt-5                           gpt        chat       tfs.rip..I.P..  none     minimal,low,medium,high
-gpt-5-1                         gpt        chat       tfs.rip..I.P..  none     none,low,medium,high
-gpt-5-2                         gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
-gpt-5-3-codex                   gpt        chat       tfs.rip..I.P.O  none     low,medium,high
-gpt-5-4                         gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
-gpt-5-4-mini                    gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
-gpt-5-4-nano                    gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
-gpt-5-4-pro                     gpt        chat       tfs.rip..I.P.O  none     medium,high,xhigh
-gpt-5-5                         gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh
-gpt-5-5-pro                     gpt        chat       tfs.rip..I.P.O  none     medium,high,xhigh
-gpt-5-6-luna                    gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
-gpt-5-6-sol                     gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
-gpt-5-6-terra                   gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
-gpt-5-mini                      gpt        chat       tfs.rip..I.P..  none     minimal,low,medium,high
-gpt-5-nano                      gpt        chat       tfs.rip..I.P..  none     minimal,low,medium,high
-gpt-6-1-sol                     gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
-gpt-6-1-terra                   gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
-gpt-6-astra                     gpt        chat       tfs.rip..I.P..  none     low,medium,high,xhigh,max
-gpt-6-luna                      gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
-gpt-6-sol                       gpt        chat       tfs.rip..I.P..  none     none,low,medium,high,xhigh,max
-gpt-image-1                     gpt        image      ...T.......P..  none
-gpt-image-1-5                   gpt        image      ...T.ip....P..  none
-gpt-image-1-mini                gpt        image      ...T.......P..  none
-gpt-image-2                     gpt        image      ...T.ip....P..  none
-gpt-oss-120b                    gpt-oss    chat       tfsTr......P..  none     low,medium,high
-gpt-oss-20b                     gpt-oss    chat       tfsTr......P..  none     low,medium,high
-grok-4-6                        grok       chat       tfsTr......P..  none
-grok-4-7                        grok       chat       tfsTri.....P..  none
-gte-large-en                    embeddings embedding  ...........P..  none
-inkling                         inkling    chat       tfsTri.....P..  none
-kimi-k2-7                       kimi       chat       tfsTri.....P..  none
-kimi-k3                         kimi       chat       tfsTri.....P..  none     low,high,max
-llama-4-maverick                llama      chat       tfsT.i.....P..  none
-meta-llama-3-1-8b-instruct      llama      chat       tfsT.......P..  none
-meta-llama-3-3-70b-instruct     llama      chat       tfsT.......P..  none
-openjev-qwen35-4b               qwen       evaluation ...........P..  none
-qwen3-embedding-0-6b            embeddings embedding  ...........P..  none
-qwen3-next-80b-a3b-instruct     qwen       chat       tfsT.......P..  none
-qwen35-122b-a10b                qwen       chat       tfsTr......P..  none
-typesafeai-jev-1-14-0           other      evaluation .....i.....P..  none
-gpt-5-1-codex-max               gpt        chat       tfs.rip..I.P.O  none     low,medium,high
-gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.P.O  none     low,medium,high
-gpt-5-2-codex                   gpt        chat       tfs.rip..I.P.O  none     low,medium,high
-deepseek-v3-2                   deepseek   chat       tfsT.......P..  none
-claude-3-7-sonnet               claude     chat       tf.Trip..IcP..  budget
-gemini-4-carbon                 gemini     chat       tfsTripavI.P..  none     low,medium,high
-gpt-astra-6                     gpt        chat       tfs.rip..I.P..  none     low,medium,high,xhigh,max
+bge-large-en                    embeddings embedding  ...........P..w.l..dg  none
+claude-fable-5                  claude     chat       t.s.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
+claude-fable-5-1                claude     chat       t.s.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
+claude-haiku-4-5                claude     chat       tfsTrip..IcP....l..dg  budget
+claude-haiku-5-5                claude     chat       tfs.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
+claude-opus-4                   claude     chat       tf.Trip..IcP....l..dg  budget
+claude-opus-4-1                 claude     chat       tf.Trip..IcP....l..dg  budget
+claude-opus-4-5                 claude     chat       tfsTrip..IcP....l..dg  budget   low,medium,high
+claude-opus-4-6                 claude     chat       tfsTrip..Ic.....l..dg  both     low,medium,high,max
+claude-opus-4-7                 claude     chat       tfs.rip..Ic.....l..dg  adaptive low,medium,high,xhigh,max
+claude-opus-4-8                 claude     chat       tfs.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
+claude-opus-5                   claude     chat       tfs.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
+claude-opus-5-5                 claude     chat       t.s.rip..Ic.....l..dg  always   low,medium,high,xhigh,max
+claude-sonnet-4                 claude     chat       tf.Trip..IcP....l..dg  budget
+claude-sonnet-4-1               claude     chat       tf.Trip..IcP....l..dg  budget
+claude-sonnet-4-5               claude     chat       tfsTrip..IcP....l..dg  budget
+claude-sonnet-4-6               claude     chat       tfsTrip..Ic.....l..dg  both     low,medium,high,max
+claude-sonnet-5                 claude     chat       tfs.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
+claude-sonnet-5-5               claude     chat       t.s.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
+deepseek-v4-1-flash             deepseek   chat       tfsTri.....P..w.l..dg  none     none,minimal,low,medium,high,xhigh,max
+deepseek-v4-1-flash-1017        deepseek   chat       tfsTri.....P..w.l..dg  none     none,minimal,low,medium,high,xhigh,max
+deepseek-v4-flash-0731          deepseek   chat       tfsTr......P..w.l..dg  none     low,high,max
+deepseek-v4-pro-0813            deepseek   chat       tfsTr......P..w.l..dg  none     low,high,max
+gemini-2-5-flash                gemini     chat       tfsTripav..P..wSl..dg  budget
+gemini-2-5-flash-lite           gemini     chat       tfsTripav..P..wSl..dg  budget
+gemini-2-5-pro                  gemini     chat       tfsTripav..P..wSl..dg  budget
+gemini-3-1-flash-image          gemini     image      ...T.i.....P..w.l..dg  none
+gemini-3-1-flash-lite           gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-1-flash-lite-image     gemini     image      ...T.i.....P..w.l..dg  none
+gemini-3-1-pro                  gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-5-flash                gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-5-flash-lite           gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-6-flash                gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-7-flash                gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-8-flash                gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-flash                  gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-pro                    gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
+gemini-3-pro-image              gemini     image      ...T.i.....P..w.l..dg  none
+gemini-4-argon                  gemini     chat       tfsTripavI.P..wSl..dg  none     low,medium,high
+gemma-3-12b                     gemma      chat       ..sT.i.....P..w.l..dg  none
+glm-5-2                         glm        chat       tfsTr......P..w.l..dg  none
+glm-5-3                         glm        chat       tfsTr......P..w.l..dg  none
+glm-5-3-flash                   glm        chat       tfsTri.....P..w.l..dg  none
+gpt-5                           gpt        chat       tfs.rip..I.P..w.l..dg  none     minimal,low,medium,high
+gpt-5-1                         gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high
+gpt-5-2                         gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
+gpt-5-3-codex                   gpt        chat       tfs.rip..I.P.Ow.l..dg  none     low,medium,high
+gpt-5-4                         gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
+gpt-5-4-mini                    gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
+gpt-5-4-nano                    gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
+gpt-5-4-pro                     gpt        chat       tfs.rip..I.P.Ow.l..dg  none     medium,high,xhigh
+gpt-5-5                         gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
+gpt-5-5-pro                     gpt        chat       tfs.rip..I.P.Ow.l..dg  none     medium,high,xhigh
+gpt-5-6-luna                    gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
+gpt-5-6-sol                     gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
+gpt-5-6-terra                   gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
+gpt-5-mini                      gpt        chat       tfs.rip..I.P..w.l..dg  none     minimal,low,medium,high
+gpt-5-nano                      gpt        chat       tfs.rip..I.P..w.l..dg  none     minimal,low,medium,high
+gpt-6-1-sol                     gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
+gpt-6-1-terra                   gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
+gpt-6-astra                     gpt        chat       tfs.rip..I.P..w.l..dg  none     low,medium,high,xhigh,max
+gpt-6-luna                      gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
+gpt-6-sol                       gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
+gpt-image-1                     gpt        image      ...T.......P..w.l..dg  none
+gpt-image-1-5                   gpt        image      ...T.ip....P..w.l..dg  none
+gpt-image-1-mini                gpt        image      ...T.......P..w.l..dg  none
+gpt-image-2                     gpt        image      ...T.ip....P..w.l..dg  none
+gpt-oss-120b                    gpt-oss    chat       tfsTr......P..w.l..dg  none     low,medium,high
+gpt-oss-20b                     gpt-oss    chat       tfsTr......P..w.l..dg  none     low,medium,high
+grok-4-6                        grok       chat       tfsTr......P..w.l..dg  none
+grok-4-7                        grok       chat       tfsTri.....P..w.l..dg  none
+gte-large-en                    embeddings embedding  ...........P..w.l..dg  none
+inkling                         inkling    chat       tfsTri.....P..w.l..dg  none
+kimi-k2-7                       kimi       chat       tfsTri.....P..w.l..dg  none
+kimi-k3                         kimi       chat       tfsTri.....P..w.l..dg  none     low,high,max
+llama-4-maverick                llama      chat       tfsT.i.....P..w.l..dg  none
+meta-llama-3-1-8b-instruct      llama      chat       tfsT.......P..w.l..dg  none
+meta-llama-3-3-70b-instruct     llama      chat       tfsT.......P..w.l..dg  none
+openjev-qwen35-4b               qwen       evaluation ...........P..w.l..dg  none
+qwen3-embedding-0-6b            embeddings embedding  ...........P..w.l..dg  none
+qwen3-next-80b-a3b-instruct     qwen       chat       tfsT.......P..w.l..dg  none
+qwen35-122b-a10b                qwen       chat       tfsTr......P..w.l..dg  none
+typesafeai-jev-1-14-0           other      evaluation .....i.....P..w.l..dg  none
+gpt-5-1-codex-max               gpt        chat       tfs.rip..I.P.Ow.l..dg  none     low,medium,high
+gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.P.Ow.l..dg  none     low,medium,high
+gpt-5-2-codex                   gpt        chat       tfs.rip..I.P.Ow.l..dg  none     low,medium,high
+deepseek-v3-2                   deepseek   chat       tfsT.......P..w.l..dg  none
+claude-3-7-sonnet               claude     chat       tf.Trip..IcP....l..dg  budget
+gemini-4-carbon                 gemini     chat       tfsTripavI.P..wSl..dg  none     low,medium,high
+gpt-astra-6                     gpt        chat       tfs.rip..I.P..w.l..dg  none     low,medium,high,xhigh,max
 """
 
 
@@ -147,6 +161,41 @@ def test_every_row_is_of_the_family_its_name_tells():
     assert {row.model: row.family for row in known_models()} == {
         row.model: family_of(row.model) or "other" for row in known_models()
     }
+
+
+FAMILIES = """\
+                                agent      chat       tfsT.......P..w..MC..  none
+                                other      chat       tfsT.......P..w.l..dg  none
+"""
+
+
+def test_a_family_without_rows_has_the_facts_that_are_written_here():
+    assert "\n".join(map(matrix_line, FAMILY_ROWS)) + "\n" == FAMILIES
+
+
+def test_every_family_has_a_row_to_take():
+    assert {profile_of("a-model", family).family for family in get_args(Family)} == set(get_args(Family))
+
+
+@pytest.mark.parametrize("family", get_args(Family))
+def test_an_unknown_model_has_what_every_known_one_of_its_family_has(family):
+    rows = [row for row in known_models() if row.family == family and row.kind == "chat"]
+    found = profile_of("a-model", family)
+    for field in fields(found):
+        if field.name in ("model", "known", "input_dbu", "output_dbu", "cache_read_dbu"):
+            continue
+        values = {getattr(row, field.name) for row in rows}
+        assert len(values) != 1 or {getattr(found, field.name)} == values, field.name
+
+
+def test_a_profile_that_was_pickled_before_it_had_a_field_has_its_default():
+    made = profile_of("databricks-claude-sonnet-4-5")
+    state = made.__getstate__()
+    names = [field.name for field in fields(made)]
+    loaded = Profile.__new__(Profile)
+    loaded.__setstate__(state[: names.index("denied") + 1])
+    assert loaded == replace(made, forced_tool_choice_while_thinking=True)
+    assert pickle.loads(pickle.dumps(made)) == made
 
 
 def test_numbers_of_a_row_are_those_of_the_table():
@@ -282,6 +331,11 @@ def test_only_codex_and_pro_are_served_on_responses_alone():
         "databricks-gpt-5-4-pro",
         "databricks-gpt-5-5-pro",
     }
+
+
+def test_only_gemini_2_5_has_a_greatest_thinking_budget():
+    bounded = {row.model: row.max_thinking_budget for row in known_models() if row.max_thinking_budget is not None}
+    assert bounded == {f"databricks-gemini-2-5-{line}": 24_576 for line in ("flash", "flash-lite", "pro")}
 
 
 def test_embeddings_are_sent_twenty_at_a_time():

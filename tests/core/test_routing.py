@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from dbx_gateway.error_bodies import Asked, api_error
 from dbx_gateway.errors import ConfigurationError, InvalidRequestError
-from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.models.routing import (
     SurfaceChoice,
     api_of_url,
@@ -23,7 +24,7 @@ SERVING = SurfaceChoice("model-serving", "because")
 
 
 def routes(family, choice=GATEWAY, host=WORKSPACE, *, model="m", responses_only=False, **more):
-    profile = Profile(model=model, family=family, responses_only=responses_only)
+    profile = replace(profile_of(model, family), responses_only=responses_only)
     return candidates(model, host, choice, family, profile, **more)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from dataclasses import replace
 
 import pytest
 from judges.chat_bodies import EXTENSIONS, NESTED_EXTENSIONS, body_violations
@@ -39,13 +40,21 @@ from dbx_gateway.dialects.chat_completions.dialect import ChatCompletions
 from dbx_gateway.dialects.chat_completions.thinking import nearest_effort
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.notices import forget_notices
 
 MODEL = "some-model"
 OPEN = Profile(model=MODEL, family="llama")
-CLAUDE = Profile(model=MODEL, family="claude", thinking="budget", prompt_caching=True, max_output=64_000)
-ADAPTIVE = Profile(model=MODEL, family="claude", thinking="adaptive", efforts=("low", "medium", "high", "xhigh", "max"))
-AGENT = Profile(model=MODEL, family="agent")
+CLAUDE = Profile(
+    model=MODEL,
+    family="claude",
+    thinking="budget",
+    prompt_caching=True,
+    max_output=64_000,
+    forced_tool_choice_while_thinking=False,
+)
+ADAPTIVE = replace(CLAUDE, thinking="adaptive", efforts=("low", "medium", "high", "xhigh", "max"), max_output=None)
+AGENT = profile_of(MODEL, "agent")
 HERE = Origin("chat-completions", MODEL)
 ELSEWHERE = Origin("messages", MODEL)
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
@@ -294,7 +303,7 @@ def test_a_tool_is_marked_beside_its_function():
     assert tool == {"type": "function", "function": {"name": "now"}, **MARK}
 
 
-@pytest.mark.parametrize("profile", [OPEN, Profile(model=MODEL, family="deepseek", prompt_caching=True)])
+@pytest.mark.parametrize("profile", [OPEN, profile_of("databricks-deepseek-v4-pro-0813")])
 def test_no_other_model_gets_cache_marks(profile):
     body = encode(user(Text("go", cache=HINT)), profile=profile, tools=(ToolSpec(name="now", cache=HINT),))
     assert body["messages"] == [{"role": "user", "content": "go"}]
@@ -582,7 +591,7 @@ def test_a_model_that_cannot_be_forced_is_asked_with_a_warning(profile, fields, 
 EFFORTS = Profile(model=MODEL, family="gpt", reasoning=True, efforts=("low", "high", "max"))
 REASONS = Profile(model=MODEL, family="qwen", reasoning=True)
 ALWAYS = Profile(model=MODEL, family="claude", thinking="always", efforts=("low", "medium", "high"))
-COUNTED = Profile(model=MODEL, family="gemini", thinking="budget", reasoning=True)
+COUNTED = Profile(model=MODEL, family="gemini", thinking="budget", reasoning=True, max_thinking_budget=24_576)
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,16 @@ from dbx_gateway.notices import forget_notices
 
 MODEL = "databricks-gemini-3-test"
 LEVEL = Profile(
-    model=MODEL, family="gemini", reasoning=True, efforts=("low", "medium", "high"), image_tool_results=True
+    model=MODEL,
+    family="gemini",
+    reasoning=True,
+    efforts=("low", "medium", "high"),
+    image_tool_results=True,
+    signed_tool_calls=True,
 )
-BUDGET = Profile(model="databricks-gemini-2-5-test", family="gemini", reasoning=True, thinking="budget")
+BUDGET = Profile(
+    model="databricks-gemini-2-5-test", family="gemini", reasoning=True, thinking="budget", signed_tool_calls=True
+)
 PNG = "iVBORw0KGgoAAAANSUhEUg=="
 HI = [{"role": "user", "parts": [{"text": "Hi"}]}]
 ADD = ToolSpec(name="add", description="Adds.", parameters={"type": "object", "properties": {"x": {"type": "integer"}}})
@@ -180,7 +187,7 @@ def test_calls_of_one_turn_share_a_content_and_results_have_one_of_their_own_in_
         tool_result(first, "2"),
         user("So?"),
     )
-    assert contents(*history, profile=replace(LEVEL, reasoning=False)) == [
+    assert contents(*history, profile=replace(LEVEL, signed_tool_calls=False)) == [
         {"role": "user", "parts": [{"text": "Go"}]},
         {
             "role": "model",

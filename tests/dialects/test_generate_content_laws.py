@@ -17,7 +17,9 @@ from dbx_gateway.events import End, PartEnd, ReasoningDelta, TextDelta, ToolCall
 from dbx_gateway.models.profile import Profile
 
 MODEL = "databricks-gemini-3-test"
-PROFILE = Profile(model=MODEL, family="gemini", reasoning=True, efforts=("low", "high"), prefill=True)
+PROFILE = Profile(
+    model=MODEL, family="gemini", reasoning=True, efforts=("low", "high"), prefill=True, signed_tool_calls=True
+)
 
 words = st.text(st.characters(codec="utf-8"), max_size=12)
 said = words.map(lambda text: f"{text}.")

@@ -38,12 +38,13 @@ from dbx_gateway.chat import (
 from dbx_gateway.dialects.responses.dialect import Responses
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.models.profile import Profile
+from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.notices import forget_notices
 
 MODEL = "databricks-gpt-5"
 GPT = Profile(model=MODEL, family="gpt", reasoning=True, efforts=("minimal", "low", "medium", "high"), sampling=False)
 PLAIN = Profile(model=MODEL, family="gpt")
-AGENT = Profile(model="my-agent", family="agent")
+AGENT = profile_of("my-agent", "agent")
 ORIGIN = Origin("responses", MODEL)
 PNG = "iVBORw0KGgo="
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from dbx_gateway.call.planning import Plan
 from dbx_gateway.cli.front_ends import FRONT_ENDS, FrontEnd, Said, Tool
 from dbx_gateway.client import Client
+from dbx_gateway.models.families import Family
 from dbx_gateway.models.profile import Profile
 
 __all__ = ["CAPABILITIES", "Cell", "Row", "Target", "check"]
@@ -26,11 +27,14 @@ _SCHEMA: Final[dict[str, Any]] = {
 _CAPABILITY_OF_CELL: Final[Mapping[str, str]] = {"tools": "tools", "structured": "structured_output"}
 """Cells that a model's profile may deny, and the field of the profile that does."""
 
-_DENIED_TO_AGENTS: Final[Mapping[str, str]] = {
-    "tools": "an agent endpoint brings its own tools",
-    "structured": "an agent endpoint answers in its own form",
-    "usage": "an agent endpoint need not report usage",
+_NOT_PROMISED: Final[Mapping[Family, Mapping[str, str]]] = {
+    "agent": {
+        "tools": "an agent endpoint brings its own tools",
+        "structured": "an agent endpoint answers in its own form",
+        "usage": "an agent endpoint need not report usage",
+    }
 }
+"""Cells that a family is not held to, and why. A family that is not named is held to all that its profiles promise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +137,9 @@ def _settings(target: Target) -> dict[str, Any]:
 
 
 def _denials(profile: Profile) -> dict[str, str]:
-    if profile.family == "agent":
-        return dict(_DENIED_TO_AGENTS)
     whys = {name: profile.why_not(capability) for name, capability in _CAPABILITY_OF_CELL.items()}
-    return {name: f"{profile.model}: {why}" for name, why in whys.items() if why is not None}
+    denied = {name: f"{profile.model}: {why}" for name, why in whys.items() if why is not None}
+    return {**denied, **_NOT_PROMISED.get(profile.family, {})}
 
 
 def _tried(name: str, subject: FrontEnd, where: str) -> Cell:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from dbx_gateway.models.families import Family
@@ -63,6 +64,38 @@ class Profile:
     """False for a name the table does not hold: the row is then the nearest of its family."""
     denied: tuple[tuple[str, str], ...] = ()
     """Fields that are false because a source says the model cannot, each with the reason in words."""
+
+    # New fields go to the end: a pickle holds values by their place.
+    max_thinking_budget: int | None = None
+    """The most tokens that its thinking budget may have; 0 then switches thinking off. None: there is no such bound.
+
+    Source: docs/wire/models.md#geminis-thinking.
+    """
+    forced_tool_choice_while_thinking: bool = True
+    """Takes a tool choice that forces a call while it thinks (docs/wire/models.md#forced-tool-choice)."""
+    signed_tool_calls: bool = False
+    """Refuses a turn of tool calls whose first call has no signature (docs/wire/generate-content.md#round-trip)."""
+    content_lists: bool = True
+    """Takes texts as a list of parts; else as one string (docs/wire/chat-completions.md#chat-agents)."""
+    intermediate_messages: bool = False
+    """Takes back the messages that it made on the way to its answer, such as tool calls that it ran itself.
+
+    Source: docs/wire/chat-completions.md#chat-agents.
+    """
+    custom_inputs: bool = False
+    """Takes ``custom_inputs`` (docs/wire/chat-completions.md#accepted-fields, docs/wire/responses.md#agents-on-responses)."""
+    client_defaults: bool = True
+    """Takes fields that this client adds unasked, such as ``store`` and ``stream_options``.
+
+    Source: docs/wire/chat-completions.md#accepted-fields; docs/wire/responses.md#agents-on-responses.
+    """
+    on_gateway: bool = True
+    """May be served on the AI Gateway (docs/wire/surfaces.md#ai-gateway)."""
+
+    def __setstate__(self, state: Sequence[object]) -> None:
+        """Take the values of a pickle; a field that is newer than the pickle has its default."""
+        for number, field in enumerate(fields(self)):
+            object.__setattr__(self, field.name, state[number] if number < len(state) else field.default)
 
     def why_not(self, capability: str) -> str | None:
         """Return why the model lacks a capability, or None if it has it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dbx_gateway.models.profile import Profile
 
-__all__ = ["ROWS"]
+__all__ = ["FAMILY_ROWS", "ROWS"]
 
 ROWS: tuple[Profile, ...] = (
     Profile(
@@ -49,6 +49,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         mid_system=True,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-fable-5-1",
@@ -69,6 +70,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         mid_system=True,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-haiku-4-5",
@@ -84,6 +86,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-haiku-5-5",
@@ -103,6 +106,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         mid_system=True,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-opus-4",
@@ -120,6 +124,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-opus-4-1",
@@ -137,6 +142,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-opus-4-5",
@@ -153,6 +159,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high"),
         thinking="budget",
         prompt_caching=True,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-opus-4-6",
@@ -170,6 +177,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="both",
         prompt_caching=True,
         prefill=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-opus-4-7",
@@ -188,6 +196,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         prefill=False,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-opus-4-8",
@@ -207,6 +216,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         mid_system=True,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-opus-5",
@@ -226,6 +236,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         mid_system=True,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-opus-5-5",
@@ -245,6 +256,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         prefill=False,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-sonnet-4",
@@ -262,6 +274,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-sonnet-4-1",
@@ -279,6 +292,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-sonnet-4-5",
@@ -294,6 +308,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         thinking="budget",
         prompt_caching=True,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-sonnet-4-6",
@@ -311,6 +326,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="both",
         prompt_caching=True,
         prefill=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-sonnet-5",
@@ -330,6 +346,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         mid_system=True,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-claude-sonnet-5-5",
@@ -350,6 +367,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         mid_system=True,
         sampling=False,
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-deepseek-v4-1-flash",
@@ -411,6 +429,8 @@ ROWS: tuple[Profile, ...] = (
         video=True,
         reasoning=True,
         thinking="budget",
+        max_thinking_budget=24_576,
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-2-5-flash-lite",
@@ -426,6 +446,8 @@ ROWS: tuple[Profile, ...] = (
         video=True,
         reasoning=True,
         thinking="budget",
+        max_thinking_budget=24_576,
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-2-5-pro",
@@ -441,6 +463,8 @@ ROWS: tuple[Profile, ...] = (
         video=True,
         reasoning=True,
         thinking="budget",
+        max_thinking_budget=24_576,
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-1-flash-image",
@@ -474,6 +498,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-1-flash-lite-image",
@@ -509,6 +534,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-5-flash",
@@ -525,6 +551,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-5-flash-lite",
@@ -541,6 +568,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-6-flash",
@@ -557,6 +585,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-7-flash",
@@ -571,6 +600,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-8-flash",
@@ -585,6 +615,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-flash",
@@ -601,6 +632,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-pro",
@@ -617,6 +649,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemini-3-pro-image",
@@ -650,6 +683,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gemma-3-12b",
@@ -1305,6 +1339,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
+        forced_tool_choice_while_thinking=False,
     ),
     Profile(
         model="databricks-gemini-4-carbon",
@@ -1316,6 +1351,7 @@ ROWS: tuple[Profile, ...] = (
         image_tool_results=True,
         reasoning=True,
         efforts=("low", "medium", "high"),
+        signed_tool_calls=True,
     ),
     Profile(
         model="databricks-gpt-astra-6",
@@ -1326,5 +1362,21 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("low", "medium", "high", "xhigh", "max"),
         sampling=False,
+    ),
+)
+
+FAMILY_ROWS: tuple[Profile, ...] = (
+    Profile(
+        model="",
+        family="agent",
+        content_lists=False,
+        intermediate_messages=True,
+        custom_inputs=True,
+        client_defaults=False,
+        on_gateway=False,
+    ),
+    Profile(
+        model="",
+        family="other",
     ),
 )

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from functools import cache
 
-from dbx_gateway.models.families import OPEN_FAMILIES, Family, family_of
+from dbx_gateway.models.families import Family, family_of
 from dbx_gateway.models.profile import Profile
 
 __all__ = ["known_models", "profile_of", "version_of"]
@@ -20,6 +20,16 @@ def _rows() -> dict[str, Profile]:
     from dbx_gateway.models.profile_rows import ROWS  # noqa: PLC0415  # read on first use, not at import
 
     return {row.model: row for row in ROWS}
+
+
+def _row_of_family(family: Family) -> Profile:
+    """Return what is known of a family none of whose models is in the table."""
+    from dbx_gateway.models.profile_rows import FAMILY_ROWS  # noqa: PLC0415  # read on first use, not at import
+
+    for row in FAMILY_ROWS:
+        if row.family == family:
+            return row
+    raise LookupError(f"the table of models has no row for the family {family!r}; run shared/profile_data/generate.py")
 
 
 def known_models() -> tuple[Profile, ...]:
@@ -43,8 +53,8 @@ def profile_of(model: str, family: Family | None = None, identities: tuple[str, 
 
     A Unity Catalog name (``system.ai.<rest>``) is looked up as ``databricks-<rest>``. A name that is not in the table
     takes the nearest row of its family, with its capabilities and limits and no prices: the row of the same version
-    where the name shows one that is known, else the newest of its line (sonnet, codex, flash), else the newest.
-    Nothing is ever refused.
+    where the name shows one that is known, else the newest of its line (sonnet, codex, flash), else the newest; where
+    the table holds no model of the family, what is known of the family as a whole. Nothing is ever refused.
 
     Args:
         model: a name as the user gives it.
@@ -58,9 +68,7 @@ def profile_of(model: str, family: Family | None = None, identities: tuple[str, 
     if row is not None and (family is None or row.family == family):
         return replace(row, model=model)
     family = family or family_of(model) or "other"
-    nearest = _nearest((model, *identities), family)
-    if nearest is None:
-        return Profile(model=model, family=family, known=False, sampling=family in OPEN_FAMILIES or family == "agent")
+    nearest = _nearest((model, *identities), family) or _row_of_family(family)
     return replace(nearest, model=model, known=False, input_dbu=None, output_dbu=None, cache_read_dbu=None)
 
 

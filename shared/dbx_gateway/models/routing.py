@@ -127,7 +127,18 @@ _TABLE: Final[Mapping[tuple[Surface, Family], tuple[_Cell, ...]]] = {
     ("model-serving", "claude"): (_MESSAGES, _SERVING_CHAT),
     ("model-serving", "gpt"): (_Cell("responses", "responses"), _SERVING_CHAT),
     ("model-serving", "gemini"): (_GEMINI, _SERVING_CHAT),
+    ("model-serving", "agent"): (
+        _Cell("responses", "responses"),
+        _Cell("responses", _INVOCATIONS, model_in_body=False),
+    ),
 }
+"""By surface and family; other families go where :data:`_OTHERS` says."""
+
+_OF_TASK: Final[Mapping[tuple[Surface, Family, str | None], tuple[_Cell, ...]]] = {
+    ("model-serving", "agent", "agent/v2/chat"): (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
+    ("model-serving", "agent", "agent/v1/chat"): (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
+}
+"""By the task of the endpoint, where it settles more than the family does."""
 
 _OTHERS: Final[Mapping[Surface, tuple[_Cell, ...]]] = {
     "ai-gateway": (_GATEWAY_CHAT,),
@@ -143,15 +154,6 @@ _FORCED: Final[Mapping[tuple[Surface, Api], _Cell]] = {
     ("model-serving", "responses"): _Cell("responses", "responses"),
     ("model-serving", "messages"): _MESSAGES,
     ("model-serving", "generate-content"): _GEMINI,
-}
-
-_AGENT_CELLS: Final[Mapping[str, tuple[_Cell, ...]]] = {
-    "agent/v1/responses": (
-        _Cell("responses", "responses"),
-        _Cell("responses", _INVOCATIONS, model_in_body=False),
-    ),
-    "agent/v2/chat": (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
-    "agent/v1/chat": (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
 }
 
 _NOT_HERE_CODES: Final = frozenset({"ENDPOINT_NOT_FOUND", "RESOURCE_DOES_NOT_EXIST"})
@@ -223,7 +225,7 @@ def candidates(
     routes = [_route(cell, model, host, surface, family, choice.reason) for cell in _cells(surface, family, api, task)]
     if profile.responses_only and api == AUTO:
         routes = [route for route in routes if route.api == "responses"] or routes
-    if choice.try_gateway_too and api == AUTO and family != "agent" and not is_gateway_host(host):
+    if choice.try_gateway_too and api == AUTO and profile.on_gateway and not is_gateway_host(host):
         reason = "model serving does not know this name; the gateway may"
         routes.append(_route(_cells("ai-gateway", family, api)[0], model, host, "ai-gateway", family, reason))
     return tuple(routes)
@@ -302,9 +304,7 @@ def _cells(surface: Surface, family: Family, api: str, task: str | None = None) 
     if api != AUTO:
         forced = next((cell for (s, a), cell in _FORCED.items() if (s, a) == (surface, api)), None)
         return (forced,) if forced else ()
-    if family == "agent" and surface == "model-serving":
-        return _AGENT_CELLS.get(task or "agent/v1/responses", _AGENT_CELLS["agent/v1/responses"])
-    return _TABLE.get((surface, family), _OTHERS[surface])
+    return _OF_TASK.get((surface, family, task)) or _TABLE.get((surface, family), _OTHERS[surface])
 
 
 def _route(cell: _Cell, model: str, host: str, surface: Surface, family: Family, reason: str) -> Route:

@@ -25,8 +25,7 @@ def with_answer_tool(body: JsonObject, context: Context) -> JsonObject:
     """Return ``body`` with its ``response_format`` as a tool that the model is made to call.
 
     A choice of ``none`` among the caller's tools means that the answer is due now: the answer's tool is forced. A model
-    that cannot be forced (``Profile.forced_tool_choice``, or Claude while it thinks:
-    docs/wire/models.md#forced-tool-choice) is asked by the tool's description only.
+    that cannot be forced (``Profile.forced_tool_choice``), or that thinks (docs/wire/models.md#forced-tool-choice), is asked by the tool's description only.
     """
     name = answer_tool_name(body)
     if name is None:

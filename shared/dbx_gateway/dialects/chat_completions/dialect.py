@@ -37,8 +37,8 @@ class ChatCompletions:
     def encode(self, request: ChatRequest, profile: Profile) -> JsonObject:
         """Return the body to send, without ``extra_body``.
 
-        ``stream_options`` asks for usage, but of an agent (docs/wire/chat-completions.md#accepted-fields): an
-        agent gets the conversation and what the user set, nothing else.
+        ``stream_options`` asks for usage. An agent gets the conversation and what the user set, nothing else
+        (``Profile.client_defaults``).
 
         Raises:
             InvalidRequestError: the request holds something this api cannot carry; the message says what to change.
@@ -46,7 +46,7 @@ class ChatCompletions:
         body: JsonObject = {"model": request.model, "messages": encode_messages(request.messages, profile)}
         if request.stream:
             body["stream"] = True
-            if profile.family != "agent":
+            if profile.client_defaults:
                 body["stream_options"] = {"include_usage": True}
         reasoning = reasoning_fields(request, profile)
         body |= tool_fields(request, profile, thinking=_thinks(reasoning))
@@ -134,7 +134,7 @@ def _response_format(output: OutputFormat) -> JsonObject:
 
 
 def _custom_inputs(inputs: JsonObject, profile: Profile) -> JsonObject:
-    if profile.family != "agent":
+    if not profile.custom_inputs:
         raise InvalidRequestError(
             f"custom_inputs are for agent endpoints, and {profile.model!r} is taken for a model of family "
             f"{profile.family!r}; leave them out, or say family='agent'"

@@ -198,7 +198,7 @@ class _Conversation:
         are joined.
         """
         texts = [part["text"] for part in parts if part.keys() == {"type", "text"}]
-        if len(texts) < len(parts) or (len(texts) > 1 and self._profile.family != "agent"):
+        if len(texts) < len(parts) or (len(texts) > 1 and self._profile.content_lists):
             return list(parts)
         return "\n".join(text for text in texts if isinstance(text, str)) if texts else nothing
 
@@ -238,7 +238,7 @@ class _Conversation:
         turn: list[Part] = []
         for part in parts:
             if isinstance(part, Native) and part.api == _API and "role" in part.payload:
-                if self._profile.family == "agent":
+                if self._profile.intermediate_messages:
                     self._turn(message, turn)
                     self._messages.append(part.payload)
                     turn = []
@@ -269,14 +269,13 @@ class _Conversation:
         self._messages.append(_named(said, message))
 
     def _signed(self, call: JsonObject, origin: Origin | None, *, first: bool) -> JsonObject:
-        """Sign a call that another model made, the first of its turn: newer Gemini models refuse it unsigned.
+        """Sign a call that another model made, the first of its turn: some models refuse it unsigned.
 
         A call that this very model left unsigned is complete as it is. Sources: docs/wire/quirks.md#gemini-signature;
         docs/wire/generate-content.md#round-trip.
         """
-        asks = self._profile.family == "gemini" and self._profile.reasoning
         own = origin is not None and origin == Origin(_API, self._profile.model)
-        if not asks or own or not first or "thoughtSignature" in call:
+        if not self._profile.signed_tool_calls or own or not first or "thoughtSignature" in call:
             return call
         return {**call, "thoughtSignature": SKIP_SIGNATURE}
 

@@ -1,4 +1,4 @@
-"""How much a model thinks, in the words that chat-completions has for each family on a workspace.
+"""How much a model thinks, in the words that chat-completions has for it on a workspace.
 
 Three ways: Claude's ``thinking`` and ``output_config`` (docs/wire/models.md#claudes-thinking), Gemini 2.5's
 ``thinking.budget_tokens`` (docs/wire/models.md#geminis-thinking), and ``reasoning_effort`` for all others
@@ -20,7 +20,6 @@ __all__ = ["nearest_effort", "reasoning_fields"]
 
 _SCALE: Final = ("none", *EFFORT_BUDGETS)
 _DEFAULT_EFFORT: Final = "medium"
-_LARGEST_GEMINI_BUDGET: Final = 24576  # docs/wire/models.md#geminis-thinking
 
 
 def reasoning_fields(request: ChatRequest, profile: Profile) -> JsonObject:
@@ -42,8 +41,8 @@ def reasoning_fields(request: ChatRequest, profile: Profile) -> JsonObject:
         )
     if profile.thinking == "none":
         return _effort_fields(config, profile)
-    if profile.family == "gemini":
-        return _budget_fields(config, profile)
+    if profile.max_thinking_budget is not None:
+        return _budget_fields(config, profile, profile.max_thinking_budget)
     return _thinking_fields(request, config, profile)
 
 
@@ -57,18 +56,17 @@ def _thinking_fields(request: ChatRequest, config: ReasoningConfig, profile: Pro
     return fields
 
 
-def _budget_fields(config: ReasoningConfig, profile: Profile) -> JsonObject:
+def _budget_fields(config: ReasoningConfig, profile: Profile, most: int) -> JsonObject:
     if _is_off(config) or config.budget == 0:
         return {"thinking": {"type": "disabled", "budget_tokens": 0}}
     budget = config.budget
     if budget is None:
         if config.effort is None and config.mode != "on":
             return {}
-        budget = min(EFFORT_BUDGETS[config.effort or _DEFAULT_EFFORT], _LARGEST_GEMINI_BUDGET)
-    if not 0 <= budget <= _LARGEST_GEMINI_BUDGET:
+        budget = min(EFFORT_BUDGETS[config.effort or _DEFAULT_EFFORT], most)
+    if not 0 <= budget <= most:
         raise InvalidRequestError(
-            f"a thinking budget of {budget} tokens is outside what {profile.model!r} takes, 0 to "
-            f"{_LARGEST_GEMINI_BUDGET}; change it"
+            f"a thinking budget of {budget} tokens is outside what {profile.model!r} takes, 0 to {most}; change it"
         )
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
 

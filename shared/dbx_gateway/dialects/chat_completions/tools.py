@@ -17,10 +17,9 @@ __all__ = ["cache_mark", "tool_fields"]
 def cache_mark(cache: CacheHint | None, profile: Profile) -> JsonObject:
     """Return the fields that mark a part or a tool as worth caching; none where the model takes no marks.
 
-    Only Claude reads marks on this api, other families ignore them (docs/wire/chat-completions.md#claude,
-    ``cache_control``).
+    Source: docs/wire/chat-completions.md#claude, ``cache_control``.
     """
-    if cache is None or not profile.prompt_caching or profile.family != "claude":
+    if cache is None or not profile.prompt_caching:
         return {}
     mark: JsonObject = {"type": "ephemeral"}
     if cache.ttl is not None:
@@ -37,8 +36,8 @@ def tool_fields(request: ChatRequest, profile: Profile, *, thinking: bool) -> Js
     Args:
         request: the request.
         profile: of the model.
-        thinking: the model is asked to think; Claude then refuses to be forced
-        (docs/wire/models.md#forced-tool-choice).
+        thinking: the model is asked to think; some then refuse to be forced
+            (``Profile.forced_tool_choice_while_thinking``).
 
     Raises:
         InvalidRequestError: the choice asks for a call, but there is no such tool.
@@ -91,7 +90,7 @@ def _tool(tool: ToolSpec, profile: Profile) -> JsonObject:
 def _choice(choice: ToolChoice, tools: Iterable[ToolSpec], profile: Profile, *, thinking: bool) -> JsonValue:
     if choice.mode != "required":
         return choice.mode
-    if not profile.forced_tool_choice or (thinking and profile.family == "claude"):
+    if not profile.forced_tool_choice or (thinking and not profile.forced_tool_choice_while_thinking):
         warn_once(
             f"{profile.model}: tool_choice",
             f"{profile.model} cannot be made to call a tool{' while it thinks' if thinking else ''}, so tool_choice is "

@@ -247,7 +247,7 @@ class _Writer:
 
         A call that this very model left unsigned is complete as it is.
         """
-        if not self._profile.reasoning or (own and origin is not None and origin.model == self._request.model):
+        if not self._profile.signed_tool_calls or (own and origin is not None and origin.model == self._request.model):
             return False
         begun = self._parts if (self._role, self._kind) == ("model", "turn") else []
         return not any(isinstance(part, dict) and "functionCall" in part for part in begun)

@@ -36,22 +36,21 @@ class Responses:
     def encode(self, request: ChatRequest, profile: Profile) -> JsonObject:
         """Return the body to send, without ``extra_body``.
 
-        Agent endpoints (``profile.family == "agent"``) get only what is set. All others are asked not to keep the
-        answer (``store: false``: the api keeps it when nothing is said), and reasoning models to hand over the proof
-        of their reasoning instead (``include``), so that the next turn can give it back.
+        A model is asked not to keep the answer (``store: false``: the api keeps it when nothing is said), and a
+        reasoning model to hand over the proof of its reasoning instead (``include``), so that the next turn can give it
+        back. An agent gets only what is set (``Profile.client_defaults``).
 
         Raises:
             InvalidRequestError: the request holds something this api cannot carry; the message says what to change.
         """
-        agent = profile.family == "agent"
-        if request.custom_inputs is not None and not agent:
+        if request.custom_inputs is not None and not profile.custom_inputs:
             raise InvalidRequestError(
                 f"custom_inputs go to agent endpoints only, and {request.model!r} is of family {profile.family!r}; "
                 "leave them out, or set family='agent' if it is an agent"
             )
         reasoning = _reasoning(request, profile)
         body: JsonObject = {"model": request.model, "input": input_items(request, profile)}
-        if not agent:
+        if profile.client_defaults:
             body["store"] = False
         if request.stream:
             body["stream"] = True
@@ -165,7 +164,7 @@ def _reasoning(request: ChatRequest, profile: Profile) -> JsonObject:
         fields["effort"] = _nearest_effort(effort, request.model, profile)
     if config.show in _SUMMARIES:
         fields["summary"] = _SUMMARIES[config.show]
-    if fields and profile.known and not profile.reasoning and profile.family != "agent":
+    if fields and profile.known and not profile.reasoning:
         warn_once(
             f"{request.model}: reasoning", f"{request.model!r} does not reason; the reasoning settings were left out."
         )
@@ -205,7 +204,7 @@ def _sampling(request: ChatRequest, profile: Profile, *, effort: JsonValue) -> J
 def _includes(request: ChatRequest, profile: Profile) -> JsonObject:
     wanted: list[JsonValue] = []
     fields: JsonObject = {}
-    if profile.reasoning and profile.family != "agent":
+    if profile.reasoning and profile.client_defaults:
         wanted.append("reasoning.encrypted_content")
     if request.logprobs or (request.logprobs is None and request.top_logprobs is not None):
         wanted.append("message.output_text.logprobs")

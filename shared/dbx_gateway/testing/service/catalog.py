@@ -115,7 +115,7 @@ def _foundation(profile: Profile) -> Served:
 def _own() -> Iterable[Served]:
     claude = profile_of("databricks-claude-sonnet-4-5")
     llama = profile_of("databricks-meta-llama-3-3-70b-instruct")
-    agent = Profile(model="agent", family="agent", known=False)
+    agent = profile_of("agent", "agent")
     yield Served(
         name="team-chat",
         gateway_names=("main.ai.team_chat",),
@@ -123,7 +123,7 @@ def _own() -> Iterable[Served]:
         origin="external",
         entity="claude-sonnet-4-5",
     )
-    yield Served(name="house-model", profile=Profile(model="house-model", family="other", known=False), entity="house")
+    yield Served(name="house-model", profile=profile_of("house-model"), entity="house")
     yield Served(name="support-agent", profile=agent, task="agent/v1/responses", entity="main.agents.support")
     yield Served(name="legacy-agent", profile=agent, task="agent/v2/chat", entity="main.agents.legacy")
     yield Served(
