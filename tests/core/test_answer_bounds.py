@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.promises import promise
 from support.recording_host import answer, wire
 
 from dbx_gateway import AsyncClient, Client, InvalidResponseError
@@ -10,6 +11,7 @@ from dbx_gateway import AsyncClient, Client, InvalidResponseError
 WORD = b'data: {"choices": [{"index": 0, "delta": {"content": "and "}}]}\n\n'
 
 
+@promise("bounded-size")
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 async def test_no_more_is_read_of_a_stream_than_the_bound(monkeypatch, asynchronous):
     monkeypatch.setattr("dbx_gateway.call.reading.MAX_STREAM_BYTES", 100_000)

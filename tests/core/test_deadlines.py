@@ -10,6 +10,7 @@ import weakref
 
 import httpx
 import pytest
+from support.promises import promise
 
 from dbx_gateway import ConfigurationError
 from dbx_gateway.settings import Settings
@@ -41,6 +42,7 @@ def test_without_limits_there_is_time_for_everything():
     assert not NO_DEADLINE.silent_too_long(0.0)
 
 
+@promise("total-timeout")
 def test_the_total_counts_from_the_start_of_the_call(now):
     deadline = Deadline.from_now(10.0)
     now.seconds += 4.0
@@ -121,6 +123,7 @@ def test_an_alarm_that_is_called_off_does_not_ring():
     assert rung == []
 
 
+@promise("one-timer")
 def test_all_alarms_share_one_thread_that_ends_when_none_is_set():
     no_alarm_thread_left()
     alarms = [alarm_in(60.0 + number, lambda: None) for number in range(100)]

@@ -2,6 +2,7 @@ import random
 
 import httpx
 import pytest
+from support.promises import promise
 
 from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before
 from dbx_gateway.error_bodies import Asked, api_error
@@ -47,6 +48,7 @@ def test_an_error_inside_a_200_is_judged_by_its_code(code, transient):
     assert is_transient(answered(200, code=code)) is transient
 
 
+@promise("sent-once")
 @pytest.mark.parametrize(
     ("error", "transient"),
     [

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.promises import promise
 
 from dbx_gateway.call.sse import ServerSentEvent, SSEReader
 
@@ -153,6 +154,7 @@ def test_the_limit_counts_all_lines_of_one_event_and_starts_anew_with_the_next()
     assert (several.overflowed, one.overflowed) == (False, True)
 
 
+@promise("bounded-size")
 def test_a_line_that_never_ends_is_bounded_too():
     reader = SSEReader(limit=100)
     for _ in range(50):

@@ -7,6 +7,7 @@ import contextlib
 
 import pytest
 from lifecycles.host import serving
+from support.promises import promise
 
 from dbx_gateway import AsyncClient, Client, IncompleteStreamError
 from dbx_gateway.events import TextDelta
@@ -35,6 +36,7 @@ def alarms(monkeypatch):
     return kept
 
 
+@promise("total-timeout")
 def test_the_alarm_of_the_total_ends_a_silent_stream_of_a_thread(host, alarms):
     stream = Client(**host.fields(total_timeout=3600.0)).stream("Hello")
     while not isinstance(next(stream), TextDelta):
@@ -47,6 +49,7 @@ def test_the_alarm_of_the_total_ends_a_silent_stream_of_a_thread(host, alarms):
     assert raised.value.partial.text == "You said: "
 
 
+@promise("total-timeout")
 async def test_the_alarm_of_the_total_ends_a_silent_stream_of_an_event_loop(host, alarms):
     stream = AsyncClient(**host.fields(total_timeout=3600.0)).stream("Hello")
     async with asyncio.timeout(60):
@@ -69,6 +72,7 @@ def test_a_stream_that_is_left_calls_its_alarm_off(host, alarms):
     assert not alarm.is_set
 
 
+@promise("total-timeout")
 async def test_a_stream_of_an_event_loop_that_is_left_calls_its_alarm_off(host, alarms):
     async with contextlib.aclosing(AsyncClient(**host.fields(total_timeout=3600.0)).stream("Hello")) as stream:
         await anext(stream)

@@ -9,6 +9,7 @@ import types
 import pytest
 from end_to_end.raw_host import raw_host
 from end_to_end.site import CLAUDE, GPT, NATIVE
+from support.promises import promise
 
 from dbx_gateway import (
     APIConnectionError,
@@ -157,6 +158,7 @@ async def test_an_event_loop_keeps_the_servers_word_too(site):
     assert site.statuses() == [429, 200]
 
 
+@promise("long-waits")
 def test_a_server_that_asks_for_more_than_two_minutes_gets_no_retry(site, pauses):
     site.fail(where="/ai-gateway/", status=429, headers={"Retry-After": "3600"})
     with pytest.raises(RateLimitError) as caught:

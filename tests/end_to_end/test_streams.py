@@ -12,6 +12,7 @@ import time
 import pytest
 from end_to_end.raw_host import HEAD, chunk, raw_host
 from end_to_end.site import ADD, GPT, NATIVE
+from support.promises import promise
 
 from dbx_gateway import (
     APIConnectionError,
@@ -244,6 +245,7 @@ async def test_a_stream_refused_before_it_begins_raises_at_the_first_event(site,
 OPEN_ENDED = ["chat-completions", "messages", "generate-content"]
 
 
+@promise("grace")
 @pytest.mark.parametrize("api", OPEN_ENDED)
 @WAYS
 async def test_a_stream_that_is_complete_but_never_ends_is_closed_after_the_grace(site, monkeypatch, api, way):
@@ -256,6 +258,7 @@ async def test_a_stream_that_is_complete_but_never_ends_is_closed_after_the_grac
     assert fold(events).text == "You said: Hello"
 
 
+@promise("grace-once")
 @pytest.mark.parametrize("api", OPEN_ENDED)
 @WAYS
 async def test_the_grace_is_counted_once_however_much_goes_on_after_the_end(site, monkeypatch, api, way):

@@ -10,6 +10,7 @@ from faults.cases_statuses import PASSING
 from faults.reading import FrontEnd, Given, Outcome, ask, kind_of
 from faults.runs import ALWAYS, RUNS
 from faults.server import FaultServer, Stage
+from support.promises import promise
 
 from dbx_gateway.call import flow
 from dbx_gateway.chat import ChatResponse
@@ -52,6 +53,7 @@ def nobody():
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
+@promise("exact-or-typed", "cut-streams", "langchain-kinds")
 async def test_a_case_of_the_catalogue(run, faults, pauses, nobody, certificate, monkeypatch):
     case, scene = run.case, run.scene
     for name, size in case.bounds.items():

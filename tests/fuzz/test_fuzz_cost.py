@@ -13,6 +13,7 @@ from fuzz.arcs import Tracer, steps_of
 from fuzz.expensive import FAMILIES, doubling, nested_unions
 from fuzz.targets import TARGETS
 from pydantic_core import from_json, to_json
+from support.promises import promise
 
 from dbx_gateway import json_schema
 from dbx_gateway.dialects.catalogue import DIALECTS
@@ -36,6 +37,7 @@ def peak_of(call) -> int:
         tracemalloc.stop()
 
 
+@promise("linear")
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: f"{family.target}: {family.name}")
 def test_time_grows_no_faster_than_the_input(family):
     """Of equal steps in size each costs what the one before did; where time grows with the square, 5/3 of it."""
@@ -46,6 +48,7 @@ def test_time_grows_no_faster_than_the_input(family):
     assert third - second <= 1.02 * (second - first) + 25
 
 
+@promise("linear", "bounded-size")
 @pytest.mark.parametrize(
     "family",
     [family for family in FAMILIES if family.target not in ADAPTERS],
@@ -62,6 +65,7 @@ def refused(target, data):
         TARGETS[target].read(data)
 
 
+@promise("linear")
 @pytest.mark.parametrize("target", ["schema-gemini", "schema-open-models"])
 @pytest.mark.parametrize("depth", [17, 40, 95])
 def test_definitions_that_double_cost_what_the_bound_allows_and_no_more(target, depth, monkeypatch):

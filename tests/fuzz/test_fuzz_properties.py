@@ -9,6 +9,7 @@ from fuzz.target import Target
 from fuzz.targets import TARGETS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.promises import promise
 
 ODD = ["", "a", "{}", "\\", "é", "\u2028", "[DONE]", "error"]
 scalars = st.one_of(
@@ -67,6 +68,7 @@ def inputs(target: Target):
     return st.lists(event.map(lambda parts: parts[0] + b"data: " + parts[1] + parts[2]), max_size=6).map(b"".join)
 
 
+@promise("any-bytes")
 @pytest.mark.parametrize("name", TARGETS)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())

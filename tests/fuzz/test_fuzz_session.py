@@ -10,6 +10,7 @@ from fuzz.session import Session, covering
 from fuzz.shrinking import trimmed
 from fuzz.target import Target
 from fuzz.targets import TARGETS
+from support.promises import promise
 
 HERE = (str(Path(__file__).parent),)
 
@@ -84,6 +85,7 @@ def test_an_input_is_trimmed_to_what_is_needed_of_it(data, needed, smallest):
     assert trimmed(data, lambda one: needed in one.replace(b": ", b":").replace(b'"c":', b'"c":'), 1000) == smallest
 
 
+@promise("any-bytes")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_short_session_finds_nothing(name):

@@ -10,6 +10,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware
 from langchain_core import exceptions
 from langchain_core.exceptions import ModelError
+from support.promises import promise
 
 from dbx_gateway import errors
 from dbx_gateway.testing import Fault
@@ -83,6 +84,7 @@ def test_each_error_of_the_core_is_raised_as_langchains_kind(kind):
     assert (caught.value.message, caught.value.status, caught.value.request_id) == ("no", 400, "1")
 
 
+@promise("langchain-kinds")
 def test_every_error_of_the_core_that_a_call_can_raise_has_a_kind():
     kinds = {kind for name in errors.__all__ if isinstance(kind := getattr(errors, name), type)}
 

@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 from lifecycles.front_ends import front_end
+from support.promises import promise
 
 from dbx_gateway import ConfigurationError
 from dbx_gateway.settings import Settings
@@ -36,6 +37,7 @@ def use(one) -> None:
     asyncio.run(main())
 
 
+@promise("pickles")
 @USED
 def test_a_pickle_is_loaded_and_signs_in_from_the_environment(front, signed_in, used):
     one = front(**signed_in)
@@ -45,6 +47,7 @@ def test_a_pickle_is_loaded_and_signs_in_from_the_environment(front, signed_in, 
     use(one)
 
 
+@promise("copies")
 @USED
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
 def test_a_copy_has_the_credentials_and_leaves_the_original_as_it_was(front, fields, used, copied):
@@ -78,6 +81,7 @@ def test_a_pickle_is_as_good_with_every_protocol(front, signed_in, used):
         assert front(pickle.loads(pickle.dumps(one.objects(), protocol))).ask("Hello") == "You said: Hello"
 
 
+@promise("pickles")
 @pytest.mark.parametrize(
     ("name", "used"),
     [

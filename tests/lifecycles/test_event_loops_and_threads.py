@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from lifecycles.front_ends import FRONT_ENDS
 from lifecycles.leftovers import descriptors, other_tasks, settled, threads
+from support.promises import promise
 
 from dbx_gateway.transport.sending import close_connections
 
@@ -33,6 +34,7 @@ def leaves_nothing():
     settled(before, running)
 
 
+@promise("many-loops")
 def test_one_object_works_in_ten_event_loops_one_after_another(front, fields, leaves_nothing):
     one = front(**fields)
 
@@ -44,6 +46,7 @@ def test_one_object_works_in_ten_event_loops_one_after_another(front, fields, le
         asyncio.run(main(number))
 
 
+@promise("many-loops")
 def test_one_object_works_in_two_event_loops_at_once(front, fields, leaves_nothing):
     one = front(**fields)
     together = threading.Barrier(2)
@@ -72,6 +75,7 @@ print("done")
 """
 
 
+@promise("many-loops")
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_one_object_works_in_an_event_loop_whose_predecessor_was_never_shut_down(name, fields, run):
     """In a process of its own: what such a loop leaves open is for Python to find and to report, when it likes."""
@@ -94,6 +98,7 @@ def test_a_stream_begun_in_one_loop_can_be_left_while_another_runs(front, host):
     host.wait_for("begun", 2)
 
 
+@promise("many-threads")
 def test_thirty_two_threads_make_four_calls_each_with_one_object(front, fields, leaves_nothing):
     one = front(**fields)
     together = threading.Barrier(32)
@@ -110,6 +115,7 @@ def test_thirty_two_threads_make_four_calls_each_with_one_object(front, fields, 
         list(pool.map(work, range(32), timeout=60))
 
 
+@promise("many-threads")
 async def test_sync_calls_work_inside_a_running_loop_beside_async_ones(front, fields):
     one = front(**fields)
     assert one.ask("Hello") == "You said: Hello"

@@ -7,6 +7,7 @@ import sys
 import pytest
 from lifecycles.front_ends import FRONT_ENDS
 from lifecycles.host import TOKEN
+from support.promises import promise
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 
@@ -134,20 +135,24 @@ ended(child)
 """
 
 
+@promise("forks")
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_after_use_and_a_fork_both_sides_get_their_own_answers(name, fields, run):
     assert ran(run, BOTH_CALL, name, fields) == (0, "")
 
 
+@promise("forked-streams")
 @pytest.mark.parametrize("name", FRONT_ENDS)
 def test_a_child_that_leaves_the_parents_stream_does_not_disturb_it(name, fields, run):
     assert ran(run, WITH_A_STREAM, name, fields) == (0, "")
 
 
+@promise("forks")
 def test_a_fork_beside_threads_that_are_calling_leaves_the_child_able_to_call(fields, run):
     assert ran(run, BESIDE_THREADS, "core", fields) == (0, "")
 
 
+@promise("forked-streams")
 def test_a_child_whose_parents_thread_was_in_the_pool_can_drop_the_parents_stream(host, run):
     """The lock of the copied pool is held for ever in the child."""
     fields = host.fields()

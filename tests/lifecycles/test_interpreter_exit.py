@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from lifecycles.front_ends import FRONT_ENDS
 from lifecycles.host import TOKEN
+from support.promises import promise
 
 BEGIN = """
 import asyncio, gc, sys, threading
@@ -120,6 +121,7 @@ RUNS = [
 ]
 
 
+@promise("quiet-exit")
 @pytest.mark.parametrize(("case", "ending"), RUNS)
 def test_a_program_ends_quietly_and_at_once_with_streams_open(case, ending, host, run):
     status = list(ENDINGS).index(ending) % 3

@@ -12,6 +12,7 @@ import pytest
 from lifecycles.front_ends import front_end
 from lifecycles.host import LLAMA, TOKEN
 from lifecycles.leftovers import descriptors, no_task_left, settled, threads
+from support.promises import promise
 
 from dbx_gateway.transport import sending as transport
 from dbx_gateway.transport.sending import close_connections
@@ -86,6 +87,7 @@ async def abegun(stream):
 # --- threads ---------------------------------------------------------------------------------------------------------
 
 
+@promise("streams-released")
 def test_many_streams_that_are_closed_leave_nothing(one, many, host, leaves_nothing):
     for _ in range(many):
         with contextlib.closing(one.stream("Hello")) as stream:
@@ -93,6 +95,7 @@ def test_many_streams_that_are_closed_leave_nothing(one, many, host, leaves_noth
     host.wait_for("begun", many)
 
 
+@promise("streams-released")
 def test_many_streams_that_a_loop_breaks_off_leave_nothing(one, many, host, leaves_nothing):
     for _ in range(many):
         for _ in one.stream("Hello"):
@@ -100,6 +103,7 @@ def test_many_streams_that_a_loop_breaks_off_leave_nothing(one, many, host, leav
     host.wait_for("begun", many)
 
 
+@promise("streams-released")
 def test_many_streams_whose_reader_raises_leave_nothing(one, many, host, leaves_nothing):
 
     def read():
@@ -112,6 +116,7 @@ def test_many_streams_whose_reader_raises_leave_nothing(one, many, host, leaves_
     host.wait_for("begun", many)
 
 
+@promise("collector-closes")
 @pytest.mark.parametrize("total_timeout", [None, 60.0])
 def test_many_streams_that_the_collector_finds_are_closed_by_it(case, many, host, total_timeout):
     before, running = descriptors(), threads()
@@ -130,6 +135,7 @@ def test_many_streams_that_the_collector_finds_are_closed_by_it(case, many, host
     settled(before, running)
 
 
+@promise("collector-closes")
 def test_streams_that_the_collector_finds_give_their_place_in_a_pool_of_the_callers_own_back(front, host):
     """The pool has room for one connection: the next call could not be made if the place were not given back."""
     import httpx
@@ -194,6 +200,7 @@ print("done")
 """
 
 
+@promise("collector-safe")
 def test_streams_that_the_collector_finds_while_it_is_in_the_pool_do_not_stop_the_process(case, many, host, run):
     """The failure of others: closing an answer takes a lock that this very thread holds, for ever."""
     done = run(AT_THE_WORST_MOMENT, host.url, case[0], TOKEN, str(many))
@@ -205,6 +212,7 @@ def test_streams_that_the_collector_finds_while_it_is_in_the_pool_do_not_stop_th
 # --- event loops -----------------------------------------------------------------------------------------------------
 
 
+@promise("streams-released-async")
 async def test_many_async_streams_that_are_closed_leave_nothing(one, many, host, leaves_nothing):
     for _ in range(many):
         async with contextlib.aclosing(await one.astream("Hello")) as stream:
@@ -213,6 +221,7 @@ async def test_many_async_streams_that_are_closed_leave_nothing(one, many, host,
     host.wait_for("begun", many)
 
 
+@promise("streams-released-async")
 async def test_many_async_streams_that_a_loop_breaks_off_leave_nothing(one, many, host, leaves_nothing):
     for _ in range(many):
         async for _ in await one.astream("Hello"):
@@ -222,6 +231,7 @@ async def test_many_async_streams_that_a_loop_breaks_off_leave_nothing(one, many
     await asyncio.to_thread(host.wait_for, "streams", 0)
 
 
+@promise("collector-closes")
 async def test_many_async_streams_that_the_collector_finds_leave_nothing(one, many, host, leaves_nothing):
     for number in range(many):
         Cycle(await abegun(await one.astream("Hello")))
@@ -266,6 +276,7 @@ async def test_an_async_stream_of_a_transport_of_the_callers_own_is_closed_when_
         assert Endless.closed == 5
 
 
+@promise("cancelled")
 async def test_many_cancelled_readers_of_streams_leave_nothing(one, many, host, leaves_nothing):
 
     async def read() -> None:
@@ -284,6 +295,7 @@ async def test_many_cancelled_readers_of_streams_leave_nothing(one, many, host, 
     host.wait_for("begun", many)
 
 
+@promise("cancelled")
 async def test_many_cancelled_calls_leave_nothing(one, many, host, leaves_nothing):
     for _ in range(5):
         asking = [asyncio.create_task(one.aask("Please wait")) for _ in range(many // 5)]
@@ -296,6 +308,7 @@ async def test_many_cancelled_calls_leave_nothing(one, many, host, leaves_nothin
     await no_task_left()
 
 
+@promise("cancelled")
 async def test_calls_cancelled_at_every_step_of_their_way_leave_nothing(front, host, leaves_nothing):
     """One more turn of the loop each time, so that every place where a call waits is once the place where it ends."""
     one = front(**host.fields())

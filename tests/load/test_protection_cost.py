@@ -10,6 +10,7 @@ from collections import Counter
 
 import httpx
 import pytest
+from support.promises import promise
 
 from dbx_gateway import AsyncClient, Client
 from dbx_gateway.events import TextDelta
@@ -106,6 +107,7 @@ def protection(events, way):
     return calls
 
 
+@promise("watching-cost")
 @pytest.mark.parametrize("way", ["sync", "async"])
 def test_a_hundred_times_more_events_in_as_many_reads_cost_no_more_protection(way):
     protection(READS, way)  # what is done once in a process

@@ -17,6 +17,7 @@ from lifecycles.leftovers import descriptors, no_task_left, settled, threads
 from load.endings import RETRIES, problem
 from load.rounds import Memory, Network, answer, calls, read_all, read_in_threads
 from load.simulator import FAULTS, SignIn, simulator
+from support.promises import promise
 
 from dbx_gateway.transport.sending import close_connections
 
@@ -124,6 +125,7 @@ class Judge:
         assert last.resident - third.resident < 0.25 * self.volume + SPARE, (self.memory, self.volume)
 
 
+@promise("load-endings", "load-requests", "load-flat")
 @pytest.mark.parametrize("load", LOADS, ids=str)
 def test_many_streams_at_once_on_one_event_loop_end_right_and_leave_nothing(load, fronts, judge):
     before, running = descriptors(), threads()
@@ -140,6 +142,7 @@ def test_many_streams_at_once_on_one_event_loop_end_right_and_leave_nothing(load
     settled(before, running)
 
 
+@promise("load-endings", "load-requests", "load-flat")
 @pytest.mark.parametrize("load", LOADS, ids=str)
 def test_many_threads_of_streams_end_right_and_leave_nothing(load, fronts, judge):
     before, running = descriptors(), threads()

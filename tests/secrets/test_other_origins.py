@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from support.promises import promise
 from support.recording_host import answer, redirect, signs_in, wire
 
 from dbx_gateway import Client, ConfigurationError, DbxGatewayError
@@ -64,6 +65,7 @@ def places(here, there) -> dict[str, str]:
     }
 
 
+@promise("redirects")
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("place", ["port", "name", "no scheme", "scheme", "user"])
 async def test_no_redirect_leads_to_another_origin(front, status, place, elsewhere):
@@ -75,6 +77,7 @@ async def test_no_redirect_leads_to_another_origin(front, status, place, elsewhe
     assert elsewhere.connections == 0
 
 
+@promise("redirects")
 @pytest.mark.parametrize("status", STATUSES)
 async def test_no_question_about_the_workspace_leads_to_another_origin(status, elsewhere):
     """The probe for a gateway, the metadata of an endpoint, the list of models."""
@@ -92,6 +95,7 @@ async def test_no_question_about_the_workspace_leads_to_another_origin(status, e
     assert elsewhere.connections == 0
 
 
+@promise("redirects")
 @pytest.mark.parametrize("status", STATUSES)
 async def test_tls_is_never_left_for_plain_http(front, status, tls, certificate, elsewhere):
     targets = {"elsewhere": lambda: elsewhere.url, "here": lambda: here.url.replace("https:", "http:")}
@@ -110,6 +114,7 @@ async def test_a_loop_of_redirects_ends(front):
         assert len(here.requests) == 6 * 4
 
 
+@promise("redirects")
 @pytest.mark.parametrize(
     "status", [302, 307, *(pytest.param(status, marks=pytest.mark.slow) for status in (301, 303, 308))]
 )
@@ -143,6 +148,7 @@ PLAIN = (
 )
 
 
+@promise("plain-http")
 @pytest.mark.parametrize("url", PLAIN)
 async def test_plain_http_to_another_machine_is_refused_before_anything_is_sent(front, url, monkeypatch):
     for given in (
@@ -158,6 +164,7 @@ async def test_plain_http_to_another_machine_is_refused_before_anything_is_sent(
         front(model="databricks-claude-sonnet-4-5").ask(PROMPT)
 
 
+@promise("environment-token")
 async def test_a_token_of_the_environment_is_not_sent_to_an_endpoint_elsewhere(front, monkeypatch, elsewhere):
     with wire(lambda request: answer(404, b"{}")) as here:
         monkeypatch.setenv("DATABRICKS_HOST", here.url)
@@ -170,6 +177,7 @@ async def test_a_token_of_the_environment_is_not_sent_to_an_endpoint_elsewhere(f
     assert elsewhere.requests == []
 
 
+@promise("environment-token")
 async def test_no_cookie_of_one_user_reaches_another(front):
     with wire(lambda request: answer(200, b"{}", set_cookie="session=s3cret; Path=/")) as here:
         await everything(front(**fields(here.url, surface="model-serving")))

@@ -7,6 +7,7 @@ import os
 import re
 
 import pytest
+from support.promises import promise
 from support.recording_host import answer, wire
 
 from dbx_gateway.testing import Workspace, serve
@@ -81,6 +82,7 @@ def poisoned(monkeypatch):
         yield trap, set_all
 
 
+@promise("other-vendors")
 @pytest.mark.parametrize("family", MODELS)
 def test_the_variables_of_other_vendors_change_nothing(front, family, poisoned):
     trap, set_all = poisoned
@@ -94,6 +96,7 @@ def test_the_variables_of_other_vendors_change_nothing(front, family, poisoned):
     assert trap.connections == 0
 
 
+@promise("other-vendors")
 def test_the_variables_of_other_vendors_are_never_asked_for(front, poisoned, monkeypatch):
     trap, set_all = poisoned
     set_all()

@@ -9,6 +9,7 @@ import pickle
 import socket
 
 import pytest
+from support.promises import promise
 from support.recording_host import answer, signs_in, wire
 from support.secret_finding import chain, frames, holds, told
 
@@ -116,6 +117,7 @@ def check(error: BaseException) -> None:
     assert [found for found in said if not found[0].endswith("vars")] == []
 
 
+@promise("secret-errors")
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_no_error_of_a_call_shows_a_secret_or_what_was_said(front, failure):
     with wire(FAILURES[failure]) as host:
@@ -125,6 +127,7 @@ async def test_no_error_of_a_call_shows_a_secret_or_what_was_said(front, failure
         assert host.requests[0].count(TOKEN.encode()) == 1
 
 
+@promise("secret-errors")
 async def test_no_error_of_a_connection_shows_a_secret(front):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -139,6 +142,7 @@ async def test_no_error_of_a_connection_shows_a_secret(front):
         check(await fail(refused, way))
 
 
+@promise("secret-errors")
 async def test_the_cause_of_an_error_has_no_frames_of_the_http_library(front):
     """Its frames hold the headers and the body of the request, and crash reporters send local variables along."""
     with wire(lambda request: b"") as host:
@@ -149,6 +153,7 @@ async def test_the_cause_of_an_error_has_no_frames_of_the_http_library(front):
     assert [set(one.request.headers) for one in causes if hasattr(one, "_request")] == [{"host", "content-length"}]
 
 
+@promise("secret-errors")
 async def test_a_token_of_an_oauth_sign_in_is_masked_where_the_server_repeats_it(monkeypatch):
     def reply(request: bytes) -> bytes:
         issued = {"access_token": f"issued-{len(host.requests)}-of-no-known-shape", "token_type": "Bearer"}
@@ -183,6 +188,7 @@ BAD_SETTINGS = {
 }
 
 
+@promise("secret-settings")
 @pytest.mark.parametrize("wrong", BAD_SETTINGS)
 async def test_no_error_of_a_setting_shows_a_secret(front, wrong):
     given = {name: value for name, value in (fields("http://127.0.0.1:9") | BAD_SETTINGS[wrong]).items() if value}
@@ -195,6 +201,7 @@ async def test_no_error_of_a_setting_shows_a_secret(front, wrong):
         assert [name for name in seen if secret == TOKEN] == []
 
 
+@promise("secret-settings")
 def test_no_error_of_the_environment_shows_a_secret(monkeypatch):
     monkeypatch.setenv("DATABRICKS_HOST", "http://workspace.example.com")
     monkeypatch.setenv("DATABRICKS_TOKEN", TOKEN)

@@ -7,6 +7,7 @@ import logging
 import traceback
 
 import pytest
+from support.promises import promise
 from support.recording_host import answer, wire
 from support.secret_finding import holds, holds_issued_token
 
@@ -72,6 +73,7 @@ def use_core(fields) -> None:
         Client(**fields | {"model": "nobody"}).chat(PROMPT)
 
 
+@promise("secret-logs")
 @pytest.mark.parametrize("switch", ["", "requests", "bodies"])
 def test_no_logger_tells_a_secret(front, signed_in, log, monkeypatch, switch):
     monkeypatch.setenv("DBX_GATEWAY_LOG", switch)
@@ -83,6 +85,7 @@ def test_no_logger_tells_a_secret(front, signed_in, log, monkeypatch, switch):
     assert found == []
 
 
+@promise("prompts-in-logs")
 @pytest.mark.parametrize("switch", ["", "requests", "bodies"])
 def test_our_loggers_tell_a_prompt_or_an_answer_only_if_bodies_are_asked_for(
     front, signed_in, log, monkeypatch, switch
@@ -96,6 +99,7 @@ def test_our_loggers_tell_a_prompt_or_an_answer_only_if_bodies_are_asked_for(
     assert any("status=200" in said for said in ours) == (switch != "")
 
 
+@promise("secret-logs")
 @pytest.mark.parametrize("switch", ["requests", "bodies"])
 def test_what_a_server_repeats_of_a_credential_is_masked_in_the_log(log, monkeypatch, switch):
     monkeypatch.setenv("DBX_GATEWAY_LOG", switch)

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from support.promises import promise
 from support.secret_finding import holds, holds_issued_token, shown
 
 from dbx_gateway import Client
@@ -45,6 +46,7 @@ def test_the_search_finds_what_it_is_to_find():
     assert not holds("s3cret of another kind", secret)
 
 
+@promise("secret-objects")
 @pytest.mark.parametrize("used", [False, True], ids=["unused", "used"])
 def test_no_form_of_an_object_shows_a_secret(front, signed_in, used):
     one = front(**signed_in.fields)
@@ -55,6 +57,7 @@ def test_no_form_of_an_object_shows_a_secret(front, signed_in, used):
         check(shown(thing), tokens(signed_in))
 
 
+@promise("secret-objects")
 def test_no_form_of_settings_or_credentials_shows_a_secret(signed_in):
     client = Client(**signed_in.fields)
     client.chat("Hello")
@@ -80,6 +83,7 @@ def test_a_stream_that_is_open_shows_no_secret_and_no_prompt(front, signed_in):
     asyncio.run(look())
 
 
+@promise("secret-serialised")
 def test_langchains_serialised_forms_hold_no_secret(signed_in):
     from langchain_core.load import dumpd, dumps
     from langchain_core.prompts import ChatPromptTemplate
@@ -100,6 +104,7 @@ def test_langchains_serialised_forms_hold_no_secret(signed_in):
     check(forms, signed_in.secrets)
 
 
+@promise("secret-serialised")
 def test_llama_indexs_serialised_forms_hold_no_secret(signed_in):
     from llama_index_dbx_gateway import DbxGateway, DbxGatewayEmbedding
 

@@ -7,6 +7,7 @@ import json
 import pickle
 
 import pytest
+from support.promises import promise
 from support.secret_finding import holds, holds_issued_token
 
 PROMPT = "the fox asks where the geese sleep"
@@ -35,6 +36,7 @@ def listener():
     return Listener()
 
 
+@promise("secret-traces")
 def test_langchains_callbacks_are_told_no_secret(signed_in):
     from langchain_dbx_gateway import ChatDbxGateway
 
@@ -49,6 +51,7 @@ def test_langchains_callbacks_are_told_no_secret(signed_in):
     check(heard.told, signed_in.secrets)
 
 
+@promise("secret-traces")
 def test_langchains_runs_hold_no_secret(signed_in):
     from langchain_core.prompts import ChatPromptTemplate
     from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
@@ -90,6 +93,7 @@ def test_langchains_messages_hold_no_secret(signed_in):
     check(told, signed_in.secrets)
 
 
+@promise("secret-traces")
 def test_llama_indexs_events_hold_no_secret(signed_in):
     from llama_index.core.instrumentation import get_dispatcher
     from llama_index.core.instrumentation.event_handlers import BaseEventHandler
@@ -124,6 +128,7 @@ def test_llama_indexs_events_hold_no_secret(signed_in):
     check(told, signed_in.secrets)
 
 
+@promise("secret-traces")
 def test_llama_indexs_callbacks_are_told_no_secret(signed_in):
     from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
     from llama_index.core.llms import ChatMessage
