@@ -6,7 +6,7 @@ import base64
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -36,7 +36,10 @@ from llama_index_dbx_gateway.provenance import (
     run_facts,
 )
 
-__all__ = ["chat_response", "completion", "first_call_only", "listed_call", "usage_of"]
+__all__ = ["FREE_TEXT", "chat_response", "completion", "first_call_only", "listed_call", "usage_of"]
+
+FREE_TEXT: Final = "input"
+"""The argument under which LlamaIndex's default tools take a text."""
 
 
 def chat_response(answer: chat.ChatResponse, model: str, *, delta: str | None = None) -> ChatResponse:
@@ -170,7 +173,7 @@ class _Blocks:
             self._withheld.append(call.call_id)
         else:
             self.executable.append(call)
-            arguments = {"input": call.arguments} if call.custom else call.parsed()
+            arguments = {FREE_TEXT: call.arguments} if call.custom else call.parsed()
         if facts := call_facts(call):
             self._calls[call.call_id] = facts
         self.made.append(ToolCallBlock(tool_call_id=call.call_id, tool_name=call.name, tool_kwargs=arguments))

@@ -44,6 +44,7 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
+from llama_index_dbx_gateway.answers import FREE_TEXT
 from llama_index_dbx_gateway.provenance import Provenance, hidden_part, reasoning_of
 
 __all__ = ["ListedCall", "listed_calls", "to_core"]
@@ -245,6 +246,8 @@ def _call(block: ToolCallBlock, arguments: Mapping[str, str], provenance: Proven
     listed = arguments.get(call_id)
     if isinstance(block.tool_kwargs, str):
         text = block.tool_kwargs
+    elif provenance.calls.get(call_id, {}).get("custom"):
+        text = str(block.tool_kwargs.get(FREE_TEXT, ""))
     elif listed is not None and _says(listed, block.tool_kwargs):
         text = listed
     else:

@@ -289,6 +289,25 @@ def test_arguments_that_the_caller_changed_are_the_callers():
     assert to_core([message])[0].tool_calls[0].arguments == '{"a":2}'
 
 
+@pytest.mark.parametrize("text", ["ls -l", 'say "hi"', "", '{"input": "x"}', "[1]"])
+def test_the_free_text_of_a_call_goes_back_as_the_model_wrote_it(text):
+    call = ToolCall(call_id="c1", name="shell", arguments=text, custom=True)
+    answer = Message(role="assistant", parts=(call,))
+    message = chat_response(CoreResponse(message=answer, finish=Finish(reason="tool_calls")), "m").message
+
+    assert message.blocks[0].tool_kwargs == {"input": text}
+    assert to_core([ChatMessage.model_validate_json(message.model_dump_json())]) == (answer,)
+
+
+def test_a_free_text_that_the_caller_changed_is_the_callers():
+    call = ToolCall(call_id="c1", name="shell", arguments="rm", custom=True)
+    answer = CoreResponse(message=Message(role="assistant", parts=(call,)), finish=Finish(reason="tool_calls"))
+    message = chat_response(answer, "m").message
+    message.blocks[0].tool_kwargs = {"input": "ls"}
+
+    assert to_core([message])[0].tool_calls[0].arguments == "ls"
+
+
 def test_a_text_that_the_caller_changed_is_the_callers():
     message = chat_response(WHOLE, "m").message
     next(block for block in message.blocks if isinstance(block, TextBlock)).text = "Mine"
