@@ -22,11 +22,13 @@ from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.adapters.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.errors import ConfigurationError, unknown_name
+from dbx_gateway.markers import documented, settings_of
 from dbx_gateway.notices import warn_once
 from dbx_gateway.settings import ALIASES, Lost, SettingsFields, named_values, reasoning_config
 from dbx_gateway.transport.async_streams import Derived
 from dbx_gateway.version import __version__
 from langchain_dbx_gateway.answers import PROVIDER, answer_messages
+from langchain_dbx_gateway.cache_keys import keyed, traced
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.errors import translated
 from langchain_dbx_gateway.message_events import MessageEvents
@@ -51,9 +53,8 @@ _CALL_ARGUMENTS = (
 )
 """What a call takes beside the settings."""
 
-_UNSERIALISED = ("workspace_client", "sdk_config", "http_client", "http_async_client", "default_headers")
 
-
+@documented
 class ChatDbxGateway(ClientFields, BaseChatModel):
     """Chat with any model a Databricks workspace serves, on Model Serving and AI Gateway.
 
@@ -69,7 +70,11 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        defer_build=False,
     )
 
     product: ClassVar[str] = f"langchain-core/{core_version}"
@@ -87,7 +92,8 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
                 "profile holds what LangChain knows about the model; for the section of the Databricks config file give "
                 f"config_profile={values['profile']!r}"
             )
-        lost = {name: Lost() for name in values.get("lost", ()) if name in _UNSERIALISED}
+        markers = settings_of(cls)
+        lost = {name: Lost() for name in values.get("lost", ()) if name in markers and not markers[name].shown}
         # Of another object: where LangChain makes one of the fields of one, for another model maybe.
         stale = isinstance(values.get("profile"), OwnProfile)
         given = {name: value for name, value in values.items() if name != "lost" and not (stale and name == "profile")}
@@ -108,6 +114,19 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return self._settings().model_dump(exclude_defaults=True)
 
+    def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        return super()._get_invocation_params(stop=stop, **traced(kwargs, settings_of(type(self))))
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Return what LangChain's caches find an answer by: everything that shapes it, and nothing that is not shown."""
+        markers = settings_of(type(self))
+        hidden = [name for name, marker in markers.items() if marker.in_cache_key and not marker.shown]
+        own = {name: value for name in hidden if (value := getattr(self, name))}
+        left_out = [name for name, marker in markers.items() if marker.shown and not marker.in_cache_key]
+        fields = type(self).model_fields
+        plain = self.model_copy(update={name: fields[name].get_default(call_default_factory=True) for name in left_out})
+        return super(ChatDbxGateway, plain)._get_llm_string(stop=stop, **keyed(own | kwargs, markers))
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop or [*self.stop] or None, **kwargs)
         params["ls_provider"] = PROVIDER
@@ -125,7 +144,8 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
     @property
     def lc_secrets(self) -> dict[str, str]:
         """The environment variable that stands for a token in the serialised form."""
-        return {"token": "DATABRICKS_TOKEN"}
+        markers = settings_of(type(self))
+        return {name: one.elsewhere[0] for name, one in markers.items() if one.is_secret_text and one.elsewhere}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
@@ -134,9 +154,10 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
         A token becomes the name of its environment variable. ``lost`` names what no serialised form holds: what is
         loaded raises on its first call, until that is given again.
         """
-        told: dict[str, Any] = {} if self.token is None or isinstance(self.token, Lost) else {"token": self.token}
-        lost = [name for name in _UNSERIALISED if getattr(self, name)]
-        return told | ({"lost": lost} if lost else {})
+        held = {name: getattr(self, name) for name in self.lc_secrets}
+        named = {name: value for name, value in held.items() if value is not None and not isinstance(value, Lost)}
+        lost = [name for name in self._stand_ins() if name not in held]
+        return named | ({"lost": lost} if lost else {})
 
     def get_token_ids(self, text: str) -> list[int]:
         """Return the tokens of a text, where ``custom_get_token_ids`` says how.
@@ -171,12 +192,14 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
+        self.__dict__.pop("_serialized", None)  # LangChain's, of the settings before
         if name in _OF_PROFILE and isinstance(self.profile, OwnProfile):
             self.profile = self._resolve_model_profile()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy, with the settings in ``update``, whose profile is that of its model."""
         copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_serialized", None)  # LangChain's, of the settings before
         if isinstance(copied.profile, OwnProfile):
             copied.profile = copied._resolve_model_profile()  # noqa: SLF001  # of a copy of this object
         return copied

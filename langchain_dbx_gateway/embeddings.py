@@ -6,16 +6,18 @@ from typing import Any, ClassVar
 
 from langchain_core import __version__ as core_version
 from langchain_core.embeddings import Embeddings
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.embeddings import Embeddings as Vectors
+from dbx_gateway.markers import documented
 from dbx_gateway.settings import named_values
 from langchain_dbx_gateway.errors import translated
 
 __all__ = ["DbxGatewayEmbeddings"]
 
 
+@documented
 class DbxGatewayEmbeddings(ClientFields, Embeddings):
     """Vectors of texts from an embedding model of a workspace.
 
@@ -30,6 +32,8 @@ class DbxGatewayEmbeddings(ClientFields, Embeddings):
     Raises:
         ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
     """
+
+    model_config = ConfigDict(defer_build=False)
 
     product: ClassVar[str] = f"langchain-core/{core_version}"
 

@@ -11,6 +11,8 @@ from pydantic import ConfigDict, PrivateAttr, model_validator
 from dbx_gateway.chat import Usage
 from dbx_gateway.embeddings import Embeddings as Vectors
 from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.markers import documented
+from dbx_gateway.settings import ALIASES
 from llama_index_dbx_gateway.gateway_fields import GatewayFields
 
 __all__ = ["DbxGatewayEmbedding"]
@@ -36,6 +38,7 @@ class _Bill:
         return (_Bill, ())
 
 
+@documented
 class DbxGatewayEmbedding(GatewayFields, BaseEmbedding):
     """Vectors of texts from an embedding model of a workspace.
 
@@ -62,7 +65,7 @@ class DbxGatewayEmbedding(GatewayFields, BaseEmbedding):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), defer_build=False)
 
     model_name: str = ""
     """The same as ``model``: LlamaIndex's name for it."""
@@ -80,10 +83,11 @@ class DbxGatewayEmbedding(GatewayFields, BaseEmbedding):
     def _both_names(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        names = {values[name] for name in ("model", "model_name", "endpoint") if values.get(name)}
+        spelt = ("model", *(alias for alias, name in ALIASES.items() if name == "model"))
+        names = {values[name] for name in spelt if values.get(name)}
         if len(names) > 1:
             raise ConfigurationError(f"model is given twice, as {' and '.join(sorted(names))}; give it once")
-        rest = {name: value for name, value in values.items() if name not in ("model", "model_name", "endpoint")}
+        rest = {name: value for name, value in values.items() if name not in spelt}
         return {**rest, "model": name, "model_name": name} if (name := next(iter(names), "")) else rest
 
     @model_validator(mode="after")

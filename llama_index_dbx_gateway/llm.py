@@ -32,6 +32,7 @@ from pydantic import ConfigDict
 from dbx_gateway.adapters.vendor_forms import choice_of, format_of
 from dbx_gateway.chat import ToolChoice
 from dbx_gateway.events import Event
+from dbx_gateway.markers import documented
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.names import check_family
@@ -53,6 +54,7 @@ _ROOM: Final = 8_192
 _dispatcher = get_dispatcher(__name__)
 
 
+@documented
 class DbxGateway(GatewayFields, FunctionCallingLLM):
     """Any model a Databricks workspace serves, on Model Serving and AI Gateway.
 
@@ -91,7 +93,7 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), defer_build=False)
 
     context_window: int | None = None
     """Tokens of prompt and answer together; None takes what is known of the model."""

@@ -25,7 +25,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.events import Event
 from dbx_gateway.models.discovery import Listing
 from dbx_gateway.models.profiles import profile_of
-from dbx_gateway.settings import Lost, Settings, veiled
+from dbx_gateway.settings import CREDENTIALS, Lost, Settings, veiled
 
 __all__ = ["AsyncClient", "Client", "Conversation"]
 
@@ -284,7 +284,7 @@ class AsyncClient(_Base):
 
 
 def _credentials_of(settings: Settings) -> Credentials:
-    said = {name: getattr(settings, name) for name in ("token", "workspace_client", "sdk_config")}
+    said = {name: getattr(settings, name) for name in CREDENTIALS}
     given: dict[str, Any] = {name: value for name, value in said.items() if not isinstance(value, Lost)}
     if settings.lost:
         given = {"lost": settings.lost[0]}

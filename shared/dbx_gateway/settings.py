@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
-import ssl
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
@@ -14,7 +14,6 @@ import httpx
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Field,
     JsonValue,
     SecretStr,
     ValidationError,
@@ -25,6 +24,7 @@ from pydantic import (
 
 from dbx_gateway.chat import ChatRequest, JsonObject, Message, OutputFormat, ReasoningConfig, ToolChoice, ToolSpec
 from dbx_gateway.errors import ConfigurationError, unknown_name
+from dbx_gateway.markers import Setting, documented, names_of, setting, settings_of
 from dbx_gateway.names import check_api, check_family, check_surface
 from dbx_gateway.quirks.catalogue import check_disabled
 from dbx_gateway.transport.hosts import normalise_host
@@ -32,6 +32,7 @@ from dbx_gateway.transport.hosts import normalise_host
 __all__ = [
     "ALIASES",
     "CALL_OPTIONS",
+    "CREDENTIALS",
     "Lost",
     "Settings",
     "SettingsFields",
@@ -43,15 +44,6 @@ __all__ = [
     "timeout_of",
     "veiled",
 ]
-
-ALIASES: Final[Mapping[str, str]] = {
-    "model_name": "model",
-    "endpoint": "model",
-    "api_key": "token",
-    "model_kwargs": "extra_body",
-    "stop_sequences": "stop",
-}
-"""Other names under which users of the frameworks know a setting. ``base_url`` is resolved by its path."""
 
 PROTECTED_HEADERS: Final = frozenset(
     {
@@ -88,10 +80,6 @@ _THINKING_WORDS: Final[Mapping[str, Literal["off", "auto", "on"]]] = {
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 
-_CREDENTIALS: Final = ("token", "workspace_client", "sdk_config")
-_CLIENT_OBJECTS: Final = ("workspace_client", "sdk_config", "http_client", "http_async_client")
-_NEVER_PICKLED: Final = ("token", *_CLIENT_OBJECTS, "default_headers")
-
 _SHOWN: Final[Mapping[str, Literal["none", "summary"]]] = {"omitted": "none", "summarized": "summary"}
 
 CONNECT_TIMEOUT: Final = 10.0
@@ -108,81 +96,144 @@ class Lost(SecretStr):
         return (Lost, ())
 
 
-class SettingsFields(BaseModel):
+_ASKED: Final = Setting(shown=True, pickled=True, per_call=True, in_cache_key=True)
+"""What shapes an answer."""
+_WAITED: Final = Setting(shown=True, pickled=True, per_call=True)
+"""How long and how often an answer is waited for: it is the same answer."""
+_WHERE: Final = Setting(shown=True, pickled=True, in_cache_key=True, says_where=True)
+"""Where requests go, for all calls of an object."""
+_CREDENTIAL: Final = Setting(credential=True, says_where=True)
+"""Who asks."""
+_HANDLE: Final = Setting(shared=True)
+"""An object that requests are sent with."""
+
+
+@documented
+class _Fields(BaseModel):
+    """Every setting: its type and default, its marker, and the text that help and docs/settings.md show of it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+        defer_build=True,  # nobody makes one of these, only of the classes that say False
+    )
+
+    model: str = setting(_ASKED, "", aliases=("model_name", "endpoint"), elsewhere=("DBX_GATEWAY_MODEL",))
+    """Name of the serving endpoint or model service, sent verbatim."""
+    host: str | None = setting(_WHERE, elsewhere=("DATABRICKS_HOST",))
+    """``https://…`` of the workspace; None takes DATABRICKS_HOST or the SDK's chain."""
+    token: SecretStr | None = setting(
+        _CREDENTIAL, aliases=("api_key",), elsewhere=("DATABRICKS_TOKEN", "DBX_GATEWAY_API_KEY")
+    )
+    """A personal access token or OAuth token, used as it is."""
+    config_profile: str | None = setting(_WHERE, elsewhere=("DATABRICKS_CONFIG_PROFILE",))
+    """Section of the Databricks config file."""
+    workspace_client: Any = setting(replace(_CREDENTIAL, shared=True))
+    """A ``databricks.sdk.WorkspaceClient`` to take host and credentials from."""
+    sdk_config: Any = setting(replace(_CREDENTIAL, shared=True))
+    """A ``databricks.sdk.core.Config`` to take host and credentials from."""
+    surface: str = setting(replace(_WHERE, per_call=True), "auto", variable="DBX_GATEWAY_SURFACE")
+    """``auto``, ``ai-gateway`` or ``model-serving``."""
+    api: str = setting(replace(_WHERE, per_call=True), "auto")
+    """``auto``, ``chat-completions``, ``responses``, ``messages`` or ``generate-content``."""
+    family: str | None = setting(_ASKED)
+    """The model's family where neither its name nor its metadata tells."""
+    endpoint_url: str | None = setting(_WHERE, elsewhere=("DBX_GATEWAY_API_URL",))
+    """A full URL to post to; nothing is probed or appended."""
+    temperature: float | None = setting(_ASKED)
+    """How freely the model chooses its words: 0 takes the likeliest ones; the highest value is 1 or 2, as models have it."""
+    max_tokens: int | None = setting(_ASKED)
+    """Tokens of the answer at most, reasoning included."""
+    top_p: float | None = setting(_ASKED)
+    """Choose among the likeliest tokens that together have this probability, from 0 to 1."""
+    top_k: int | None = setting(_ASKED)
+    """Choose among this many of the likeliest tokens."""
+    stop: tuple[str, ...] = setting(_ASKED, (), aliases=("stop_sequences",))
+    """Texts at which the answer ends; they are not part of it. One text, or several."""
+    seed: int | None = setting(_ASKED)
+    """A number with which the same request gives the same answer, as far as the model can."""
+    presence_penalty: float | None = setting(_ASKED)
+    """Above 0, tokens that the text has already are less likely; from -2 to 2."""
+    frequency_penalty: float | None = setting(_ASKED)
+    """Above 0, tokens are less likely the more often the text has them already; from -2 to 2."""
+    logprobs: bool | None = setting(_ASKED)
+    """Whether to return the logarithm of each token's probability."""
+    top_logprobs: int | None = setting(_ASKED)
+    """How many other tokens to return with their probabilities at each place; it needs ``logprobs``."""
+    n: int | None = setting(_ASKED)
+    """How many answers to give to the one request."""
+    reasoning_effort: str | None = setting(_ASKED)
+    """``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``."""
+    thinking: bool | int | str | dict[str, JsonValue] | None = setting(_ASKED)
+    """True or ``"on"``, ``"auto"`` (the model decides), False or ``"off"``, a budget in tokens, or the Anthropic object."""
+    parallel_tool_calls: bool | None = setting(_ASKED)
+    """Whether the model may call several tools at once."""
+    service_tier: str | None = setting(_ASKED)
+    """The api's own name of how quickly, and for what price, to answer."""
+    timeout: float | httpx.Timeout | None = setting(_WAITED, SILENCE_TIMEOUT)
+    """Seconds of silence between two bytes at most; an ``httpx.Timeout``; or None to wait for ever."""
+    stream_idle_timeout: float | None = setting(_WAITED, gt=0, allow_inf_nan=False)
+    """Seconds to the first event of a stream, and between two of its events, at most: keep-alives do not count. None
+    takes the silence of ``timeout``."""
+    total_timeout: float | None = setting(_WAITED, gt=0, allow_inf_nan=False)
+    """Seconds from the start of a call to the end of its answer at most, retries included; None sets no limit."""
+    max_retries: int = setting(_WAITED, 2, ge=0)
+    """How many times a request is sent again after a passing failure."""
+    coalesce_deltas: bool = setting(_WAITED, default=True)
+    """Join neighbouring deltas that arrived in one read."""
+    disabled_quirks: tuple[str, ...] = setting(_ASKED, (), variable="DBX_GATEWAY_DISABLED_QUIRKS")
+    """Names of quirks to leave out, or ``("all",)`` to send and read the bare wire."""
+    custom_inputs: dict[str, JsonValue] | None = setting(_ASKED)
+    """What an agent endpoint takes beside the conversation."""
+    extra_body: dict[str, JsonValue] = setting(_ASKED, default_factory=dict, aliases=("model_kwargs",))
+    """Fields merged into the body last and verbatim."""
+    default_headers: dict[str, str] = setting(Setting(per_call=True, in_cache_key=True), default_factory=dict)
+    """Headers to send with every request; their names are read without regard to case."""
+    verify: Any = setting(replace(_HANDLE, pickled=True), elsewhere=("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
+    """TLS: a path to certificates, an ``ssl.SSLContext``, or False; None for the environment's or httpx's default."""
+    http_client: Any = setting(_HANDLE)
+    """An ``httpx.Client`` to send with."""
+    http_async_client: Any = setting(_HANDLE)
+    """An ``httpx.AsyncClient`` to send with."""
+
+
+def _checked(markers: Mapping[str, Setting]) -> Mapping[str, Setting]:
+    """Return the markers of all settings; a setting without one would go where nobody meant it to."""
+    for name in _Fields.model_fields:
+        if name not in markers:
+            raise TypeError(
+                f"the setting {name!r} has no marker; write it as setting(…), which says what may become of it"
+            )
+    return markers
+
+
+_MARKERS: Final = _checked(settings_of(_Fields))
+
+ALIASES: Final[Mapping[str, str]] = {alias: name for name, one in _MARKERS.items() for alias in one.aliases}
+"""Other names under which users of the frameworks know a setting. ``base_url`` is resolved by its path."""
+
+CALL_OPTIONS: Final = frozenset(names_of(_Fields, lambda one: one.per_call))
+"""Settings that one call may change; the others say as whom and through which connection, and belong to an object."""
+
+CREDENTIALS: Final = names_of(_Fields, lambda one: one.credential)
+"""Settings of which one is enough to sign in."""
+
+_SAYS_WHERE: Final = names_of(_Fields, lambda one: one.says_where)
+"""Settings beside which the DBX_GATEWAY_API_URL and _KEY pair is not used, nor the model that belongs to it."""
+
+_DATA: Final = (str, bytes, int, float, os.PathLike)
+"""Types of what a setting holds that may also be an object of this process; bool is an int."""
+
+
+class SettingsFields(_Fields):
     """The fields that the core's clients and both adapters have in common, and what makes a value fit.
 
     A copy or deep copy has the credentials and client objects of its original. A pickle has none of them and no header:
     what is loaded from it names in ``lost`` what it was given, and a client of such settings raises
     :class:`ConfigurationError` on its first use.
     """
-
-    model_config = ConfigDict(
-        extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
-    )
-
-    model: str = ""
-    """Name of the serving endpoint or model service, sent verbatim."""
-    host: str | None = None
-    """``https://…`` of the workspace; None takes DATABRICKS_HOST or the SDK's chain."""
-    token: SecretStr | None = Field(default=None, repr=False, exclude=True)
-    """A personal access token or OAuth token, used as it is."""
-    config_profile: str | None = None
-    """Section of the Databricks config file."""
-    workspace_client: Any = Field(default=None, repr=False, exclude=True)
-    """A ``databricks.sdk.WorkspaceClient`` to take host and credentials from."""
-    sdk_config: Any = Field(default=None, repr=False, exclude=True)
-    """A ``databricks.sdk.core.Config`` to take host and credentials from."""
-    surface: str = "auto"
-    """``auto``, ``ai-gateway`` or ``model-serving``."""
-    api: str = "auto"
-    """``auto``, ``chat-completions``, ``responses``, ``messages`` or ``generate-content``."""
-    family: str | None = None
-    """The model's family where neither its name nor its metadata tells."""
-    endpoint_url: str | None = None
-    """A full URL to post to; nothing is probed or appended."""
-    temperature: float | None = None
-    max_tokens: int | None = None
-    """Tokens of the answer at most, reasoning included."""
-    top_p: float | None = None
-    top_k: int | None = None
-    stop: tuple[str, ...] = ()
-    seed: int | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    n: int | None = None
-    reasoning_effort: str | None = None
-    """``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``."""
-    thinking: bool | int | str | dict[str, JsonValue] | None = None
-    """True or ``"on"``, ``"auto"`` (the model decides), False or ``"off"``, a budget in tokens, or the Anthropic object."""
-    parallel_tool_calls: bool | None = None
-    service_tier: str | None = None
-    timeout: float | httpx.Timeout | None = SILENCE_TIMEOUT
-    """Seconds of silence between two bytes at most; an ``httpx.Timeout``; or None to wait for ever."""
-    stream_idle_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Seconds to the first event of a stream, and between two of its events, at most: keep-alives do not count. None
-    takes the silence of ``timeout``."""
-    total_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Seconds from the start of a call to the end of its answer at most, retries included; None sets no limit."""
-    max_retries: int = Field(default=2, ge=0)
-    """How many times a request is sent again after a passing failure."""
-    coalesce_deltas: bool = True
-    """Join neighbouring deltas that arrived in one read."""
-    disabled_quirks: tuple[str, ...] = ()
-    """Names of quirks to leave out, or ``("all",)`` to send and read the bare wire."""
-    custom_inputs: dict[str, JsonValue] | None = None
-    """What an agent endpoint takes beside the conversation."""
-    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
-    """Fields merged into the body last and verbatim."""
-    default_headers: dict[str, str] = Field(default_factory=dict, repr=False, exclude=True)
-    """Headers to send with every request; their names are read without regard to case."""
-    verify: Any = Field(default=None, repr=False, exclude=True)
-    """TLS: a path to certificates, an ``ssl.SSLContext``, or False; None for the environment's or httpx's default."""
-    http_client: Any = Field(default=None, repr=False, exclude=True)
-    """An ``httpx.Client`` to send with."""
-    http_async_client: Any = Field(default=None, repr=False, exclude=True)
-    """An ``httpx.AsyncClient`` to send with."""
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -221,10 +272,15 @@ class SettingsFields(BaseModel):
         normalise_host(f"{parts.scheme}://{parts.netloc}")
         return value
 
-    @field_validator("default_headers", mode="wrap")
+    @field_validator("default_headers")
     @classmethod
-    def _headers(cls, value: Any, handler: Callable[[Any], dict[str, str]]) -> Any:
-        return value if isinstance(value, Lost) else _checked_headers(handler(value))
+    def _headers(cls, value: dict[str, str]) -> dict[str, str]:
+        return _checked_headers(value)
+
+    @field_validator(*names_of(_Fields, lambda one: not one.pickled or one.shared), mode="wrap")
+    @classmethod
+    def _lost_fits(cls, value: Any, handler: Callable[[Any], Any]) -> Any:
+        return value if isinstance(value, Lost) else handler(value)
 
     @field_serializer("timeout", when_used="json")
     def _timeout_as_json(self, value: float | httpx.Timeout | None) -> Any:
@@ -250,19 +306,17 @@ class SettingsFields(BaseModel):
     def lost(self) -> tuple[str, ...]:
         """The settings that these had before they were pickled, and that have to be given again; one credential will do."""
         signed_in = any(
-            value is not None and not isinstance(value, Lost)
-            for value in (getattr(self, name) for name in _CREDENTIALS)
+            value is not None and not isinstance(value, Lost) for value in (getattr(self, name) for name in CREDENTIALS)
         )
-        return tuple(
-            name
-            for name in (*_NEVER_PICKLED, "verify")
-            if isinstance(getattr(self, name), Lost) and not (signed_in and name in _CREDENTIALS)
-        )
+        markers = settings_of(type(self))
+        names = [name for name in markers if isinstance(getattr(self, name), Lost)]
+        names.sort(key=lambda name: not (markers[name].credential or markers[name].shared))
+        return tuple(name for name in names if not (signed_in and markers[name].credential))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         known = {} if memo is None else memo
-        for value in (getattr(self, name) for name in (*_CLIENT_OBJECTS, "verify")):
-            if value is not None:
+        for name in names_of(type(self), lambda one: one.shared):
+            if (value := getattr(self, name)) is not None:
                 known[id(value)] = value
         return super().__deepcopy__(known)
 
@@ -272,19 +326,26 @@ class SettingsFields(BaseModel):
 
     def _stand_ins(self) -> dict[str, Lost]:
         """Return what a pickle holds in the place of secrets, client objects and headers."""
-        held = [name for name in _NEVER_PICKLED if getattr(self, name) not in (None, {})]
-        if isinstance(self.verify, ssl.SSLContext):
-            held.append("verify")
-        return {name: Lost() for name in held}
+        held = {name: getattr(self, name) for name in settings_of(type(self))}
+        markers = settings_of(type(self))
+        return {name: Lost() for name, value in held.items() if not _is_picklable(value, markers[name])}
 
 
+def _is_picklable(value: Any, marker: Setting) -> bool:
+    """Whether a pickle may hold the value of a setting; that nothing was given it may always say."""
+    if value is None or value in ({}, ()):
+        return True
+    return marker.pickled and (not marker.shared or isinstance(value, _DATA))
+
+
+@documented
 class Settings(SettingsFields):
     """What to ask of which model, where, and as whom.
 
     Only ``model`` is needed where the environment says the rest (as databricks-sdk reads it).
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=False)
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Settings:
@@ -358,26 +419,18 @@ class Settings(SettingsFields):
 
 _WHOLE_PATHS: Final = ("/invocations", "/completions", "/responses", "/messages", ":generateContent")
 
-CALL_OPTIONS: Final = frozenset(Settings.model_fields) - {
-    "host",
-    "token",
-    "config_profile",
-    "workspace_client",
-    "sdk_config",
-    "endpoint_url",
-    "verify",
-    "http_client",
-    "http_async_client",
-}
-"""Settings that one call may change; the others say as whom and through which connection, and belong to an object."""
-
 
 def veiled(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``fields`` with a token that is a plain text made one that no frame of an error shows."""
-    tokens = {"token", *(alias for alias, name in ALIASES.items() if name == "token")}
     return {
-        name: SecretStr(value) if name in tokens and isinstance(value, str) else value for name, value in fields.items()
+        name: SecretStr(value) if isinstance(value, str) and _is_secret_text(name) else value
+        for name, value in fields.items()
     }
+
+
+def _is_secret_text(name: str) -> bool:
+    marker = _MARKERS.get(ALIASES.get(name, name))
+    return marker is not None and marker.is_secret_text
 
 
 def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
@@ -506,18 +559,11 @@ def _name_of_base_url(value: Any) -> str:
     return "host"
 
 
-_SAYS_WHERE: Final = (
-    *("workspace_client", "sdk_config", "token", "host", "config_profile"),
-    *("surface", "api", "endpoint_url"),
-)
-"""Settings beside which the DBX_GATEWAY_API_URL and _KEY pair is not used, nor the model that belongs to it."""
-
-
 def _environment_defaults(environ: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, Any]:
     found = {
-        name: environ[variable]
-        for name, variable in (("surface", "DBX_GATEWAY_SURFACE"), ("disabled_quirks", "DBX_GATEWAY_DISABLED_QUIRKS"))
-        if environ.get(variable)
+        name: environ[one.variable]
+        for name, one in _MARKERS.items()
+        if one.variable is not None and environ.get(one.variable)
     }
     if values.get("endpoint_url") is not None:
         found.pop("surface", None)
