@@ -439,6 +439,17 @@ def test_a_loaded_lost_value_shows_nothing_and_dumps_to_nothing():
     assert "token" not in loaded.model_dump()
 
 
+@pytest.mark.parametrize("kind", [Settings, Adapter])
+def test_a_setting_that_is_newer_than_a_pickle_has_its_default(kind):
+    function, arguments, state = kind(model="m", max_retries=5).__reduce_ex__(4)[:3]
+    for name in ("coalesce_deltas", "extra_body", "max_retries"):
+        del state["__dict__"][name]
+    loaded = function(*arguments)
+    loaded.__setstate__(state)
+    assert (loaded.model, loaded.coalesce_deltas, loaded.extra_body, loaded.max_retries) == ("m", True, {}, 2)
+    assert loaded.extra_body is not kind(model="m").extra_body
+
+
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_a_client_is_copied_with_its_credentials_and_pickled_without(kind):
     client = kind(model="m", host=HOST, token=TOKEN, product="p/1", observations=Observations())

@@ -248,7 +248,6 @@ VALUES: Final[dict[str, Callable[[], Any]]] = {
     "profile": lambda: dbx_gateway.Profile(
         model=MODEL, family="claude", context_window=200_000, efforts=("low",), denied=(("audio", "no"),), known=False
     ),
-    "langchain_profile": lambda: ChatDbxGateway(model=MODEL).profile,
     "langchain_answer": _langchain_answer,
     "langchain_stream": _langchain_stream,
     "llama_index_answer": _llama_index_answer,
@@ -257,6 +256,7 @@ VALUES: Final[dict[str, Callable[[], Any]]] = {
 
 OTHERS: Final[dict[str, Callable[[], Any]]] = {
     "observations": dbx_gateway.Observations,
+    "langchain_profile": lambda: ChatDbxGateway(model=MODEL).profile,
     "langchain_history": lambda: LightChatMessageHistory(Stored()),
     "langchain_caching_middleware": lambda: DbxPromptCachingMiddleware("1h", min_messages=3, unsupported="raise"),
     "langchain_light_history_middleware": DbxLightHistoryMiddleware,
