@@ -151,11 +151,15 @@ def test_the_pair_names_the_one_url_it_is_for():
     assert resolve(environ=PAT).endpoint_url is None
 
 
-def test_half_of_the_pair_is_not_used_and_that_is_said_once(caplog):
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [("DBX_GATEWAY_API_URL", "DBX_GATEWAY_API_KEY"), ("DBX_GATEWAY_API_KEY", "DBX_GATEWAY_API_URL")],
+)
+def test_half_of_the_pair_is_not_used_and_that_is_said_once(caplog, there, missing):
     for _ in range(2):
-        assert resolve(environ={"DBX_GATEWAY_API_URL": HOST, **PAT}).source == "DATABRICKS_HOST and DATABRICKS_TOKEN"
+        assert resolve(environ={there: HOST, **PAT}).source == "DATABRICKS_HOST and DATABRICKS_TOKEN"
     assert [record.message for record in caplog.records] == [
-        "DBX_GATEWAY_API_URL is set without DBX_GATEWAY_API_KEY and is not used; set both or neither"
+        f"{there} is set without {missing} and is not used; set both or neither"
     ]
 
 

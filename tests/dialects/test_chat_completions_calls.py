@@ -203,6 +203,18 @@ def test_whole_calls_without_ids_are_told_apart_by_name_or_by_the_end_of_the_obj
     assert [(call.name, call.arguments) for call in found] == [("weather", A), ("trip", B), ("trip", "{}")]
 
 
+def test_an_id_that_is_repeated_is_not_taken_for_the_next_calls():
+    found = calls(
+        [entry(0, name="weather")],
+        [entry(id="a")],
+        [entry(0, id="a", arguments=A[:5])],
+        [entry(0, id="a", arguments=A[5:])],
+        [entry(0, name="trip", arguments=B)],
+    )
+    assert [(call.name, call.arguments, call.minted) for call in found] == [("weather", A, False), ("trip", B, True)]
+    assert found[0].call_id == "a"
+
+
 def test_whole_calls_of_a_whole_answer_stay_apart_even_with_one_id():
     message = {"tool_calls": [entry(id="a", name="f", arguments=A), entry(id="a", name="f", arguments=B)]}
     answer = decode_answer({"choices": [{"message": message, "finish_reason": "tool_calls"}]}, "m")

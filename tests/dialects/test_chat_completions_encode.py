@@ -579,11 +579,35 @@ def test_parallel_calls_are_sent_with_tools():
     ],
     ids=["never", "while-thinking"],
 )
-def test_a_model_that_cannot_be_forced_is_asked_with_a_warning(profile, fields, caplog):
+@pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("required", ("now",))], ids=["any", "named"])
+def test_a_model_that_cannot_be_forced_is_asked_with_a_warning(profile, fields, choice, caplog):
     with caplog.at_level(logging.WARNING):
-        body = options(profile=profile, tools=(NOW,), tool_choice=ToolChoice("required"), **fields)
+        body = options(profile=profile, tools=(NOW,), tool_choice=choice, **fields)
     assert body["tool_choice"] == "auto"
     assert "cannot be made to call a tool" in caplog.text
+
+
+NAMED = {"type": "function", "function": {"name": "now"}}
+THINKS = ReasoningConfig(effort="high")
+COUNTED_THOUGHTS = ReasoningConfig(budget=1000)
+
+
+@pytest.mark.parametrize(("names", "sent"), [((), "required"), (("now",), NAMED)], ids=["any", "named"])
+@pytest.mark.parametrize(
+    ("profile", "fields"),
+    [
+        (CLAUDE, {}),
+        (ADAPTIVE, {}),
+        (CLAUDE, {"reasoning": ReasoningConfig(mode="off")}),
+        (Profile(model=MODEL, family="gpt", reasoning=True), {"reasoning": THINKS}),
+        (Profile(model=MODEL, family="gemini", thinking="budget", reasoning=True), {"reasoning": COUNTED_THOUGHTS}),
+    ],
+    ids=["claude", "adaptive-claude", "claude-told-not-to-think", "thinking-gpt", "thinking-gemini"],
+)
+def test_a_claude_that_does_not_think_and_others_that_do_are_forced(profile, fields, names, sent, caplog):
+    body = options(profile=profile, tools=(ADD, NOW), tool_choice=ToolChoice("required", names), **fields)
+    assert body["tool_choice"] == sent
+    assert "tool_choice" not in caplog.text
 
 
 # ---- reasoning

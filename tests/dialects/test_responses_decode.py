@@ -368,8 +368,13 @@ ARGUMENTS = {"type": "response.function_call_arguments.delta", "output_index": 0
 
 def test_a_call_that_ends_with_other_arguments_is_not_trusted():
     done = {"type": "response.output_item.done", "output_index": 0, "item": function_call('{"x": 2}')}
-    with pytest.raises(InvalidResponseError, match="other arguments"):
-        feed(CREATED, ADDED_CALL, ARGUMENTS, done)
+    with pytest.raises(InvalidResponseError, match="other arguments") as caught:
+        feed(CREATED, delta("Let me see", output_index=1), ADDED_CALL, ARGUMENTS, done)
+    partial = caught.value.partial
+    assert partial.text == "Let me see"
+    assert [call.arguments for call in partial.tool_calls] == ['{"x": 1}']
+    assert partial.executable_tool_calls == ()
+    assert caught.value.model == MODEL
 
 
 def test_arguments_that_are_only_spaced_otherwise_are_the_same():
@@ -503,6 +508,27 @@ def test_an_untyped_event_may_be_the_whole_answer():
     decoder, events = feed({"object": "response", "output": [message(output_text("a"))], "custom_outputs": {"b": 1}})
     answer = fold(events + decoder.close())
     assert (answer.text, answer.extras) == ("a", {"custom_outputs": {"b": 1}})
+    assert answer.finish.reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"status": "completed"}, "stop"),
+        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "length"),
+        ({"status": "cancelled"}, "error"),
+    ],
+)
+def test_an_untyped_answer_of_an_agent_ends_as_its_status_says(fields, reason):
+    whole = body(message(output_text("a"))) | fields
+    decoder, events = feed(whole)
+    assert fold(events + decoder.close()).finish.reason == reason
+    assert fold(events + decoder.close()).finish == Responses().decode(whole, MODEL).finish
+
+
+def test_an_untyped_answer_of_an_agent_that_failed_raises():
+    with pytest.raises(ServerError, match="the words"):
+        feed(body(status="failed", error={"code": "server_error", "message": "the words"}))
 
 
 def test_a_message_of_plain_text_without_a_type_is_read():
