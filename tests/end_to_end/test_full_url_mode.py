@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+import httpx
 import pytest
 from end_to_end.site import CLAUDE, GEMINI, GPT, LLAMA
+from faults.wires import WIRES
 
 from dbx_gateway import Client, ConfigurationError, fold
 
@@ -32,6 +36,40 @@ def test_a_stream_is_asked_for_there_too(site, model, path, api, named):
     assert [(entry.path, entry.stream) for entry in site.asked()] == [(streamed, True)]
 
 
+SPEAKS = {
+    "chat-completions": {"messages"},
+    "responses": {"input"},
+    "messages": {"messages", "max_tokens"},
+    "generate-content": {"contents"},
+}
+"""What a body of each api holds, and that of no other does."""
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("api", SPEAKS)
+def test_an_api_that_is_set_wins_over_the_one_that_the_path_names(api, form, stream):
+    wire = next(wire for wire in WIRES if wire.api == api)
+    _, path, hinted, _ = FORMS[form]
+    sent = []
+
+    def handle(request):
+        sent.append((str(request.url), json.loads(request.content)))
+        return httpx.Response(200, json=wire.whole("Hello to you"))
+
+    with httpx.Client(transport=httpx.MockTransport(handle)) as http_client:
+        url = "https://proxy.example.com" + path
+        client = Client(model="m", endpoint_url=url, token="t", api=api, http_client=http_client)
+        answer = fold(client.stream("Hello")) if stream else client.chat("Hello")
+
+    ((asked, body),) = sent
+    streamed = url.replace(":generateContent", ":streamGenerateContent?alt=sse")
+    assert answer.text == "Hello to you"
+    assert answer.exchange.api == api
+    assert asked == (streamed if stream and api == hinted == "generate-content" else url)
+    assert body.keys() >= SPEAKS[api]
+
+
 def test_the_pair_of_variables_names_one_url_and_its_key(site, monkeypatch):
     monkeypatch.setenv("DBX_GATEWAY_API_URL", f"{site.url}/serving-endpoints/{LLAMA}/invocations")
     monkeypatch.setenv("DBX_GATEWAY_API_KEY", site.workspace.token)
@@ -50,13 +88,30 @@ def test_the_pair_may_name_the_model_too(site, monkeypatch):
     assert Client().chat("Hello").exchange.api == "messages"
 
 
-def test_the_pair_is_set_aside_when_a_surface_was_chosen(site, monkeypatch):
+@pytest.mark.parametrize(
+    ("chosen", "path"),
+    [
+        ({"surface": "ai-gateway"}, "/ai-gateway/anthropic/v1/messages"),
+        ({"surface": "model-serving"}, "/serving-endpoints/anthropic/v1/messages"),
+        ({"api": "messages"}, "/ai-gateway/anthropic/v1/messages"),
+        ({"api": "chat-completions"}, "/ai-gateway/mlflow/v1/chat/completions"),
+        ({"surface": "model-serving", "api": "auto"}, "/serving-endpoints/anthropic/v1/messages"),
+    ],
+)
+def test_the_pair_is_set_aside_when_a_surface_or_an_api_was_chosen(site, monkeypatch, chosen, path):
     monkeypatch.setenv("DBX_GATEWAY_API_URL", "https://proxy.example.com/serving-endpoints/x/invocations")
     monkeypatch.setenv("DBX_GATEWAY_API_KEY", "key-of-the-proxy")
     monkeypatch.setenv("DATABRICKS_HOST", site.url)
     monkeypatch.setenv("DATABRICKS_TOKEN", site.workspace.token)
-    Client(model=CLAUDE, surface="ai-gateway").chat("Hello")
-    assert site.paths() == ["/ai-gateway/anthropic/v1/messages"]
+    Client(model=CLAUDE, **chosen).chat("Hello")
+    assert site.paths() == [path]
+
+
+def test_the_pair_holds_where_surface_and_api_are_left_open(site, monkeypatch):
+    monkeypatch.setenv("DBX_GATEWAY_API_URL", f"{site.url}/serving-endpoints/{LLAMA}/invocations")
+    monkeypatch.setenv("DBX_GATEWAY_API_KEY", site.workspace.token)
+    assert Client(model=LLAMA, surface="auto", api="auto").chat("Hello").text == "You said: Hello"
+    assert site.paths() == [f"/serving-endpoints/{LLAMA}/invocations"]
 
 
 def test_quirks_apply_by_the_family_that_was_set(site):

@@ -147,7 +147,11 @@ class Call(Generic[H]):
             outcome = yield from self._exchange_of(fetch(http), http, "embeddings", asked)
             if isinstance(outcome, DbxGatewayError):
                 return outcome
-            return read_embeddings(outcome.body, len(texts), asked)
+            try:
+                return read_embeddings(outcome.body, len(texts), asked)
+            except DbxGatewayError as unreadable:
+                unreadable.request_id = unreadable.request_id or request_id_of(outcome.headers)
+                return unreadable
 
         embeddings = yield from self._with_retries(attempt)
         if isinstance(embeddings, DbxGatewayError):

@@ -149,9 +149,8 @@ class Planner:
 
     def _endpoint_plan(self, caller: Caller, endpoint_url: str) -> Plan:
         family = self.family or "other"
-        route = endpoint_route(endpoint_url, self._settings.model, family)
-        if self._settings.api != AUTO:
-            route = replace(route, api=check_api(self._settings.api))
+        api = None if self._settings.api == AUTO else check_api(self._settings.api)
+        route = endpoint_route(endpoint_url, self._settings.model, family, api)
         return Plan(
             caller=caller,
             choice=SurfaceChoice(route.surface, route.reason),

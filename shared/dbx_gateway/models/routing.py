@@ -231,11 +231,13 @@ def candidates(
     return tuple(routes)
 
 
-def endpoint_route(endpoint_url: str, model: str, family: Family) -> Route:
-    """Return the one route of full-URL mode: exactly ``endpoint_url``, with the api that its path names."""
-    api = api_of_url(endpoint_url)
+def endpoint_route(endpoint_url: str, model: str, family: Family, api: Api | None = None) -> Route:
+    """Return the one route of full-URL mode: exactly ``endpoint_url``, with ``api``, or the one that its path names."""
     path = urlsplit(endpoint_url).path
-    stream_url = _streamed(endpoint_url) if api == "generate-content" else endpoint_url
+    hinted = api_of_url(endpoint_url)
+    api = api or hinted
+    # Only where the path is that of generate-content is there another for its streams.
+    stream_url = _streamed(endpoint_url) if api == hinted == "generate-content" else endpoint_url
     return Route(
         model=model,
         surface="ai-gateway" if "/ai-gateway/" in path or is_gateway_host(endpoint_url) else "model-serving",
