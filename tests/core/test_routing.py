@@ -1,10 +1,13 @@
 import json
 from dataclasses import replace
+from itertools import product
+from typing import get_args
 
 import pytest
 
 from dbx_gateway.error_bodies import Asked, api_error
 from dbx_gateway.errors import ConfigurationError, InvalidRequestError
+from dbx_gateway.models.families import Family
 from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.models.routing import (
     SurfaceChoice,
@@ -16,6 +19,7 @@ from dbx_gateway.models.routing import (
     is_gateway_host,
     may_try_next,
 )
+from dbx_gateway.surfaces import Surface
 
 WORKSPACE = "https://ws.example.com"
 OWN_HOST = "https://123.ai-gateway.cloud.databricks.com"
@@ -53,6 +57,10 @@ TABLE = {
     **{("ai-gateway", family): [(CHAT, "mlflow/v1/chat/completions")] for family in [*OTHERS, "agent"]},
     **{("model-serving", family): [(CHAT, "chat/completions")] for family in OTHERS},
 }  # fmt: skip
+
+
+def test_the_table_has_every_family_on_every_surface():
+    assert TABLE.keys() == set(product(get_args(Surface), get_args(Family)))
 
 
 @pytest.mark.parametrize(("surface", "family"), TABLE)

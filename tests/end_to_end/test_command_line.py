@@ -13,6 +13,9 @@ from end_to_end.site import CLAUDE, GEMINI, GPT, LLAMA
 
 from dbx_gateway.cli import main
 from dbx_gateway.cli.check import CAPABILITIES
+from dbx_gateway.cli.commands import DEMO_CUSTOM, DEMO_MODELS
+from dbx_gateway.cli.targets import SURFACES
+from dbx_gateway.models.profiles import known_models
 
 FRONT_ENDS = ("core", "langchain", "llama-index")
 
@@ -100,8 +103,10 @@ def test_the_whole_demo_is_green(run, closed_proxies):
     assert failed == []
     assert status == 0
     families = {row["family"] for row in found["rows"]}
-    assert families == {"claude", "gpt", "gemini", "llama", "qwen", "gemma", "gpt-oss", "glm", "agent"}
-    assert len(found["rows"]) == (9 * 2 + 3) * 3
+    assert families == {family for family, models in DEMO_MODELS.items() if models} | {"agent"}
+    shown = [model for models in DEMO_MODELS.values() for model in models]
+    assert len(found["rows"]) == (len(shown) * len(SURFACES) + len(DEMO_CUSTOM)) * len(FRONT_ENDS)
+    assert len(found["rows"]) >= (9 * 2 + 3) * 3
 
 
 # --- check -------------------------------------------------------------------------------------------------------
@@ -124,7 +129,7 @@ def test_check_takes_one_model_of_each_family_that_is_listed(run, signed_in):
     status, out, _ = run("check", "--front-end", "core", "--surface", "model-serving", "--json")
     rows = json.loads(out)["rows"]
     assert status == 0
-    assert {"claude", "gpt", "gemini", "llama", "qwen", "gemma", "gpt-oss", "glm"} <= {row["family"] for row in rows}
+    assert {row["family"] for row in rows} == {model.family for model in known_models() if model.kind == "chat"}
     kinds = [(row["family"], "codex" in row["model"]) for row in rows]
     assert len(kinds) == len(set(kinds))
 

@@ -8,6 +8,7 @@ from dbx_gateway.quirks.catalogue import (
     check_disabled,
     explain,
     fix_request,
+    of_every_quirk,
     quirk_named,
 )
 
@@ -29,6 +30,16 @@ def test_a_mistaken_name_is_refused_with_the_nearest_one():
         quirk_named("drop-stream-option")
     with pytest.raises(ConfigurationError, match="did you mean 'drop-name'"):
         check_disabled(["drop-names"])
+
+
+def test_a_table_that_lacks_a_quirk_or_knows_one_too_many_is_refused_with_its_name():
+    table = dict.fromkeys(names(QUIRKS), 1)
+    assert of_every_quirk("TABLE", table) is table
+    with pytest.raises(LookupError, match="TABLE has an entry for drop-it, and there is no such quirk"):
+        of_every_quirk("TABLE", {**table, "drop-it": 1})
+    del table["drop-name"]
+    with pytest.raises(LookupError, match="TABLE has no entry for the quirk drop-name"):
+        of_every_quirk("TABLE", table)
 
 
 def test_all_stands_for_every_quirk():

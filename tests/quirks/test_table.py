@@ -106,6 +106,12 @@ def test_the_table_of_quirks_is_what_the_quirks_say():
     assert PAGE.read_text().split(BEGIN)[1].split(END)[0] == rendered()
 
 
+def test_every_module_that_holds_a_quirk_is_in_the_catalogue():
+    folder = ROOT / "shared" / "dbx_gateway" / "quirks"
+    modules = {path.stem for path in folder.glob("*.py") if "QUIRK = Quirk(" in path.read_text(encoding="utf-8")}
+    assert modules - {quirk.name.replace("-", "_") for quirk in QUIRKS} == set()
+
+
 @pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.name)
 def test_a_quirk_has_a_module_of_its_name_and_says_all_about_itself(quirk):
     module = importlib.import_module("dbx_gateway.quirks." + quirk.name.replace("-", "_"))

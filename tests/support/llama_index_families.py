@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dbx_gateway.models.families import family_of
+from dbx_gateway.models.profiles import known_models
+
 CLAUDE = "databricks-claude-sonnet-4-5"
 GPT = "databricks-gpt-5-2"
 GEMINI = "databricks-gemini-3-pro"
@@ -35,6 +38,11 @@ _EACH = {
     "inkling": "inkling",
 }
 _WITHOUT_TOOLS = {"gemma": "gemma-3-12b"}
+
+_MISSING = {row.family for row in known_models() if row.kind == "chat"} - {
+    family_of(name) for name in (*_EACH.values(), *_WITHOUT_TOOLS.values())
+}
+assert not _MISSING, f"LlamaIndex's parts are run with no model of {', '.join(sorted(_MISSING))}: give one here"
 
 
 def _placed(rows: dict[str, str]) -> list[object]:

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -19,24 +19,37 @@ from dbx_gateway.cli.tables import print_table
 from dbx_gateway.cli.targets import SURFACES, targets
 from dbx_gateway.client import Client
 from dbx_gateway.errors import ConfigurationError, DbxGatewayError
+from dbx_gateway.models.families import Family, of_every_family
 
 if TYPE_CHECKING:
     from dbx_gateway.testing.server import RunningServer
 
-__all__ = ["chat", "check", "demo", "models", "route", "sim"]
+__all__ = ["DEMO_CUSTOM", "DEMO_MODELS", "chat", "check", "demo", "models", "route", "sim"]
 
-DEMO_MODELS: Final = (
-    "databricks-claude-sonnet-4-5",
-    "databricks-gpt-5-2",
-    "databricks-gpt-5-3-codex",
-    "databricks-gemini-3-pro",
-    "databricks-meta-llama-3-3-70b-instruct",
-    "databricks-qwen35-122b-a10b",
-    "databricks-gemma-3-12b",
-    "databricks-gpt-oss-120b",
-    "databricks-glm-5-2",
+_LIKE_GLM: Final = ()
+"""The demo shows nothing of a family that is spoken to like GLM: its rows would be the same."""
+
+DEMO_MODELS: Final[Mapping[Family, tuple[str, ...]]] = of_every_family(
+    "dbx_gateway.cli.commands.DEMO_MODELS",
+    {
+        "claude": ("databricks-claude-sonnet-4-5",),
+        "gpt": ("databricks-gpt-5-2", "databricks-gpt-5-3-codex"),
+        "gemini": ("databricks-gemini-3-pro",),
+        "llama": ("databricks-meta-llama-3-3-70b-instruct",),
+        "qwen": ("databricks-qwen35-122b-a10b",),
+        "gemma": ("databricks-gemma-3-12b",),
+        "gpt-oss": ("databricks-gpt-oss-120b",),
+        "glm": ("databricks-glm-5-2",),
+        "deepseek": _LIKE_GLM,
+        "kimi": _LIKE_GLM,
+        "grok": _LIKE_GLM,
+        "inkling": _LIKE_GLM,
+        "agent": (),
+        "embeddings": (),
+        "other": (),
+    },
 )
-"""One model of each family that the demo shows, on both surfaces."""
+"""The models of each family that the demo shows, on both surfaces; agents are among :data:`DEMO_CUSTOM`."""
 
 DEMO_CUSTOM: Final = (
     ("main.ai.team_chat", "ai-gateway"),
@@ -48,7 +61,8 @@ DEMO_CUSTOM: Final = (
 
 def demo(given: argparse.Namespace) -> int:
     """Start a simulated workspace and check every family against it."""
-    pairs = [(model, surface) for model in DEMO_MODELS for surface in SURFACES] + list(DEMO_CUSTOM)
+    shown = [model for models in DEMO_MODELS.values() for model in models]
+    pairs = [(model, surface) for model in shown for surface in SURFACES] + list(DEMO_CUSTOM)
     wanted = [(model, surface) for model, surface in pairs if _wanted(given.family, model)]
     if not wanted:
         names = ", ".join(dict.fromkeys(model for model, _ in pairs))

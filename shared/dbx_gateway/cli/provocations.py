@@ -31,6 +31,7 @@ from dbx_gateway.chat import (
     system,
     user,
 )
+from dbx_gateway.quirks.catalogue import of_every_quirk
 from dbx_gateway.quirks.quirk import Context
 
 __all__ = ["PROVOCATIONS", "Provocation"]
@@ -323,36 +324,41 @@ def _cached_tokens(answer: ChatResponse) -> int:
 
 _TOOLS: Final = ("tools",)
 
-PROVOCATIONS: Final[Mapping[str, Provocation]] = {
-    "empty-parts": Provocation(request=_empty_parts),
-    "empty-assistant-content": Provocation(request=_empty_assistant_content, needs=_TOOLS),
-    "empty-tool-result": Provocation(request=_empty_tool_result, needs=_TOOLS),
-    "bare-assistant": Provocation(request=_bare_assistant),
-    "merge-system": Provocation(request=_merge_system),
-    "split-parallel-tool-results": Provocation(request=_split_parallel_tool_results, needs=_TOOLS),
-    "drop-name": Provocation(request=_drop_name),
-    "tools-with-response-format": Provocation(request=_tools_with_response_format, needs=_TOOLS, lacks=_no_object),
-    "claude-structured-output": Provocation(request=_structured, needs=_TOOLS, lacks=_no_object),
-    "stream-response-format": Provocation(request=_streamed_structured, needs=("structured_output",), lacks=_no_object),
-    "drop-stream-options": Provocation(request=_streamed),
-    "drop-parallel-tool-calls": Provocation(request=_parallel_tool_calls, needs=_TOOLS),
-    "drop-openai-bookkeeping": Provocation(request=_bookkeeping),
-    "no-penalties-seed": Provocation(request=_seed),
-    "strip-strict": Provocation(request=_strict, needs=_TOOLS),
-    "anth-eager-streaming": Provocation(request=_eager_streaming, needs=_TOOLS),
-    "params-required": Provocation(request=_no_parameters, needs=_TOOLS),
-    "schema-object-root": Provocation(request=_no_root_type, needs=_TOOLS),
-    "schema-gemini": Provocation(request=_json_schema_only, needs=_TOOLS),
-    "resp-output-only-fields": Provocation(request=_answered_item),
-    "resp-id-64": Provocation(request=_long_ids, needs=_TOOLS),
-    "schema-open-models": Provocation(request=_constrained, needs=_TOOLS),
-    "tool-choice-required": Provocation(request=_forced_call, needs=_TOOLS, lacks=_no_call),
-    "gpt-tools-effort": Provocation(request=_with_a_tool, needs=_TOOLS),
-    "max-tokens-name": Provocation(request=_asked),
-    "oss-output-cap": Provocation(request=_more_than_the_cap),
-    "claude-empty-args-delta": Provocation(request=_streamed_call, needs=_TOOLS, readings=_arguments),
-    "claude-usage-exclusive": Provocation(request=_cached, readings=_prompt_tokens),
-    "tools-cap-32": Provocation(request=_too_many_tools, needs=_TOOLS, allowed=_most_tools),
-    "anth-server-tools": Provocation(request=_server_tool, needs=_TOOLS, allowed=_with_a_tool),
-}
+PROVOCATIONS: Final[Mapping[str, Provocation]] = of_every_quirk(
+    "dbx_gateway.cli.provocations.PROVOCATIONS",
+    {
+        "empty-parts": Provocation(request=_empty_parts),
+        "empty-assistant-content": Provocation(request=_empty_assistant_content, needs=_TOOLS),
+        "empty-tool-result": Provocation(request=_empty_tool_result, needs=_TOOLS),
+        "bare-assistant": Provocation(request=_bare_assistant),
+        "merge-system": Provocation(request=_merge_system),
+        "split-parallel-tool-results": Provocation(request=_split_parallel_tool_results, needs=_TOOLS),
+        "drop-name": Provocation(request=_drop_name),
+        "tools-with-response-format": Provocation(request=_tools_with_response_format, needs=_TOOLS, lacks=_no_object),
+        "claude-structured-output": Provocation(request=_structured, needs=_TOOLS, lacks=_no_object),
+        "stream-response-format": Provocation(
+            request=_streamed_structured, needs=("structured_output",), lacks=_no_object
+        ),
+        "drop-stream-options": Provocation(request=_streamed),
+        "drop-parallel-tool-calls": Provocation(request=_parallel_tool_calls, needs=_TOOLS),
+        "drop-openai-bookkeeping": Provocation(request=_bookkeeping),
+        "no-penalties-seed": Provocation(request=_seed),
+        "strip-strict": Provocation(request=_strict, needs=_TOOLS),
+        "anth-eager-streaming": Provocation(request=_eager_streaming, needs=_TOOLS),
+        "params-required": Provocation(request=_no_parameters, needs=_TOOLS),
+        "schema-object-root": Provocation(request=_no_root_type, needs=_TOOLS),
+        "schema-gemini": Provocation(request=_json_schema_only, needs=_TOOLS),
+        "resp-output-only-fields": Provocation(request=_answered_item),
+        "resp-id-64": Provocation(request=_long_ids, needs=_TOOLS),
+        "schema-open-models": Provocation(request=_constrained, needs=_TOOLS),
+        "tool-choice-required": Provocation(request=_forced_call, needs=_TOOLS, lacks=_no_call),
+        "gpt-tools-effort": Provocation(request=_with_a_tool, needs=_TOOLS),
+        "max-tokens-name": Provocation(request=_asked),
+        "oss-output-cap": Provocation(request=_more_than_the_cap),
+        "claude-empty-args-delta": Provocation(request=_streamed_call, needs=_TOOLS, readings=_arguments),
+        "claude-usage-exclusive": Provocation(request=_cached, readings=_prompt_tokens),
+        "tools-cap-32": Provocation(request=_too_many_tools, needs=_TOOLS, allowed=_most_tools),
+        "anth-server-tools": Provocation(request=_server_tool, needs=_TOOLS, allowed=_with_a_tool),
+    },
+)
 """One for each quirk, by its name."""

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, TypeVar, get_args
 
-__all__ = ["FAMILIES", "OPEN_FAMILIES", "Family", "FamilyRow", "family_of", "family_of_task"]
+from dbx_gateway.surfaces import Api
+
+__all__ = [
+    "FAMILIES",
+    "OPEN_FAMILIES",
+    "Family",
+    "FamilyRow",
+    "family_of",
+    "family_of_task",
+    "native_api_of",
+    "of_every_family",
+]
 
 Family = Literal[
     "claude",
@@ -26,36 +38,74 @@ Family = Literal[
 ]
 
 
+_Entry = TypeVar("_Entry")
+
+
 @dataclass(frozen=True, slots=True)
 class FamilyRow:
-    """One family and the words in a model's name that give it away."""
+    """What there is to know of a family as a whole; what its models accept is in their profiles.
+
+    Args:
+        family: its name.
+        markers: words of a model's name that give it away, in small letters; none where no name does.
+        native_api: the api that its maker defined and that a workspace serves it by; None where its models are no
+            chat models or the task of an endpoint decides.
+    """
 
     family: Family
     markers: tuple[str, ...]
+    native_api: Api | None
 
 
 FAMILIES: tuple[FamilyRow, ...] = (
     # Order matters: an embedding model is called after its family (qwen3-embedding), and gpt-oss contains "gpt-".
-    FamilyRow("embeddings", ("embedding", "gte-", "bge-")),
-    FamilyRow("claude", ("claude",)),
-    FamilyRow("gpt-oss", ("gpt-oss", "gpt_oss")),
-    FamilyRow("gpt", ("codex", "gpt-")),
-    FamilyRow("gemini", ("gemini",)),
-    FamilyRow("gemma", ("gemma",)),
-    FamilyRow("llama", ("llama",)),
-    FamilyRow("qwen", ("qwen",)),
-    FamilyRow("deepseek", ("deepseek",)),
-    FamilyRow("kimi", ("kimi",)),
-    FamilyRow("glm", ("glm",)),
-    FamilyRow("grok", ("grok",)),
-    FamilyRow("inkling", ("inkling",)),
+    FamilyRow("embeddings", ("embedding", "gte-", "bge-"), None),
+    FamilyRow("claude", ("claude",), "messages"),
+    FamilyRow("gpt-oss", ("gpt-oss", "gpt_oss"), "chat-completions"),
+    FamilyRow("gpt", ("codex", "gpt-"), "responses"),
+    FamilyRow("gemini", ("gemini",), "generate-content"),
+    FamilyRow("gemma", ("gemma",), "chat-completions"),
+    FamilyRow("llama", ("llama",), "chat-completions"),
+    FamilyRow("qwen", ("qwen",), "chat-completions"),
+    FamilyRow("deepseek", ("deepseek",), "chat-completions"),
+    FamilyRow("kimi", ("kimi",), "chat-completions"),
+    FamilyRow("glm", ("glm",), "chat-completions"),
+    FamilyRow("grok", ("grok",), "chat-completions"),
+    FamilyRow("inkling", ("inkling",), "chat-completions"),
+    FamilyRow("agent", (), None),
+    FamilyRow("other", (), "chat-completions"),
 )
-"""The order in which a name is searched (source: docs/wire/models.md#families-from-names)."""
+"""Every family, in the order in which a name is searched.
 
-OPEN_FAMILIES: frozenset[Family] = frozenset(
-    {"gpt-oss", "gemma", "llama", "qwen", "deepseek", "glm", "kimi", "grok", "inkling", "other"}
-)
+Source: docs/wire/models.md#families-from-names, #native-apis.
+"""
+
+OPEN_FAMILIES: frozenset[Family] = frozenset(row.family for row in FAMILIES if row.native_api == "chat-completions")
 """Families that only speak chat-completions on a workspace (docs/wire/models.md#native-apis)."""
+
+
+def of_every_family(name: str, table: Mapping[Family, _Entry]) -> Mapping[Family, _Entry]:
+    """Return ``table``, which must have an entry for every family, so that a new family is not left out in silence.
+
+    Args:
+        name: of the table, for the error.
+        table: an entry for each family.
+
+    Raises:
+        LookupError: a family has no entry.
+    """
+    missing = [family for family in get_args(Family) if family not in table]
+    if missing:
+        raise LookupError(f"{name} has no entry for the family {', '.join(missing)}")
+    return table
+
+
+_ROWS: Final = of_every_family("dbx_gateway.models.families.FAMILIES", {row.family: row for row in FAMILIES})
+
+
+def native_api_of(family: Family) -> Api | None:
+    """Return the api that the maker of ``family`` defined; None where its models are no chat models, or a task decides."""
+    return _ROWS[family].native_api
 
 
 def family_of(*identities: str | None) -> Family | None:

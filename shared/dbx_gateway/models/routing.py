@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from dbx_gateway.errors import APIError, ConfigurationError, InvalidRequestError, NotFoundError
-from dbx_gateway.models.families import Family
+from dbx_gateway.models.families import Family, native_api_of
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.surfaces import Api, Surface
 
@@ -116,45 +116,34 @@ _GEMINI: Final = _Cell(
 )
 _INVOCATIONS: Final = "{model}/invocations"
 
-_TABLE: Final[Mapping[tuple[Surface, Family], tuple[_Cell, ...]]] = {
-    ("ai-gateway", "claude"): (_MESSAGES, _GATEWAY_CHAT),
-    ("ai-gateway", "gpt"): (
+_TABLE: Final[Mapping[tuple[Surface, Api], tuple[_Cell, ...]]] = {
+    ("ai-gateway", "messages"): (_MESSAGES, _GATEWAY_CHAT),
+    ("ai-gateway", "responses"): (
         _Cell("responses", "openai/v1/responses"),
         _Cell("responses", "codex/v1/responses"),
         _GATEWAY_CHAT,
     ),
-    ("ai-gateway", "gemini"): (_GEMINI, _GATEWAY_CHAT),
-    ("model-serving", "claude"): (_MESSAGES, _SERVING_CHAT),
-    ("model-serving", "gpt"): (_Cell("responses", "responses"), _SERVING_CHAT),
-    ("model-serving", "gemini"): (_GEMINI, _SERVING_CHAT),
-    ("model-serving", "agent"): (
+    ("ai-gateway", "generate-content"): (_GEMINI, _GATEWAY_CHAT),
+    ("ai-gateway", "chat-completions"): (_GATEWAY_CHAT,),
+    ("model-serving", "messages"): (_MESSAGES, _SERVING_CHAT),
+    ("model-serving", "responses"): (_Cell("responses", "responses"), _SERVING_CHAT),
+    ("model-serving", "generate-content"): (_GEMINI, _SERVING_CHAT),
+    ("model-serving", "chat-completions"): (_SERVING_CHAT,),
+}
+"""By the native api of the model's family: that api first, then what to fall back to.
+
+Source: docs/wire/surfaces.md#routing-table.
+"""
+
+_OF_TASK: Final[Mapping[tuple[Surface, Family, str | None], tuple[_Cell, ...]]] = {
+    ("model-serving", "agent", None): (
         _Cell("responses", "responses"),
         _Cell("responses", _INVOCATIONS, model_in_body=False),
     ),
-}
-"""By surface and family; other families go where :data:`_OTHERS` says."""
-
-_OF_TASK: Final[Mapping[tuple[Surface, Family, str | None], tuple[_Cell, ...]]] = {
     ("model-serving", "agent", "agent/v2/chat"): (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
     ("model-serving", "agent", "agent/v1/chat"): (_Cell(_CHAT, _INVOCATIONS, model_in_body=False),),
 }
-"""By the task of the endpoint, where it settles more than the family does."""
-
-_OTHERS: Final[Mapping[Surface, tuple[_Cell, ...]]] = {
-    "ai-gateway": (_GATEWAY_CHAT,),
-    "model-serving": (_SERVING_CHAT,),
-}
-
-_FORCED: Final[Mapping[tuple[Surface, Api], _Cell]] = {
-    ("ai-gateway", "chat-completions"): _GATEWAY_CHAT,
-    ("ai-gateway", "responses"): _Cell("responses", "openai/v1/responses"),
-    ("ai-gateway", "messages"): _MESSAGES,
-    ("ai-gateway", "generate-content"): _GEMINI,
-    ("model-serving", "chat-completions"): _SERVING_CHAT,
-    ("model-serving", "responses"): _Cell("responses", "responses"),
-    ("model-serving", "messages"): _MESSAGES,
-    ("model-serving", "generate-content"): _GEMINI,
-}
+"""By the task of the endpoint, None for every other, where a family has no native api (docs/wire/endpoints.md#agents)."""
 
 _NOT_HERE_CODES: Final = frozenset({"ENDPOINT_NOT_FOUND", "RESOURCE_DOES_NOT_EXIST"})
 
@@ -304,9 +293,10 @@ def _refuse_other_services(model: str, host: str) -> None:
 
 def _cells(surface: Surface, family: Family, api: str, task: str | None = None) -> tuple[_Cell, ...]:
     if api != AUTO:
-        forced = next((cell for (s, a), cell in _FORCED.items() if (s, a) == (surface, api)), None)
-        return (forced,) if forced else ()
-    return _OF_TASK.get((surface, family, task)) or _TABLE.get((surface, family), _OTHERS[surface])
+        forced = next((cells for place, cells in _TABLE.items() if place == (surface, api)), ())
+        return forced[:1]
+    of_task = _OF_TASK.get((surface, family, task)) or _OF_TASK.get((surface, family, None))
+    return of_task or _TABLE[surface, native_api_of(family) or _CHAT]
 
 
 def _route(cell: _Cell, model: str, host: str, surface: Surface, family: Family, reason: str) -> Route:

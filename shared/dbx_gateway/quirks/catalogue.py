@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import unknown_name
@@ -51,6 +51,7 @@ __all__ = [
     "check_disabled",
     "explain",
     "fix_request",
+    "of_every_quirk",
     "quirk_named",
 ]
 
@@ -102,6 +103,8 @@ QUIRKS: tuple[Quirk, ...] = (
 
 _BY_NAME: dict[str, Quirk] = {quirk.name: quirk for quirk in QUIRKS}
 
+_Entry = TypeVar("_Entry")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
@@ -119,6 +122,24 @@ class Explanation:
     source: str
     evidence: Evidence
     delete_when: str
+
+
+def of_every_quirk(name: str, table: Mapping[str, _Entry]) -> Mapping[str, _Entry]:
+    """Return ``table``, which must have an entry for every quirk and no other, so that none is left out in silence.
+
+    Args:
+        name: of the table, for the error.
+        table: an entry for each quirk, by its name.
+
+    Raises:
+        LookupError: a quirk has no entry, or an entry no quirk.
+    """
+    missing, unknown = sorted(_BY_NAME.keys() - table.keys()), sorted(table.keys() - _BY_NAME.keys())
+    if missing:
+        raise LookupError(f"{name} has no entry for the quirk {', '.join(missing)}")
+    if unknown:
+        raise LookupError(f"{name} has an entry for {', '.join(unknown)}, and there is no such quirk")
+    return table
 
 
 def quirk_named(name: str) -> Quirk:

@@ -139,7 +139,7 @@ def _say(ask: Ask, situation: Situation, memory: Memory) -> tuple[tuple[Saying, 
     text, stopped = _obey_stop(text, ask.stop)
     if ask.max_tokens is not None and len(pieces(text)) > ask.max_tokens:
         text, end, stopped = "".join(pieces(text)[: ask.max_tokens]), "length", None
-    signature = seal(memory.secret, _scope(situation), text) if situation.family == "gemini" else None
+    signature = seal(memory.secret, _scope(situation), text) if situation.behaviour.signs else None
     citations = ({"title": "Echo", "url": "https://example.com/echo", "cited_text": user},) if "cite" in markers else ()
     said = Saying("text", text, signature=signature, citations=citations)
     return (said,), end, {"stop_sequence": stopped} if stopped else {}
@@ -249,7 +249,7 @@ def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[C
     for number, tool in enumerate(tools):
         arguments = _arguments(tool, hints, user)
         call = CalledTool(f"call_{made[:20]}{number:04x}", tool.name, arguments)
-        if number == 0 and situation.family == "gemini":
+        if number == 0 and situation.behaviour.signs:
             call = replace(call, signature=seal(memory.secret, _scope(situation), tool.name + call.id))
         calls.append(call)
     return tuple(calls)
@@ -369,10 +369,10 @@ def _cached(ask: Ask, tools: int, situation: Situation, memory: Memory) -> tuple
         digest.update(repr(replace(turn, cached=False)).encode())
         so_far += _turn_tokens(turn)
         sold = situation.profile.cache_read_dbu is not None
-        implicit = situation.family != "claude" and sold and so_far >= _IMPLICIT_CACHE
+        implicit = not situation.behaviour.caches_marks and sold and so_far >= _IMPLICIT_CACHE
         if not (turn.cached or implicit):
             continue
         if memory.cache(digest.digest()):
             read = so_far
         kept = so_far
-    return read, kept - read if situation.family == "claude" else 0
+    return read, kept - read if situation.behaviour.caches_marks else 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dbx_gateway.models.families import Family
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.surfaces import Api, Surface
+from dbx_gateway.testing.model.behaviour import BEHAVIOURS, Behaviour
 
 __all__ = ["Situation"]
 
@@ -34,6 +35,11 @@ class Situation:
     plain: bool = False
     rules: frozenset[str] = frozenset()
     oddities: frozenset[str] = frozenset()
+
+    @property
+    def behaviour(self) -> Behaviour:
+        """How models of the family behave."""
+        return BEHAVIOURS[self.family]
 
     def shows(self, oddity: str) -> bool:
         """Return whether an answer is written with the oddity of that name."""

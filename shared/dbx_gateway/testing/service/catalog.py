@@ -10,15 +10,11 @@ from dbx_gateway.models.families import Family
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.models.profiles import known_models, profile_of
 from dbx_gateway.surfaces import Api, Surface
+from dbx_gateway.testing.model.behaviour import BEHAVIOURS
 
 __all__ = ["Catalog", "Served", "default_models"]
 
 _SURFACES: frozenset[Surface] = frozenset(get_args(Surface))
-_NATIVE: Mapping[Family, frozenset[Api]] = {
-    "claude": frozenset({"messages", "chat-completions"}),
-    "gpt": frozenset({"responses", "chat-completions"}),
-    "gemini": frozenset({"generate-content", "chat-completions"}),
-}
 _TASKS: Mapping[str, str] = {
     "chat": "llm/v1/chat",
     "embedding": "llm/v1/embeddings",
@@ -56,6 +52,11 @@ class Served:
         return self.profile.family
 
     @property
+    def is_agent(self) -> bool:
+        """Whether it is an agent, which has a format of its own."""
+        return self.task.startswith("agent/")
+
+    @property
     def surfaces(self) -> frozenset[Surface]:
         """The surfaces it is served on."""
         return frozenset(
@@ -69,7 +70,7 @@ class Served:
             return frozenset({"responses"})
         if self.profile.kind != "chat":
             return frozenset()
-        return _NATIVE.get(self.family, frozenset({"chat-completions"}))
+        return BEHAVIOURS[self.family].apis
 
 
 class Catalog:

@@ -77,7 +77,7 @@ class WorkspaceExchange:
 
     def is_terminal(self, event: bytes) -> bool:
         """Whether an event belongs to the end of a stream."""
-        of_agent = self.served is not None and self.served.family == "agent"
+        of_agent = self.served is not None and self.served.is_agent
         return wire_agents.is_terminal(event) if of_agent else self.wire().is_terminal(event)
 
     def failure(self, fault: Fault) -> Failure:

@@ -102,7 +102,7 @@ class Inference:
     def _read(body: dict[str, Any], situation: Situation, served: Served, place: Place) -> Ask:
         if served.task == "agent/v2/chat":
             return wire_agents.read_chat(body, situation)
-        if served.family == "agent":
+        if served.is_agent:
             return wire_agents.read_responses(body, situation, place.model)
         return WIRES[situation.api].read(body, situation, place.model)
 
@@ -173,15 +173,13 @@ def _check_window(prompt: int, reserved: int, situation: Situation) -> None:
     window = situation.profile.context_window
     if window is None or prompt <= window:
         return
-    if situation.family == "claude":
-        raise Refused(400, f"prompt is too long: {prompt} tokens > {window} maximum")
-    raise Refused(400, f"input length and `max_tokens` exceed context limit: {prompt} + {reserved} > {window}")
+    raise Refused(400, situation.behaviour.overflow.format(prompt=prompt, reserved=reserved, window=window))
 
 
 def _whole(answer: Answer, ask: Ask, situation: Situation, served: Served, body: dict[str, Any]) -> dict[str, Any]:
     if served.task == "agent/v2/chat":
         return wire_agents.chat_whole(answer, body)
-    if served.family == "agent":
+    if served.is_agent:
         return wire_agents.responses_whole(answer, ask, situation, body)
     return WIRES[situation.api].whole(answer, ask, situation)
 
@@ -190,7 +188,7 @@ def _stream(answer: Answer, ask: Ask, situation: Situation, served: Served, body
     events: Iterator[bytes]
     if served.task == "agent/v2/chat":
         events = wire_agents.chat_stream(answer, body)
-    elif served.family == "agent":
+    elif served.is_agent:
         events = wire_agents.responses_stream(answer, ask, situation, body)
     else:
         events = WIRES[situation.api].stream(answer, ask, situation)

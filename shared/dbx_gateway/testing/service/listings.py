@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dbx_gateway.testing.apis.wire import Refused
+from dbx_gateway.testing.model.behaviour import BEHAVIOURS
 from dbx_gateway.testing.service.catalog import Catalog, Served
 
 __all__ = [
@@ -24,7 +25,6 @@ _API_TYPES = {
     "messages": "anthropic/v1/messages",
     "generate-content": "gemini/v1/generateContent",
 }
-_PROVIDERS = {"claude": "anthropic", "gpt": "openai", "gemini": "google-cloud-vertex-ai"}
 _BIGGEST_PAGE = 100
 
 
@@ -47,7 +47,7 @@ def _served_entity(model: Served) -> dict[str, Any]:
                 "api_types": _api_types(model),
             }
         case "external":
-            provider = _PROVIDERS.get(model.family, "custom")
+            provider = BEHAVIOURS[model.family].provider
             entity["external_model"] = {"name": model.entity, "provider": provider, "task": model.task}
         case "provisioned" | "custom":
             entity["entity_name"] = model.entity
@@ -101,7 +101,7 @@ def anthropic_models(catalog: Catalog) -> dict[str, Any]:
     The first is listed a second time with the ending ``-anthropic``, which clients leave out (row
     disc-anthropic-suffix).
     """
-    names = [model.gateway_names[0] for model in catalog.models if model.family == "claude" and model.gateway_names]
+    names = [model.gateway_names[0] for model in catalog.models if "messages" in model.apis and model.gateway_names]
     names += [f"{name}-anthropic" for name in names[:1]]
     data = [{"type": "model", "id": name, "display_name": name, "created_at": "2026-01-02T03:04:05Z"} for name in names]
     ends = {"first_id": names[0], "last_id": names[-1]} if names else {"first_id": None, "last_id": None}

@@ -100,9 +100,7 @@ def _schemas_under(key: str, value: Any) -> Iterable[Any]:
 
 def unknown_field(field: str, situation: Situation) -> Refused:
     """Return the refusal of a field that is not taken, in the words of the family."""
-    if situation.family == "claude":
-        return bad(f"{field}: Extra inputs are not permitted")
-    return bad(f'json: unknown field "{field}"')
+    return bad(situation.behaviour.unknown_field.format(field=field))
 
 
 def short_name(situation: Situation) -> str:

@@ -79,7 +79,6 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _MEDIA = {"image_url": "image", "file": "pdf", "input_audio": "audio"}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_REASONS_UNASKED = frozenset({"gpt-oss", "qwen", "glm", "deepseek", "kimi", "grok", "inkling"})
 
 
 def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> Ask:
@@ -310,5 +309,4 @@ def _reasons(body: dict[str, Any], situation: Situation) -> bool:
     thinking = inside(body, "thinking").get("type")
     if situation.profile.thinking == "always" or thinking in ("enabled", "adaptive"):
         return True
-    unasked = situation.family in _REASONS_UNASKED and (situation.profile.reasoning or situation.family == "gpt-oss")
-    return unasked and not situation.plain
+    return situation.behaviour.reasons_unasked and situation.profile.reasoning and not situation.plain

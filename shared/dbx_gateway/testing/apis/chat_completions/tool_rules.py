@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from dbx_gateway.models.families import Family
 from dbx_gateway.testing.apis.chat_completions.bodies import (
     Body,
     Verdict,
@@ -33,11 +32,6 @@ __all__ = [
     "tools_cap",
     "tools_effort",
 ]
-
-_OPEN_KEYWORDS: dict[Family, frozenset[str]] = {
-    "gpt-oss": frozenset({"maxLength"}),
-    "llama": frozenset({"anyOf", "pattern", "$ref"}),
-}
 
 
 def strict_functions(body: Body, _situation: Situation) -> Verdict:
@@ -105,7 +99,7 @@ def gemini_schema(body: Body, _situation: Situation) -> Verdict:
 
 def open_schema(body: Body, situation: Situation) -> Verdict:
     """Refuse the keywords that an open family lacks (row schema-open-models)."""
-    refused = _OPEN_KEYWORDS.get(situation.family, frozenset())
+    refused = situation.behaviour.refused_keywords
     for where, schema in schemas_of(body):
         for keyword, _ in keywords_of(schema):
             if keyword in refused and where.startswith("tools"):

@@ -20,17 +20,6 @@ _CREATED = 1_767_225_600
 """Every answer was made at one moment, so that answers are the same from run to run."""
 
 _FINISH = {"stop": "stop", "calls": "tool_calls", "length": "length", "filter": "content_filter"}
-_USAGE_UNASKED = frozenset({"llama", "qwen", "gemma", "gpt-oss", "gemini"})
-_CALLS_IN_ONE_PIECE = frozenset({"gemini", "llama"})
-_TEXT_IN_LISTS = frozenset({"gpt-oss", "gemini"})
-_REASONING_IN_LISTS = frozenset({"claude", "gpt-oss", "gemini", "qwen"})
-_REASONING_KEY = {
-    "glm": "reasoning_content",
-    "deepseek": "reasoning_content",
-    "kimi": "reasoning_content",
-    "grok": "reasoning",
-    "inkling": "reasoning",
-}
 _ERROR_TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -64,8 +53,9 @@ def _message(answer: Answer, situation: Situation) -> dict[str, Any]:
     refusals = [item.text for item in answer.items if isinstance(item, Saying) and item.kind == "refusal"]
     if refusals:
         message["refusal"] = "".join(refusals)
-    if reasoning and not _lists_reasoning(situation):
-        message[_REASONING_KEY[situation.family]] = "".join(item.text for item in reasoning)
+    where = situation.behaviour.reasoning_in
+    if reasoning and where is not None and where != "content":
+        message[where] = "".join(item.text for item in reasoning)
     if calls:
         message["tool_calls"] = [_written_call(call, situation) for call in calls]
     return message
@@ -82,27 +72,23 @@ def _content(texts: list[Saying], reasoning: list[Saying], situation: Situation)
 
 
 def _shown_reasoning(answer: Answer, situation: Situation) -> list[Saying]:
-    if situation.plain or (situation.family not in _REASONING_IN_LISTS and situation.family not in _REASONING_KEY):
+    if situation.plain or situation.behaviour.reasoning_in is None:
         return []
     return [item for item in answer.items if isinstance(item, Saying) and item.kind == "reasoning"]
 
 
 def _shows_citations(item: Saying, situation: Situation) -> bool:
-    return bool(item.citations) and situation.family == "claude" and not situation.plain
+    return bool(item.citations) and situation.behaviour.shows_citations and not situation.plain
 
 
 def _shown_signature(item: Saying, situation: Situation) -> str | None:
-    return item.signature if situation.family == "claude" else None
-
-
-def _lists_reasoning(situation: Situation) -> bool:
-    return situation.family in _REASONING_IN_LISTS
+    return item.signature if situation.behaviour.shows_signatures else None
 
 
 def _writes_lists(has_reasoning: bool, situation: Situation) -> bool:  # noqa: FBT001
     if not situation.shows("reasoning-list-content") and not situation.shows("gemini-list-content"):
         return False
-    return situation.family in _TEXT_IN_LISTS or has_reasoning
+    return situation.behaviour.text_in_lists or has_reasoning
 
 
 def _reasoning_part(text: str, signature: str | None) -> dict[str, Any]:
@@ -209,7 +195,7 @@ class _UsagePlace:
         return {"usage": _usage(so_far, self._situation)}
 
     def on_finish(self) -> dict[str, Any]:
-        unasked = not self._situation.plain and self._situation.family in _USAGE_UNASKED
+        unasked = not self._situation.plain and self._situation.behaviour.usage_unasked
         if unasked or self._situation.shows("usage-last-wins"):
             return {"usage": _usage(self._counts, self._situation)}
         return self._nothing
@@ -235,8 +221,9 @@ def _deltas(answer: Answer, situation: Situation) -> Iterator[dict[str, Any]]:
 
 
 def _reasoning_deltas(item: Saying, situation: Situation) -> Iterator[dict[str, Any]]:
-    if not _lists_reasoning(situation):
-        yield from ({_REASONING_KEY[situation.family]: piece} for piece in pieces(item.text))
+    where: str | None = situation.behaviour.reasoning_in
+    if where is not None and where != "content":
+        yield from ({where: piece} for piece in pieces(item.text))
         return
     yield from ({"content": [_reasoning_part(piece, None)]} for piece in pieces(item.text))
     if signature := _shown_signature(item, situation):
@@ -254,7 +241,7 @@ def _text_deltas(item: Saying, situation: Situation, *, as_list: bool) -> Iterat
 def _call_deltas(call: CalledTool, index: int, situation: Situation) -> Iterator[dict[str, Any]]:
     written = _written_call(call, situation)
     arguments: str = written["function"]["arguments"]
-    if not situation.plain and situation.family in _CALLS_IN_ONE_PIECE:
+    if not situation.plain and situation.behaviour.calls_in_one_piece:
         yield {"tool_calls": [{"index": index, **written}]}
         return
     opening = {**written, "function": {"name": call.name, "arguments": ""}}

@@ -22,6 +22,7 @@ from dbx_gateway.testing.apis.chat_completions.bodies import (
 )
 from dbx_gateway.testing.apis.wire import Rule
 from dbx_gateway.testing.json_values import inside
+from dbx_gateway.testing.model.behaviour import families_where
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES"]
@@ -42,14 +43,12 @@ _ACCEPTED = frozenset(
         "messages",
         "model",
         "n",
-        "output_config",
         "reasoning_effort",
         "response_format",
         "service_tier",
         "stop",
         "stream",
         "temperature",
-        "thinking",
         "tool_choice",
         "tools",
         "top_k",
@@ -62,7 +61,6 @@ _ACCEPTED = frozenset(
 Source: docs/wire/chat-completions.md#accepted-fields.
 """
 
-_TAKEN_BY_AGENTS = frozenset({"context", "custom_inputs", "databricks_options"})
 _MESSAGE_FIELDS = frozenset({"role", "content", "tool_calls", "tool_call_id", "refusal", "name", "cache_control"})
 
 
@@ -77,12 +75,8 @@ def _present(fields: Iterable[str]) -> Callable[[Body, Situation], Verdict]:
 
 def _unknown_fields(body: Body, situation: Situation) -> Verdict:
     own = _OWN_FIELDS | _UNSUPPORTED | {"parallel_tool_calls", "stream_options"}
-    taken = _ACCEPTED | _TAKEN_BY_AGENTS if situation.family == "agent" else _ACCEPTED
-    thinks = situation.family in ("claude", "gemini")
-    for name in sorted(set(body) - own):
-        if name not in taken or (name in ("thinking", "output_config") and not thinks):
-            return unknown_field(name, situation)
-    return None
+    taken = own | _ACCEPTED | situation.behaviour.more_fields
+    return next((unknown_field(name, situation) for name in sorted(set(body) - taken)), None)
 
 
 def _message_fields(body: Body, situation: Situation) -> Verdict:
@@ -134,14 +128,12 @@ def _temperature(body: Body, situation: Situation) -> Verdict:
 
 def _effort(body: Body, situation: Situation) -> Verdict:
     effort, known = body.get("reasoning_effort"), situation.profile.efforts
-    if effort is None or not known or effort in known or (effort == "none" and situation.family == "gpt"):
+    behaviour = situation.behaviour
+    if effort is None or not known or effort in known or (effort == "none" and behaviour.takes_effort_none):
         return None
-    if situation.family == "gpt":
-        values = ", ".join(f"'{value}'" for value in known)
-        return bad(f"Invalid value: '{effort}'. Supported values are: {values}.")
     *most, last = (f"'{value}'" for value in known)
-    listed = f"{', '.join(most)} or {last}" if most else last
-    return bad(f"reasoning_effort: Input should be {listed}")
+    one_of = f"{', '.join(most)} or {last}" if most else last
+    return bad(behaviour.unknown_effort.format(effort=effort, listed=", ".join((*most, last)), one_of=one_of))
 
 
 _THINKING_TAKES: dict[str, tuple[str, ...]] = {
@@ -193,12 +185,12 @@ RULES: tuple[Rule, ...] = (
     _rule("drop-openai-bookkeeping", _ALL, _present(_OWN_FIELDS)),
     _rule("no-penalties-seed", _ALL, _present(_UNSUPPORTED)),
     _rule("drop-parallel-tool-calls", _ALL, _parallel),
-    _rule("drop-stream-options", ("llama", "qwen", "gemma", "gpt-oss", "gemini"), _stream_options),
+    _rule("drop-stream-options", families_where(lambda one: one.usage_unasked), _stream_options),
     _rule("max-tokens-name", _GPT, _max_tokens_name),
     Rule("oss-output-cap", _GATEWAY, OPEN_FAMILIES, _CHAT, check=_output_cap),
-    _rule("gpt-no-temperature", ("gpt", "claude"), _temperature),
+    _rule("gpt-no-temperature", _ALL, _temperature),
     _rule("effort-enum", _ALL, _effort),
-    _rule("claude-thinking-modes", ("claude", "gemini"), _thinking),
+    _rule("claude-thinking-modes", families_where(lambda one: "thinking" in one.more_fields), _thinking),
     _rule("empty-assistant-content", _ALL, of_messages.empty_assistant_content),
     _rule("empty-parts", _ALL, of_messages.empty_parts),
     _rule("empty-tool-result", _ALL, of_messages.empty_tool_result),
@@ -225,7 +217,7 @@ RULES: tuple[Rule, ...] = (
     _oddity("claude-empty-args-delta", _CLAUDE),
     _oddity("claude-blank-content", _CLAUDE),
     _oddity("usage-last-wins", _CLAUDE),
-    _oddity("reasoning-list-content", ("claude", "gpt-oss", "gemini", "qwen")),
+    _oddity("reasoning-list-content", families_where(lambda one: one.reasoning_in == "content")),
     _oddity("gemini-list-content", _GEMINI),
     _oddity("no-args-empty-string", _ALL - {"claude", "gpt"}),
 )

@@ -1,0 +1,124 @@
+"""How the models of each family behave in the simulated workspace: what they speak, how they write, how they refuse.
+
+What one model takes (limits, efforts, kinds of thinking) is in its profile, and what a workspace refuses is in the rules
+of each api. The habits of a family are here, apart from what the client believes of it, so that the client can be wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from dbx_gateway.models.families import Family, of_every_family
+from dbx_gateway.surfaces import Api
+
+__all__ = ["BEHAVIOURS", "Behaviour", "families_where"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """How the models of a family behave. The default of each habit is that of a plain open model.
+
+    Args:
+        apis: the wire formats they speak (docs/wire/models.md#native-apis).
+        provider: who serves them as external models (docs/wire/discovery.md#providers).
+        reasons_unasked: those that reason do so without being asked (docs/wire/chat-completions.md#open-models).
+        signs: they sign their text, and the first call of a turn (docs/wire/generate-content.md#round-trip).
+        caches_marks: they cache what is marked and bill what they write; else a long prompt is cached by itself.
+        reasoning_in: where a chat-completions message shows reasoning: parts of its content, or a field beside it.
+        shows_citations: on chat-completions, beside the text they belong to.
+        shows_signatures: on chat-completions, those of reasoning.
+        text_in_lists: on chat-completions, the content is always a list of parts.
+        calls_in_one_piece: on a chat-completions stream, a call comes whole.
+        usage_unasked: on a chat-completions stream, usage comes unasked, and asking for it is refused.
+        more_fields: of a chat-completions body, taken beside what every model takes.
+        refused_keywords: of a tool's schema on chat-completions (docs/wire/schemas.md#open-models).
+        unknown_field: the refusal of a ``field`` (docs/wire/chat-completions.md#refused-fields).
+        overflow: the refusal of a ``prompt`` that leaves no room for ``reserved`` tokens in the ``window``
+            (docs/wire/errors.md#overflow).
+        unknown_effort: the refusal of an ``effort``, with those that are taken ``listed``, or as ``one_of`` them
+            (docs/wire/models.md#efforts).
+        takes_effort_none: ``none`` is taken where it is not among the efforts.
+    """
+
+    apis: frozenset[Api] = frozenset({"chat-completions"})
+    provider: str = "custom"
+    reasons_unasked: bool = False
+    signs: bool = False
+    caches_marks: bool = False
+    reasoning_in: Literal["content", "reasoning_content", "reasoning"] | None = None
+    shows_citations: bool = False
+    shows_signatures: bool = False
+    text_in_lists: bool = False
+    calls_in_one_piece: bool = False
+    usage_unasked: bool = False
+    more_fields: frozenset[str] = frozenset()
+    refused_keywords: frozenset[str] = frozenset()
+    unknown_field: str = 'json: unknown field "{field}"'
+    overflow: str = "input length and `max_tokens` exceed context limit: {prompt} + {reserved} > {window}"
+    unknown_effort: str = "reasoning_effort: Input should be {one_of}"
+    takes_effort_none: bool = False
+
+
+_THINKING: Final = frozenset({"thinking", "output_config"})
+
+BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
+    "dbx_gateway.testing.model.behaviour.BEHAVIOURS",
+    {
+        "claude": Behaviour(
+            apis=frozenset({"messages", "chat-completions"}),
+            provider="anthropic",
+            caches_marks=True,
+            reasoning_in="content",
+            shows_citations=True,
+            shows_signatures=True,
+            more_fields=_THINKING,
+            unknown_field="{field}: Extra inputs are not permitted",
+            overflow="prompt is too long: {prompt} tokens > {window} maximum",
+        ),
+        "gpt": Behaviour(
+            apis=frozenset({"responses", "chat-completions"}),
+            provider="openai",
+            unknown_effort="Invalid value: '{effort}'. Supported values are: {listed}.",
+            takes_effort_none=True,
+        ),
+        "gpt-oss": Behaviour(
+            reasons_unasked=True,
+            reasoning_in="content",
+            text_in_lists=True,
+            usage_unasked=True,
+            refused_keywords=frozenset({"maxLength"}),
+        ),
+        "gemini": Behaviour(
+            apis=frozenset({"generate-content", "chat-completions"}),
+            provider="google-cloud-vertex-ai",
+            signs=True,
+            reasoning_in="content",
+            text_in_lists=True,
+            calls_in_one_piece=True,
+            usage_unasked=True,
+            more_fields=_THINKING,
+        ),
+        "gemma": Behaviour(usage_unasked=True),
+        "llama": Behaviour(
+            calls_in_one_piece=True,
+            usage_unasked=True,
+            refused_keywords=frozenset({"anyOf", "pattern", "$ref"}),
+        ),
+        "qwen": Behaviour(reasons_unasked=True, reasoning_in="content", usage_unasked=True),
+        "deepseek": Behaviour(reasons_unasked=True, reasoning_in="reasoning_content"),
+        "glm": Behaviour(reasons_unasked=True, reasoning_in="reasoning_content"),
+        "kimi": Behaviour(reasons_unasked=True, reasoning_in="reasoning_content"),
+        "grok": Behaviour(reasons_unasked=True, reasoning_in="reasoning"),
+        "inkling": Behaviour(reasons_unasked=True, reasoning_in="reasoning"),
+        "embeddings": Behaviour(),
+        "agent": Behaviour(more_fields=frozenset({"context", "custom_inputs", "databricks_options"})),
+        "other": Behaviour(),
+    },
+)
+
+
+def families_where(habit: Callable[[Behaviour], bool]) -> frozenset[Family]:
+    """Return the families that have a habit."""
+    return frozenset(family for family, behaviour in BEHAVIOURS.items() if habit(behaviour))
