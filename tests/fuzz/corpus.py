@@ -9,7 +9,9 @@ import hashlib
 import json
 from pathlib import Path
 
-__all__ = ["FOLDER", "digest", "load", "save"]
+from fuzz.target import Target
+
+__all__ = ["FOLDER", "check", "digest", "line", "load", "save"]
 
 FOLDER = Path(__file__).parent / "corpus"
 
@@ -19,18 +21,33 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
+def line(name: str, data: bytes) -> str:
+    """Return the line of a file for an input."""
+    return json.dumps([name, data.decode("latin-1")], ensure_ascii=True)
+
+
 def load(target: str) -> dict[str, bytes]:
     """Return the inputs kept for ``target`` by their names."""
     path = FOLDER / f"{target}.jsonl"
     if not path.exists():
         return {}
-    pairs = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (json.loads(text) for text in path.read_text(encoding="utf-8").splitlines())
     return {name: text.encode("latin-1") for name, text in pairs}
 
 
 def save(target: str, inputs: dict[str, bytes]) -> None:
     """Keep ``inputs`` for ``target``: those with a name of their own first, then the short ones."""
-    FOLDER.mkdir(exist_ok=True)
     ordered = sorted(inputs.items(), key=lambda pair: (pair[0] == digest(pair[1]), len(pair[1]), pair[0]))
-    lines = [json.dumps([name, data.decode("latin-1")], ensure_ascii=True) for name, data in ordered]
-    (FOLDER / f"{target}.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    text = "".join(f"{line(name, data)}\n" for name, data in ordered)
+    (FOLDER / f"{target}.jsonl").write_text(text, encoding="utf-8")
+
+
+def check(target: Target, data: bytes) -> bool:
+    """Return whether ``target`` accepts ``data``; a law that is broken is raised with the line that keeps the input."""
+    try:
+        return target.accepts(data)
+    except BaseException as error:
+        error.add_note(
+            f"To keep this input, add to tests/fuzz/corpus/{target.name}.jsonl: {line('what-is-wrong', data)}"
+        )
+        raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from fuzz import corpus
 from fuzz.targets import TARGETS
@@ -10,26 +12,21 @@ from support.promises import promise
 INPUTS = {name: corpus.load(name) for name in TARGETS}
 
 
+@cache
+def accepted(name: str) -> set[bool]:
+    """Return whether some kept input is read, and whether some is refused; a law that one breaks is raised."""
+    return {corpus.check(TARGETS[name], data) for data in INPUTS[name].values()}
+
+
 @promise("any-bytes")
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_kept_input_keeps_the_laws_of_its_target(name):
-    target = TARGETS[name]
-    for label, data in INPUTS[name].items():
-        try:
-            target.accepts(data)
-        except BaseException as error:
-            error.add_note(f"input {label} of {name}: {data!r}")
-            raise
+    assert accepted(name) == ({True, False} if TARGETS[name].raises else {True})
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_session_begins_with_inputs_that_are_read(name):
-    assert [seed for seed in TARGETS[name].seeds if TARGETS[name].accepts(seed)] != []
-
-
-@pytest.mark.parametrize("name", [name for name in TARGETS if TARGETS[name].raises])
-def test_some_kept_inputs_are_read_and_some_are_refused(name):
-    assert {TARGETS[name].accepts(data) for data in INPUTS[name].values()} == {True, False}
+def test_every_seed_of_a_target_keeps_its_laws_and_some_are_read(name):
+    assert True in {corpus.check(TARGETS[name], seed) for seed in TARGETS[name].seeds}
 
 
 def test_an_input_without_a_name_of_its_own_is_named_by_its_content():
