@@ -47,6 +47,10 @@ def test_a_host_is_reduced_to_scheme_name_and_port(given, host):
         ("http://localhost.example.com", "plain http"),
         ("ftp://ws.example.com", "not an http URL"),
         ("https://ws.example.com:no", "no URL"),
+        ("https://<workspace>.cloud.databricks.com", "cannot hold '<'"),
+        ("https://{host}/serving-endpoints", "cannot hold '{'"),
+        ("ws%2Eexample.com", "cannot hold '%'"),
+        ("^" * 22, "cannot hold '^'"),
         ("https://user:hunter2@ws.example.com", "has a user name or password"),
     ],
 )

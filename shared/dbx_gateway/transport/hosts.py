@@ -29,6 +29,9 @@ Source: docs/wire/surfaces.md#model-serving, #ai-gateway; docs/wire/auth.md#host
 _GATEWAY_SUFFIX: Final = re.compile(rf"/{_APIS}(?:/v1(?:beta)?)?(?:/{_CALLS})?", re.IGNORECASE)
 """The same on the gateway's own host, which has no prefix (docs/wire/surfaces.md#dedicated-gateway-host)."""
 
+_IN_NO_NAME: Final = re.compile(r"[^a-zA-Z0-9._:\s-]")
+"""What httpx would write as ``%3C`` or the like, which is then another name; spaces have an error of their own."""
+
 
 def normalise_host(text: str) -> str:
     """Return a workspace's host as ``https://name`` (with its port where that is unusual), whatever form it came in.
@@ -86,11 +89,19 @@ def _split(url: str, given: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _port(parts)
-        if (parts.hostname or "").isascii():
-            (parts.hostname or "").encode("idna")  # as the resolver does: no label is empty or longer than 63 letters
+        _check_name(parts.hostname or "")
     except ValueError as error:
         raise ConfigurationError(f"the host {given!r} is no URL: {error}; give https://<workspace>") from None
     return parts
+
+
+def _check_name(name: str) -> None:
+    if not name.isascii():
+        return  # httpx refuses what IDNA does not know
+    name.encode("idna")  # as the resolver does: no label is empty or longer than 63 letters
+    if refused := _IN_NO_NAME.search(name):
+        msg = f"a host name cannot hold {refused[0]!r}"
+        raise ValueError(msg)
 
 
 def _port(parts: SplitResult) -> int:
