@@ -135,13 +135,13 @@ class _Fields(BaseModel):
     sdk_config: Any = setting(replace(_CREDENTIAL, shared=True))
     """A ``databricks.sdk.core.Config`` to take host and credentials from."""
     surface: str = setting(replace(_WHERE, per_call=True), "auto", variable="DBX_GATEWAY_SURFACE")
-    """``auto``, ``ai-gateway`` or ``model-serving``."""
+    """Where the model is served: ``auto``, ``ai-gateway`` or ``model-serving``."""
     api: str = setting(replace(_WHERE, per_call=True), "auto")
-    """``auto``, ``chat-completions``, ``responses``, ``messages`` or ``generate-content``."""
+    """The wire format: ``auto``, ``chat-completions``, ``responses``, ``messages`` or ``generate-content``."""
     family: str | None = setting(_ASKED)
-    """The model's family where neither its name nor its metadata tells."""
+    """The model's family, where neither its name nor the endpoint's metadata shows it: ``claude``, ``gpt``, ``other``, …"""
     endpoint_url: str | None = setting(_WHERE, elsewhere=("DBX_GATEWAY_API_URL",))
-    """A full URL to post to; nothing is probed or appended."""
+    """The whole URL to post to; nothing is probed or appended."""
     temperature: float | None = setting(_ASKED)
     """How freely the model chooses its words: 0 takes the likeliest ones; the highest value is 1 or 2, as models have it."""
     max_tokens: int | None = setting(_ASKED)
@@ -165,9 +165,10 @@ class _Fields(BaseModel):
     n: int | None = setting(_ASKED)
     """How many answers to give to the one request."""
     reasoning_effort: str | None = setting(_ASKED)
-    """``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``."""
+    """How much the model thinks: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``, as it takes them."""
     thinking: bool | int | str | dict[str, JsonValue] | None = setting(_ASKED)
-    """True or ``"on"``, ``"auto"`` (the model decides), False or ``"off"``, a budget in tokens, or the Anthropic object."""
+    """Whether the model thinks: True or ``"on"``, ``"auto"`` (it decides), False or ``"off"``; a budget in tokens; or the
+    object of the messages api."""
     parallel_tool_calls: bool | None = setting(_ASKED)
     """Whether the model may call several tools at once."""
     service_tier: str | None = setting(_ASKED)
@@ -184,7 +185,7 @@ class _Fields(BaseModel):
     coalesce_deltas: bool = setting(_WAITED, default=True)
     """Join neighbouring deltas that arrived in one read."""
     disabled_quirks: tuple[str, ...] = setting(_ASKED, (), variable="DBX_GATEWAY_DISABLED_QUIRKS")
-    """Names of quirks to leave out, or ``("all",)`` to send and read the bare wire."""
+    """Names of quirks (docs/quirks.md) that are not to be handled, or ``("all",)`` to send and read the bare wire."""
     custom_inputs: dict[str, JsonValue] | None = setting(_ASKED)
     """What an agent endpoint takes beside the conversation."""
     extra_body: dict[str, JsonValue] = setting(_ASKED, default_factory=dict, aliases=("model_kwargs",))
