@@ -8,6 +8,7 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumpd, load
+from support.promises import promise
 
 from dbx_gateway.errors import ConfigurationError
 from langchain_dbx_gateway import ChatDbxGateway
@@ -50,6 +51,7 @@ def test_how_long_an_answer_is_waited_for_makes_no_other_answer(settings):
     assert plain._get_llm_string(temperature=1) != plain._get_llm_string()
 
 
+@promise("secret-keys")
 def test_headers_are_told_apart_and_not_shown():
     plain = ChatDbxGateway(model="m")
     one, other = ({"x-team": f"{SECRET}-{team}"} for team in ("a", "b"))
@@ -61,6 +63,7 @@ def test_headers_are_told_apart_and_not_shown():
     assert SECRET not in "".join([*made, *called])
 
 
+@promise("secret-traces")
 def test_a_header_of_one_call_is_in_no_trace(make_llm, workspace):
     heard: list[str] = []
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from settings.added_settings import FIELDS, HIDDEN, SHOWN
+from support.promises import promise
 
 PROGRAM = Path(__file__).with_name("added_settings.py")
 FRONT_ENDS = ("Settings", "ChatDbxGateway", "DbxGatewayEmbeddings", "DbxGateway", "DbxGatewayEmbedding")
@@ -33,6 +34,7 @@ def facts():
     return json.loads(done.stdout)
 
 
+@promise("setting-markers")
 @pytest.mark.parametrize("front", FRONT_ENDS)
 def test_a_secret_is_in_no_form_of_any_object(facts, front):
     assert [form for form, text in facts["forms"][front].items() if "s3cret" in text] == []
@@ -100,6 +102,7 @@ def test_help_shows_it(facts, front):
     assert "    vault_key: Opens the vault.\n" in facts["help"][front]
 
 
+@promise("setting-markers")
 def test_a_setting_without_a_marker_is_refused_before_anyone_can_use_it():
     done = run("-c", WITHOUT_A_MARKER, str(PROGRAM.parent))
     assert done.returncode == 1
