@@ -328,9 +328,10 @@ class SettingsFields(_Fields):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Take the values of a pickle; a field that is newer than the pickle has its default."""
         super().__setstate__(state)
+        held = vars(self)
         for name, field in type(self).model_fields.items():
-            if name not in self.__dict__:
-                self.__dict__[name] = field.get_default(call_default_factory=True)
+            if name not in held:
+                held[name] = field.get_default(call_default_factory=True)
 
     def _stand_ins(self) -> dict[str, Lost]:
         """Return what a pickle holds in the place of secrets, client objects and headers."""
