@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from dbx_gateway.auth.signing import Credentials, resolve
 from dbx_gateway.call.actions import Flow
 from dbx_gateway.call.drivers import AsyncDriver, SyncDriver, warn_if_cut
-from dbx_gateway.call.flow import Answered, Call
+from dbx_gateway.call.flow import Call, CallResult
 from dbx_gateway.call.observations import Observations, SingleFlight, shared_observations
 from dbx_gateway.call.planning import Plan
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, Message, OutputFormat, ToolChoice, ToolSpec, user
@@ -78,7 +78,7 @@ class _Base:
 
     def _chat(
         self, messages: Conversation, parts: dict[str, Any], options: dict[str, Any], *, stream: bool
-    ) -> tuple[Flow[Answered[Any]], ChatRequest]:
+    ) -> tuple[Flow[CallResult[Any]], ChatRequest]:
         settings = self.settings.with_options(options)
         request = settings.request(_conversation(messages), stream=stream, **parts)
         return Call[Any](settings, self.observations, self._product).chat(request), request
@@ -303,10 +303,10 @@ def _loaded(kind: type[_Base], settings: Settings, observations: Observations | 
     return kind(settings, observations=observations, product=product)
 
 
-def _response(answered: Answered[Any], request: ChatRequest) -> ChatResponse:
-    response = answered.response
+def _response(result: CallResult[Any], request: ChatRequest) -> ChatResponse:
+    response = result.response
     assert response is not None  # noqa: S101  # a call that is not streamed ends with a response
-    warn_if_cut(answered, response.finish.reason, request.model)
+    warn_if_cut(result, response.finish.reason, request.model)
     return response
 
 

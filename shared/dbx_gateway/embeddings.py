@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from dbx_gateway.chat import JsonObject, Usage
-from dbx_gateway.error_bodies import Asked, api_error, error_event
+from dbx_gateway.error_bodies import RequestTarget, api_error, error_event
 from dbx_gateway.errors import InvalidRequestError, InvalidResponseError
 from dbx_gateway.json_schema import check_schema
 from dbx_gateway.models.routing import EmbeddingsRoute
@@ -71,7 +71,7 @@ def embeddings_body(route: EmbeddingsRoute, texts: tuple[str, ...], dimensions: 
     return body
 
 
-def read_embeddings(body: bytes, count: int, asked: Asked) -> Embeddings:
+def read_embeddings(body: bytes, count: int, target: RequestTarget) -> Embeddings:
     """Return the vectors in ``body``.
 
     Raises:
@@ -82,14 +82,14 @@ def read_embeddings(body: bytes, count: int, asked: Asked) -> Embeddings:
     except ValueError:
         value = None
     if isinstance(value, dict) and error_event(value):
-        raise api_error(None, {}, value, asked)
+        raise api_error(None, {}, value, target)
     rows = value.get("data") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(rows, list) or len(rows) != count:
         found = len(rows) if isinstance(rows, list) else "no"
-        raise _invalid(asked, f"{found} vectors for {count} texts")
+        raise _invalid(target, f"{found} vectors for {count} texts")
     model = value.get("model")
     return Embeddings(
-        tuple(_vector(row.get("embedding"), asked) for row in _ordered(rows, asked)),
+        tuple(_vector(row.get("embedding"), target) for row in _ordered(rows, target)),
         model if isinstance(model, str) else None,
         _usage(value.get("usage")),
     )
@@ -105,62 +105,62 @@ def joined(parts: Iterable[Embeddings]) -> Embeddings:
         model = part.model or model
         used.append(part.usage)
     counts = [usage for usage in used if usage is not None]
-    told = counts and len(counts) == len(used)  # the tokens of some batches are not the tokens of all
-    total = Usage(input=sum(u.input for u in counts), total=sum(u.total for u in counts)) if told else None
+    complete = counts and len(counts) == len(used)  # the tokens of some batches are not the tokens of all
+    total = Usage(input=sum(u.input for u in counts), total=sum(u.total for u in counts)) if complete else None
     return Embeddings(tuple(vectors), model, total)
 
 
-def _ordered(rows: list[JsonValue], asked: Asked) -> list[JsonObject]:
+def _ordered(rows: list[JsonValue], target: RequestTarget) -> list[JsonObject]:
     """Return the rows in the order of their texts: by their index, or as they came where none has one."""
     objects = [row for row in rows if isinstance(row, dict)]
     if len(objects) == len(rows) and not any("index" in row for row in objects):
         return objects
     by_index = {row.get("index"): row for row in objects if isinstance(row.get("index"), int)}
     if by_index.keys() != set(range(len(rows))):
-        raise _invalid(asked, "vectors that do not say which text each is of")
+        raise _invalid(target, "vectors that do not say which text each is of")
     return [by_index[index] for index in range(len(rows))]
 
 
-def _vector(value: JsonValue, asked: Asked) -> tuple[float, ...]:
+def _vector(value: JsonValue, target: RequestTarget) -> tuple[float, ...]:
     if isinstance(value, str):
-        return _unpacked(value, asked)
+        return _unpacked(value, target)
     if not isinstance(value, list) or not value:
-        raise _invalid(asked, "a vector that is no list of numbers")
+        raise _invalid(target, "a vector that is no list of numbers")
     numbers = [number for number in value if isinstance(number, int | float) and not isinstance(number, bool)]
     if len(numbers) != len(value):
-        raise _invalid(asked, "a vector that is no list of numbers")
-    return _finite(numbers, asked)
+        raise _invalid(target, "a vector that is no list of numbers")
+    return _finite(numbers, target)
 
 
-def _unpacked(text: str, asked: Asked) -> tuple[float, ...]:
+def _unpacked(text: str, target: RequestTarget) -> tuple[float, ...]:
     """Return a vector that was asked for in base64: 32-bit numbers, the lowest byte first."""
     try:
         raw = base64.b64decode(text, validate=True)
         numbers: tuple[float, ...] = struct.unpack(f"<{len(raw) // 4}f", raw)
     except (ValueError, struct.error):
-        raise _invalid(asked, "a vector that is neither numbers nor base64 of them") from None
+        raise _invalid(target, "a vector that is neither numbers nor base64 of them") from None
     if not numbers:
-        raise _invalid(asked, "an empty vector")
-    return _finite(numbers, asked)
+        raise _invalid(target, "an empty vector")
+    return _finite(numbers, target)
 
 
-def _finite(numbers: Iterable[float], asked: Asked) -> tuple[float, ...]:
+def _finite(numbers: Iterable[float], target: RequestTarget) -> tuple[float, ...]:
     """Return ``numbers`` as a vector; one with a number that is none would spoil whatever it is compared with."""
     try:
         vector = tuple(map(float, numbers))
     except OverflowError:
         vector = (math.inf,)
     if not all(map(math.isfinite, vector)):
-        raise _invalid(asked, "a vector that holds an infinite number, or one that is none")
+        raise _invalid(target, "a vector that holds an infinite number, or one that is none")
     return vector
 
 
-def _invalid(asked: Asked, what: str) -> InvalidResponseError:
+def _invalid(target: RequestTarget, what: str) -> InvalidResponseError:
     return InvalidResponseError(
-        f"{asked} answered with {what}. Check that the endpoint serves an embedding model.",
+        f"{target} answered with {what}. Check that the endpoint serves an embedding model.",
         status=200,
-        model=asked.model,
-        route=asked.route,
+        model=target.model,
+        route=target.route,
     )
 
 

@@ -29,7 +29,7 @@ from dbx_gateway.errors import (
 
 __all__ = [
     "TOKEN_PATTERN",
-    "Asked",
+    "RequestTarget",
     "ServerWords",
     "api_error",
     "error_event",
@@ -52,7 +52,7 @@ _MAX_PAGE: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestTarget:
     """What was asked, for the message of an error."""
 
     model: str
@@ -180,7 +180,7 @@ def api_error(
     status: int | None,
     headers: Mapping[str, str],
     body: bytes | JsonValue,
-    asked: Asked,
+    target: RequestTarget,
     *,
     partial: ChatResponse | None = None,
     otherwise: int | None = None,
@@ -191,30 +191,30 @@ def api_error(
         status: HTTP status; None, or 200, for an error inside a stream: the server's code then decides.
         headers: of the answer, names in lower case.
         body: as received, or already decoded.
-        asked: what was asked.
+        target: what was asked.
         partial: what of an answer had arrived.
         otherwise: the status to assume where neither ``status`` nor the body names one and the code is unknown.
     """
     words = read_error_body(body)
-    told = _status(status, words) or otherwise
-    kind = _kind(told, words)
+    meant = _status(status, words) or otherwise
+    kind = _kind(meant, words)
     code = f" {words.code}" if words.code else ""
-    said = words.message or "(the server said nothing)"
-    stop = "" if said.endswith((".", "!", "?", ")")) else "."
+    message = words.message or "(the server said nothing)"
+    stop = "" if message.endswith((".", "!", "?", ")")) else "."
     request_id = words.request_id or request_id_of(headers)
     trace = f" [request id {request_id}]" if request_id else ""
     wait = retry_after_of(headers)
     error = kind(
-        f"{asked} answered {told or 'an error'}{code}: {said}{stop}{trace} {_next_step(kind)}",
-        status=told,
+        f"{target} answered {meant or 'an error'}{code}: {message}{stop}{trace} {_next_step(kind)}",
+        status=meant,
         error_code=words.code,
         request_id=request_id,
         retry_after=words.retry_after if wait is None else wait,
-        model=asked.model,
-        route=asked.route,
+        model=target.model,
+        route=target.route,
         partial=partial,
     )
-    if told in _PASSING:
+    if meant in _PASSING:
         error.retryable = True
     return error
 
@@ -291,17 +291,17 @@ def _of_object(value: JsonObject) -> ServerWords:
     source = inner if isinstance(inner, dict) else value
     message = _first(source, "message", "detail", "error_description", "description") or inner
     if isinstance(message, dict):
-        told = _of_object(message)
-        message = told.message
+        nested = _of_object(message)
+        message = nested.message
     else:
-        told = ServerWords(message="")
+        nested = ServerWords(message="")
         message = _unwrapped(message) if isinstance(message, str) else _as_text(message)
     number = _status_number(source.get("code")) or _status_number(source.get("http_status_code"))
     return ServerWords(
         message=_tidy(message or _as_text(value)),
-        code=_code(source, is_vendors=source is inner) or told.code or _leading_code(message),
-        status=number or told.status,
-        request_id=_name(value.get("request_id")) or told.request_id,
+        code=_code(source, is_vendors=source is inner) or nested.code or _leading_code(message),
+        status=number or nested.status,
+        request_id=_name(value.get("request_id")) or nested.request_id,
         retry_after=_seconds(source.get("retry_after")),
     )
 
@@ -370,11 +370,11 @@ def _tidy(text: str) -> str:
 
 def _of_page(page: str) -> str:
     """Return what an HTML page says: its ``<pre>`` text, else its title."""
-    said = _between(page, "<pre>", "</pre>")
-    if said is None and re.match(r"<(!doctype|html|head|body)", page, re.IGNORECASE):
+    text = _between(page, "<pre>", "</pre>")
+    if text is None and re.match(r"<(!doctype|html|head|body)", page, re.IGNORECASE):
         title = _between(page, "<title>", "</title>")
-        said = f"an HTML page{': ' + title if title else ''}"
-    return page if said is None else said
+        text = f"an HTML page{': ' + title if title else ''}"
+    return page if text is None else text
 
 
 def _between(page: str, start: str, end: str) -> str | None:

@@ -10,7 +10,7 @@ from dbx_gateway.call.sse import SSEReader
 from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatRequest, Reasoning, Segment, Text, ToolCall, ToolSpec, user
 from dbx_gateway.dialects.catalogue import DIALECTS
-from dbx_gateway.error_bodies import Asked
+from dbx_gateway.error_bodies import RequestTarget
 from dbx_gateway.errors import (
     APIConnectionError,
     APIError,
@@ -28,7 +28,7 @@ CHAT, MESSAGES, RESPONSES, GEMINI = "chat-completions", "messages", "responses",
 
 
 def reading(api=CHAT, *, names=None, joined=True) -> Reading:
-    asked = Asked("m", f"ai-gateway {api} https://ws.example.com/x")
+    asked = RequestTarget("m", f"ai-gateway {api} https://ws.example.com/x")
     return Reading(DIALECTS[api], lambda event: event, names or ToolNames(), asked, joined=joined)
 
 

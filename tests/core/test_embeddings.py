@@ -6,11 +6,11 @@ import pytest
 
 from dbx_gateway.chat import Usage
 from dbx_gateway.embeddings import Embeddings, batches, embeddings_body, joined, read_embeddings
-from dbx_gateway.error_bodies import Asked
+from dbx_gateway.error_bodies import RequestTarget
 from dbx_gateway.errors import InvalidRequestError, InvalidResponseError, RateLimitError
 from dbx_gateway.models.routing import embeddings_route
 
-ASKED = Asked("m", "model-serving embeddings https://ws.example.com/x")
+ASKED = RequestTarget("m", "model-serving embeddings https://ws.example.com/x")
 HOST = "https://ws.example.com"
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from dbx_gateway.chat import ChatResponse, Finish, Message, Text
-from dbx_gateway.error_bodies import Asked, ServerWords, api_error, error_event, read_error_body, retry_after_of
+from dbx_gateway.error_bodies import RequestTarget, ServerWords, api_error, error_event, read_error_body, retry_after_of
 from dbx_gateway.errors import (
     APIError,
     AuthenticationError,
@@ -18,7 +18,7 @@ from dbx_gateway.errors import (
     ServerError,
 )
 
-ASKED = Asked("a-model", "ai-gateway messages https://ws.example.com/ai-gateway/anthropic/v1/messages")
+ASKED = RequestTarget("a-model", "ai-gateway messages https://ws.example.com/ai-gateway/anthropic/v1/messages")
 
 
 def failed(status, body, headers=None) -> APIError:

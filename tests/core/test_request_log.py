@@ -11,7 +11,7 @@ SENT = HttpRequest(
     url="https://ws.example.com/x",
     headers={"authorization": "Bearer hunter2"},
     content=b'{"messages":"hush","key":"dapi0123456789abcdef"}',
-    asked="'m' on a route",
+    label="'m' on a route",
 )
 REPLY = HttpResponse(200, {"request-id": "r-1"}, b'{"token":"Bearer abc.def","text":"hello"}')
 

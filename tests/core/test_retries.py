@@ -5,7 +5,7 @@ import pytest
 from support.promises import promise
 
 from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before
-from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import (
     APIConnectionError,
     APIError,
@@ -17,11 +17,11 @@ from dbx_gateway.errors import (
 )
 from dbx_gateway.transport.sending import HttpRequest, failure
 
-ASKED = HttpRequest(method="POST", url="https://ws.example.com/x", headers={}, asked="'m' on a route")
+ASKED = HttpRequest(method="POST", url="https://ws.example.com/x", headers={}, label="'m' on a route")
 
 
 def answered(status, headers=None, code=None) -> APIError:
-    return api_error(status, headers or {}, {"error_code": code, "message": "no"}, Asked("m", "a route"))
+    return api_error(status, headers or {}, {"error_code": code, "message": "no"}, RequestTarget("m", "a route"))
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])

@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import ConfigurationError, InvalidRequestError
 from dbx_gateway.models.families import Family
 from dbx_gateway.models.profiles import profile_of
@@ -292,4 +292,4 @@ def test_a_route_says_surface_api_and_url():
 )
 def test_only_an_answer_that_means_not_served_here_lets_the_next_candidate_be_tried(status, body, next_one):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    assert may_try_next(api_error(status, {}, raw, Asked("m", "a route"))) is next_one
+    assert may_try_next(api_error(status, {}, raw, RequestTarget("m", "a route"))) is next_one

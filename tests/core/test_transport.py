@@ -45,7 +45,7 @@ def asking(url=URL, **more) -> HttpRequest:
     fields = {
         "headers": {"user-agent": "dbx-gateway/1", "x-team": "secret"},
         "content": PROMPT,
-        "asked": "'m' on a route",
+        "label": "'m' on a route",
     }
     return HttpRequest(**{"method": "POST", "url": url, **fields, **more})
 

@@ -14,7 +14,7 @@ from dbx_gateway import error_bodies
 from dbx_gateway.call.retries import is_transient
 from dbx_gateway.error_bodies import (
     TOKEN_PATTERN,
-    Asked,
+    RequestTarget,
     api_error,
     error_event,
     read_error_body,
@@ -27,7 +27,7 @@ from dbx_gateway.transport.hosts import is_loopback, normalise_host, origin_of
 
 __all__ = ["TARGETS"]
 
-_ASKED = Asked("m", "model-serving chat-completions https://w/serving-endpoints/chat/completions")
+_ASKED = RequestTarget("m", "model-serving chat-completions https://w/serving-endpoints/chat/completions")
 _CREDENTIAL = re.compile(TOKEN_PATTERN)
 
 

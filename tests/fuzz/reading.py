@@ -33,7 +33,7 @@ from dbx_gateway.dialects.responses import event_order
 from dbx_gateway.dialects.responses import fields as responses_output
 from dbx_gateway.dialects.responses import items as responses_items
 from dbx_gateway.embeddings import read_embeddings
-from dbx_gateway.error_bodies import Asked
+from dbx_gateway.error_bodies import RequestTarget
 from dbx_gateway.errors import DbxGatewayError, InvalidRequestError
 from dbx_gateway.events import (
     End,
@@ -83,9 +83,9 @@ _ASKERS: dict[Api, tuple[_Asker, ...]] = {
 }
 
 
-def asked(asker: _Asker) -> Asked:
+def asked(asker: _Asker) -> RequestTarget:
     """Return the words of an error about ``asker``."""
-    return Asked(asker.model, f"ai-gateway {asker.api} https://w/x")
+    return RequestTarget(asker.model, f"ai-gateway {asker.api} https://w/x")
 
 
 def reading_of(asker: _Asker, *, stream: bool, joined: bool = False) -> Reading:
@@ -220,7 +220,7 @@ def _stream_target(api: Api, data: bytes) -> None:
         raise refused
 
 
-_EMBEDDINGS = Asked("m", "ai-gateway embeddings https://w/x")
+_EMBEDDINGS = RequestTarget("m", "ai-gateway embeddings https://w/x")
 
 
 def _embeddings(data: bytes) -> None:

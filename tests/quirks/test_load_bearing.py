@@ -28,7 +28,7 @@ from dbx_gateway.chat import (
     user,
 )
 from dbx_gateway.dialects.catalogue import DIALECTS
-from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import APIError, InvalidRequestError
 from dbx_gateway.events import fold
 from dbx_gateway.models.profiles import profile_of
@@ -88,7 +88,7 @@ class Asking:
         reply = workspace.handle("POST", self.path, {"authorization": f"Bearer {workspace.token}"}, to_json(body))
         raw = reply.body if isinstance(reply.body, bytes) else b"".join(reply.body)
         if reply.status != 200:
-            raise api_error(reply.status, reply.headers, raw, Asked(self.request.model, self.path))
+            raise api_error(reply.status, reply.headers, raw, RequestTarget(self.request.model, self.path))
         return self.decoded(raw, reply.headers["content-type"])
 
     def decoded(self, raw, content_type) -> ChatResponse:

@@ -29,7 +29,7 @@ from dbx_gateway.chat import (
     user,
 )
 from dbx_gateway.dialects.catalogue import DIALECTS
-from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.events import fold
 from dbx_gateway.models.families import Family
@@ -211,7 +211,7 @@ def test_item_ids_of_answers_are_not_sent_back():
 def test_a_message_that_is_json_in_json_is_unwrapped():
     inner = '{"message":"{\\"message\\":\\"text content blocks must be non-empty\\"}"}'
     body = {"error_code": "BAD_REQUEST", "message": inner}
-    error = api_error(400, {}, body, Asked(CLAUDE, "a route"))
+    error = api_error(400, {}, body, RequestTarget(CLAUDE, "a route"))
     assert "400 BAD_REQUEST: text content blocks must be non-empty" in error.message
 
 

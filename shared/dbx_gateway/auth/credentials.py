@@ -78,10 +78,10 @@ class Credentials(ABC):
     :class:`ConfigurationError`.
     """
 
-    def __init__(self, names: Names, *, source: str, identity: str, given: str | None = None) -> None:
+    def __init__(self, names: Names, *, source: str, identity: str, explicit: str | None = None) -> None:
         self._secrets: deque[SecretStr] = deque(maxlen=_REMEMBERED)
         self._names = names
-        self._given = given
+        self._explicit = explicit
         self.source = source
         """Where they come from, in words, for people."""
         self.identity = identity
@@ -156,7 +156,7 @@ class Credentials(ABC):
         return self
 
     def __reduce__(self) -> tuple[Callable[..., Credentials], tuple[object, ...]]:
-        return (_loaded, (self._names, self._given))
+        return (_loaded, (self._names, self._explicit))
 
 
 class StaticCredentials(Credentials):
@@ -169,11 +169,11 @@ class StaticCredentials(Credentials):
         names: Names,
         *,
         source: str,
-        given: str | None = None,
+        explicit: str | None = None,
         workspace_id: str | None = None,
     ) -> None:
         identity = f"bearer:{_fingerprint(token.get_secret_value().strip())}"
-        super().__init__(names, source=source, identity=identity, given=given)
+        super().__init__(names, source=source, identity=identity, explicit=explicit)
         _check_token(token, source)
         authorization = {"Authorization": f"Bearer {token.get_secret_value().strip()}"}
         self.remember(Granted(authorization, host))
@@ -187,8 +187,8 @@ class StaticCredentials(Credentials):
 class UnusableCredentials(Credentials):
     """Credentials that cannot be used; using them says why."""
 
-    def __init__(self, problem: str, names: Names, given: str) -> None:
-        super().__init__(names, source=given, identity="none", given=given)
+    def __init__(self, problem: str, names: Names, explicit: str) -> None:
+        super().__init__(names, source=explicit, identity="none", explicit=explicit)
         self._problem = problem
 
     def fetch(self, refused: Granted | None = None) -> Granted:  # noqa: ARG002  # there is nothing to grant
@@ -377,8 +377,8 @@ def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
     return _of_environment(names, variables)
 
 
-def _refuse_contradictions(**given: object) -> None:
-    found = [f"{name}=" for name, value in given.items() if value is not None]
+def _refuse_contradictions(**explicit: object) -> None:
+    found = [f"{name}=" for name, value in explicit.items() if value is not None]
     if len(found) > 1:
         raise ConfigurationError(f"{' and '.join(found)} each say who to sign in as; give one of them")
 
@@ -388,7 +388,7 @@ def _of_object(config: SdkConfig, what: str, names: Names) -> Credentials:
     if names.host is not None and names.host != host:
         raise ConfigurationError(f"host= is {names.host}, but {what} signs in at {host}; leave host= out")
     identity = _identities.setdefault(config, f"object:{next(_generations)}")
-    return SdkCredentials(lambda: config, names, host, source=what, identity=identity, given=what)
+    return SdkCredentials(lambda: config, names, host, source=what, identity=identity, explicit=what)
 
 
 def _of_token(token: SecretStr, names: Names, variables: Mapping[str, str]) -> Credentials:
@@ -396,7 +396,7 @@ def _of_token(token: SecretStr, names: Names, variables: Mapping[str, str]) -> C
     if host is None:
         problem = "token= was given without a host; give host=, or set DATABRICKS_HOST"
         return UnusableCredentials(problem, names, "token=")
-    return StaticCredentials(host, token, names, source="token=", given="token=")
+    return StaticCredentials(host, token, names, source="token=", explicit="token=")
 
 
 def _of_chain(names: Names, variables: Mapping[str, str]) -> Credentials:
@@ -513,9 +513,9 @@ def _fingerprint(*secrets: str) -> str:
     return hashlib.blake2b("\0".join(secrets).encode(), key=_SALT, digest_size=8).hexdigest()
 
 
-def _loaded(names: Names, given: str | None) -> Credentials:
+def _loaded(names: Names, explicit: str | None) -> Credentials:
     """Return the credentials of a pickle."""
-    if given is None:
+    if explicit is None:
         return resolve(
             host=names.host,
             config_profile=names.config_profile,
@@ -524,7 +524,7 @@ def _loaded(names: Names, given: str | None) -> Credentials:
             api=names.api,
         )
     problem = (
-        f"this object was pickled, and {given} is never part of a pickle; give {given} again after loading, or build "
+        f"this object was pickled, and {explicit} is never part of a pickle; give {explicit} again after loading, or build "
         "the object without it so that it signs in from the environment"
     )
-    return UnusableCredentials(problem, names, given)
+    return UnusableCredentials(problem, names, explicit)

@@ -49,7 +49,7 @@ def check_request(request: ChatRequest) -> None:
         )
     if not request.messages:
         raise InvalidRequestError("the conversation is empty; give at least one message")
-    if not any(_says_something(part) for message in request.messages for part in message.parts):
+    if not any(_has_content(part) for message in request.messages for part in message.parts):
         raise InvalidRequestError("no message has any content; give at least one text")
     _check_numbers(request)
     _check_fields(request)
@@ -146,7 +146,7 @@ def _check_results(messages: tuple[Message, ...]) -> None:
                     pass
 
 
-def _says_something(part: Part) -> bool:
+def _has_content(part: Part) -> bool:
     return not isinstance(part, Text) or part.text != ""
 
 
@@ -185,9 +185,9 @@ def _check_part(part: Part) -> None:
 
 def _check_blob(part: Image | Audio | Video | File, what: str) -> None:
     blob = part.blob
-    given = 0 if blob is None else sum(value is not None for value in (blob.data, blob.url, blob.file_id))
-    if given != 1:
-        raise InvalidRequestError(f"the {what} has {given} of data, url and file_id; give exactly one")
+    sources = 0 if blob is None else sum(value is not None for value in (blob.data, blob.url, blob.file_id))
+    if sources != 1:
+        raise InvalidRequestError(f"the {what} has {sources} of data, url and file_id; give exactly one")
     if blob is not None and "" in (blob.data, blob.url, blob.file_id):
         raise InvalidRequestError(f"the {what} is empty; check what was loaded")
 

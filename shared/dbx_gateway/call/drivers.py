@@ -14,7 +14,7 @@ import httpx
 
 from dbx_gateway.auth.signing import Credentials, CredentialsAuth
 from dbx_gateway.call.actions import AskCaller, Caller, Fetch, Flow, Once, Open, Wait
-from dbx_gateway.call.flow import Answered
+from dbx_gateway.call.flow import CallResult
 from dbx_gateway.call.observations import SingleFlight
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.transcript import Transcript
@@ -89,20 +89,20 @@ class SyncDriver:
                 case Once():
                     action.outcome = self._once(action)
 
-    def events(self, flow: Flow[Answered[Lease]], model: str) -> Generator[Event]:
+    def events(self, flow: Flow[CallResult[Lease]], model: str) -> Generator[Event]:
         """Yield the events of the streamed answer that ``flow`` asks for; the connection is given back at the end."""
-        answered = self.run(flow)
-        stream = _stream_of(answered)
+        result = self.run(flow)
+        stream = _stream_of(result)
         lease = stream.handle
         watchdog = Watchdog(lease.response, GRACE)
         lease.stops.append(watchdog.stop)
         try:
-            yield from _completed(stream.first, answered, model)
+            yield from _completed(stream.first, result, model)
             stream.first = []
             while not stream.ended:
                 if stream.stream.complete:
                     watchdog.start()
-                yield from _completed(self._read(stream), answered, model)
+                yield from _completed(self._read(stream), result, model)
             watchdog.stop()
             self._read_to_end(stream)
         finally:
@@ -135,7 +135,7 @@ class SyncDriver:
                 refusal = HttpResponse(response.status_code, headers, body_of(response, request))
                 lease.release()
                 return _masked(refusal, self._credentials)
-            stream = _begun(action, lease, response.status_code, headers, self._credentials)
+            stream = _new_stream(action, lease, response.status_code, headers, self._credentials)
             while not stream.first and not stream.ended:
                 stream.first = self._read(stream)
         except DbxGatewayError as error:
@@ -230,7 +230,7 @@ class AsyncDriver:
                 case Once():
                     action.outcome = await self._once(action)
 
-    def events(self, flow: Flow[Answered[AsyncLease]], model: str) -> AsyncGenerator[Event]:
+    def events(self, flow: Flow[CallResult[AsyncLease]], model: str) -> AsyncGenerator[Event]:
         """Return the events of the streamed answer that ``flow`` asks for, to be read with ``async for``."""
         return _AsyncEvents(self, flow, model)
 
@@ -258,7 +258,7 @@ class AsyncDriver:
                 refusal = HttpResponse(response.status_code, headers, await body_of_async(response, request))
                 await lease.release()
                 return _masked(refusal, self._credentials)
-            stream = _begun(action, lease, response.status_code, headers, self._credentials)
+            stream = _new_stream(action, lease, response.status_code, headers, self._credentials)
             # One watchdog costs less than a timer for each read; connections of HTTP/2 carry answers of others too.
             if response.http_version.startswith("HTTP/1"):
                 stream.watched = Watchdog.until(request.deadline, response).watches
@@ -337,24 +337,24 @@ class _AsyncEvents(AsyncStream[Event]):
         model: that is asked, for warnings.
     """
 
-    def __init__(self, driver: AsyncDriver, flow: Flow[Answered[AsyncLease]], model: str) -> None:
+    def __init__(self, driver: AsyncDriver, flow: Flow[CallResult[AsyncLease]], model: str) -> None:
         super().__init__()
         self._driver = driver
         self._flow = flow
         self._model = model
-        self._answered: Answered[AsyncLease] | None = None
+        self._result: CallResult[AsyncLease] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def _read(self) -> list[Event] | None:
-        if self._answered is None:
-            answered = self._answered = await self._driver.run(self._flow)
+        if self._result is None:
+            result = self._result = await self._driver.run(self._flow)
             self._loop = asyncio.get_running_loop()
-            stream = _stream_of(answered)
+            stream = _stream_of(result)
             first, stream.first = stream.first, []
-            return list(_completed(first, answered, self._model))
-        stream = _stream_of(self._answered)
+            return list(_completed(first, result, self._model))
+        stream = _stream_of(self._result)
         if not stream.ended:
-            return list(_completed(await self._driver.read(stream), self._answered, self._model))
+            return list(_completed(await self._driver.read(stream), self._result, self._model))
         await self._driver.read_to_end(stream)
         await self.aclose()
         if stream.stream.failure is not None:
@@ -363,24 +363,26 @@ class _AsyncEvents(AsyncStream[Event]):
         return None
 
     async def _close(self) -> None:
-        if self._answered is not None:
-            stream = _stream_of(self._answered)
+        if self._result is not None:
+            stream = _stream_of(self._result)
             await stream.handle.release()
             if stream.transcript is not None:
                 stream.transcript.write()
 
     def __del__(self) -> None:
-        if self._loop is not None and not self._over and self._answered is not None:
-            _stream_of(self._answered).handle.release_later(self._loop)
+        if self._loop is not None and not self._over and self._result is not None:
+            _stream_of(self._result).handle.release_later(self._loop)
 
 
 H = TypeVar("H")
 
 
-def _begun(action: Open[H], handle: H, status: int, headers: dict[str, str], credentials: Credentials) -> OpenStream[H]:
+def _new_stream(
+    action: Open[H], handle: H, status: int, headers: dict[str, str], credentials: Credentials
+) -> OpenStream[H]:
     action.stream.expect(headers.get("content-type", ""), request_id_of(headers), status)
     stream = OpenStream(status, headers, action.stream, handle, action.request)
-    stream.transcript = Transcript.if_wanted(credentials.mask_body)
+    stream.transcript = Transcript.if_enabled(credentials.mask_body)
     return stream
 
 
@@ -391,26 +393,26 @@ def _masked(response: HttpResponse, credentials: Credentials) -> HttpResponse:
     return HttpResponse(response.status, response.headers, credentials.mask_body(response.body))
 
 
-def _stream_of(answered: Answered[H]) -> OpenStream[H]:
-    assert answered.stream is not None  # noqa: S101  # a call that is streamed ends with a stream
-    return answered.stream
+def _stream_of(result: CallResult[H]) -> OpenStream[H]:
+    assert result.stream is not None  # noqa: S101  # a call that is streamed ends with a stream
+    return result.stream
 
 
-def _completed(events: list[Event], answered: Answered[Any], model: str) -> Iterator[Event]:
+def _completed(events: list[Event], result: CallResult[Any], model: str) -> Iterator[Event]:
     """Yield ``events`` with what the call knows about them: the exchange at the start, a warning at a cut end."""
     for event in events:
         if isinstance(event, Start):
-            event.exchange = answered.exchange
+            event.exchange = result.exchange
         elif isinstance(event, End):
-            warn_if_cut(answered, event.finish.reason, model)
+            warn_if_cut(result, event.finish.reason, model)
         yield event
 
 
-def warn_if_cut(answered: Answered[Any], reason: str, model: str) -> None:
+def warn_if_cut(result: CallResult[Any], reason: str, model: str) -> None:
     """Warn once where the answer ended at a limit that the user did not set."""
-    if reason == "length" and answered.default_max_tokens is not None:
+    if reason == "length" and result.default_max_tokens is not None:
         warn_once(
             f"{model}: default max_tokens",
-            f"the answer of {model!r} was cut at max_tokens={answered.default_max_tokens}, the default where none is set; "
+            f"the answer of {model!r} was cut at max_tokens={result.default_max_tokens}, the default where none is set; "
             "set max_tokens= for longer answers",
         )

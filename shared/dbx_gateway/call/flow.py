@@ -27,7 +27,7 @@ from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.embeddings import Embeddings, embeddings_body, read_embeddings
-from dbx_gateway.error_bodies import Asked, api_error, request_id_of
+from dbx_gateway.error_bodies import RequestTarget, api_error, request_id_of
 from dbx_gateway.errors import APIError, BadRequestError, ConfigurationError, DbxGatewayError
 from dbx_gateway.models.discovery import Listing
 from dbx_gateway.models.profile import Profile
@@ -40,7 +40,7 @@ from dbx_gateway.settings import Settings, timeout_of
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.transport.sending import HttpRequest, HttpResponse
 
-__all__ = ["Answered", "Call"]
+__all__ = ["Call", "CallResult"]
 
 T = TypeVar("T")
 H = TypeVar("H")
@@ -51,7 +51,7 @@ MAX_REPAIRS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered(Generic[H]):
+class CallResult(Generic[H]):
     """The outcome of a call: a whole answer, or a stream that has begun.
 
     Args:
@@ -75,7 +75,7 @@ class _Encoded:
     body: JsonObject = field(repr=False)
     context: Context
     reading: Reading
-    asked: Asked
+    target: RequestTarget
 
 
 class Call(Generic[H]):
@@ -105,7 +105,7 @@ class Call(Generic[H]):
         """Find out which models the workspace serves; see :meth:`Planner.listing`."""
         return self._planner.listing()
 
-    def chat(self, request: ChatRequest) -> Flow[Answered[H]]:
+    def chat(self, request: ChatRequest) -> Flow[CallResult[H]]:
         """Ask for an answer, whole or streamed as ``request.stream`` says.
 
         Raises:
@@ -122,7 +122,7 @@ class Call(Generic[H]):
         first_error: APIError | None = None
         for number, route in enumerate(plan.routes):
             outcome = yield from self._try_route(request, route, plan.profile, names)
-            if isinstance(outcome, Answered):
+            if isinstance(outcome, CallResult):
                 if number:
                     self._observations.learn_route(route.key, route.surface, route.url)
                 return outcome
@@ -139,16 +139,16 @@ class Call(Generic[H]):
         """
         self._start_clock()
         route = yield from self._planner.embeddings_route()
-        asked = Asked(route.model, str(route))
+        target = RequestTarget(route.model, str(route))
         body = embeddings_body(route, texts, dimensions) | self._settings.extra_body
-        http = self._post(route.url, body, {}, self._deadline, asked)
+        http = self._post(route.url, body, {}, self._deadline, target)
 
         def attempt() -> Flow[Embeddings | DbxGatewayError]:
-            outcome = yield from self._exchange_of(fetch(http), http, "embeddings", asked)
+            outcome = yield from self._exchange_of(fetch(http), http, "embeddings", target)
             if isinstance(outcome, DbxGatewayError):
                 return outcome
             try:
-                return read_embeddings(outcome.body, len(texts), asked)
+                return read_embeddings(outcome.body, len(texts), target)
             except DbxGatewayError as unreadable:
                 unreadable.request_id = unreadable.request_id or request_id_of(outcome.headers)
                 return unreadable
@@ -162,14 +162,14 @@ class Call(Generic[H]):
 
     def _try_route(
         self, request: ChatRequest, route: Route, profile: Profile, names: ToolNames
-    ) -> Flow[Answered[H] | DbxGatewayError]:
+    ) -> Flow[CallResult[H] | DbxGatewayError]:
         repairs: list[Repair] = []
 
-        def attempt() -> Flow[Answered[H] | DbxGatewayError]:
+        def attempt() -> Flow[CallResult[H] | DbxGatewayError]:
             while True:
                 encoded = self._encode(request, route, profile, names, repairs)
                 outcome = yield from self._send(encoded, request, route)
-                if isinstance(outcome, Answered):
+                if isinstance(outcome, CallResult):
                     self._learn(repairs, route)
                     return outcome
                 repair = self._repair(outcome, encoded)
@@ -217,31 +217,31 @@ class Call(Generic[H]):
         for repair in repairs:
             if repair.kind != "quirk":
                 body = repair.apply(body, context)
-        asked = Asked(route.model, str(route))
+        target = RequestTarget(route.model, str(route))
         http = self._post(
             route.stream_url if request.stream else route.url,
             body | request.extra_body,
             API_HEADERS.get(route.api, {}),
             self._deadline.streaming(self._longest_silence()) if request.stream else self._deadline,
-            asked,
+            target,
         )
         fix = answer_fixes(encoded, context, quirks)
-        reading = Reading(dialect, fix, names, asked, joined=self._settings.coalesce_deltas)
-        return _Encoded(http=http, body=body, context=context, reading=reading, asked=asked)
+        reading = Reading(dialect, fix, names, target, joined=self._settings.coalesce_deltas)
+        return _Encoded(http=http, body=body, context=context, reading=reading, target=target)
 
-    def _send(self, encoded: _Encoded, request: ChatRequest, route: Route) -> Flow[Answered[H] | DbxGatewayError]:
+    def _send(self, encoded: _Encoded, request: ChatRequest, route: Route) -> Flow[CallResult[H] | DbxGatewayError]:
         """Send the request once and read its answer: a stream as far as its first events, else the whole."""
         sending: Flow[OpenStream[H] | HttpResponse | DbxGatewayError] = (
             open_stream(Open[H](encoded.http, AnswerStream(encoded.reading))) if request.stream else fetch(encoded.http)
         )
-        outcome = yield from self._exchange_of(sending, encoded.http, route.api, encoded.asked)
+        outcome = yield from self._exchange_of(sending, encoded.http, route.api, encoded.target)
         if isinstance(outcome, DbxGatewayError):
             return outcome
         exchange = self._described(route, outcome)
         default = None if request.max_tokens is not None else encoded.body.get("max_tokens")
         default_max_tokens = default if isinstance(default, int) else None
         if isinstance(outcome, OpenStream):
-            return Answered(stream=outcome, exchange=exchange, default_max_tokens=default_max_tokens)
+            return CallResult(stream=outcome, exchange=exchange, default_max_tokens=default_max_tokens)
         encoded.reading.status = outcome.status
         try:
             response = read_answer(outcome.body, outcome.headers.get("content-type", ""), encoded.reading)
@@ -250,17 +250,17 @@ class Call(Generic[H]):
                 unreadable.status = outcome.status
             unreadable.request_id = unreadable.request_id or request_id_of(outcome.headers)
             return unreadable
-        return Answered(
+        return CallResult(
             response=replace(response, exchange=exchange), exchange=exchange, default_max_tokens=default_max_tokens
         )
 
     def _exchange_of(
-        self, sending: Flow[OutcomeT], http: HttpRequest, api: str, asked: Asked
+        self, sending: Flow[OutcomeT], http: HttpRequest, api: str, target: RequestTarget
     ) -> Flow[OutcomeT | DbxGatewayError]:
         """Send a request, note and log the attempt, and return the answer or the typed error of whatever failed."""
         began = time.monotonic()
         outcome = yield from sending
-        error = _error_in(outcome, asked)
+        error = _error_in(outcome, target)
         self._attempts.append(f"{api} {http.url} {outcome.status or type(outcome).__name__}")
         log_exchange(http, outcome, error, time.monotonic() - began, len(self._attempts))
         return outcome if error is None else error
@@ -297,7 +297,7 @@ class Call(Generic[H]):
         self._deadline = self._planner.deadline = Deadline.from_now(self._settings.total_timeout)
 
     def _post(
-        self, url: str, body: JsonObject, headers: Mapping[str, str], deadline: Deadline, asked: Asked
+        self, url: str, body: JsonObject, headers: Mapping[str, str], deadline: Deadline, target: RequestTarget
     ) -> HttpRequest:
         # Of these headers a user can set only those of API_HEADERS, and then means it.
         return HttpRequest(
@@ -307,7 +307,7 @@ class Call(Generic[H]):
             content=to_json(body),
             timeout=timeout_of(self._settings.timeout),
             deadline=deadline,
-            asked=str(asked),
+            label=str(target),
         )
 
     def _longest_silence(self) -> float | None:
@@ -321,14 +321,16 @@ class Call(Generic[H]):
         )
 
 
-def _error_in(outcome: OpenStream[Any] | HttpResponse | DbxGatewayError, asked: Asked) -> DbxGatewayError | None:
+def _error_in(
+    outcome: OpenStream[Any] | HttpResponse | DbxGatewayError, target: RequestTarget
+) -> DbxGatewayError | None:
     if isinstance(outcome, DbxGatewayError):
-        outcome.model, outcome.route = outcome.model or asked.model, outcome.route or asked.route
+        outcome.model, outcome.route = outcome.model or target.model, outcome.route or target.route
         return outcome
     if isinstance(outcome, OpenStream):
         return outcome.stream.failure if not outcome.first else None
     if outcome.status >= 300:
-        return api_error(outcome.status, outcome.headers, outcome.body, asked)
+        return api_error(outcome.status, outcome.headers, outcome.body, target)
     return None
 
 

@@ -205,14 +205,14 @@ class Planner:
         self._observations.learn_endpoint(caller.host, caller.identity, model, lookup.facts)
         return lookup.facts
 
-    def _question(self, get: Get, asked: str | None = None) -> HttpRequest:
+    def _question(self, get: Get, label: str | None = None) -> HttpRequest:
         return HttpRequest(
             method="GET",
             url=get.url,
             headers=headers_of(self._settings, self._product, {"accept": "application/json"}),
             timeout=httpx.Timeout(get.timeout, connect=min(get.timeout, CONNECT_SECONDS)),
             deadline=self.deadline,
-            asked=asked or f"{self._settings.model!r}: GET {get.url}",
+            label=label or f"{self._settings.model!r}: GET {get.url}",
         )
 
     def _remembered(self, routes: tuple[Route, ...]) -> tuple[Route, ...]:

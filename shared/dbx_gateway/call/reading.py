@@ -15,7 +15,7 @@ from dbx_gateway.call.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEReader
 from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.dialects.dialect import Dialect
-from dbx_gateway.error_bodies import Asked, api_error, error_event, read_error_body
+from dbx_gateway.error_bodies import RequestTarget, api_error, error_event, read_error_body
 from dbx_gateway.errors import APIError, APITimeoutError, DbxGatewayError, IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import (
     End,
@@ -54,43 +54,43 @@ class Reading:
         dialect: of the route taken.
         fix: the quirks' fixes of this answer, as one function.
         names: the tool names to map back.
-        asked: for errors.
+        target: for errors.
         joined: join neighbouring deltas that arrived in one read.
     """
 
     def __init__(
-        self, dialect: Dialect, fix: AnswerFix, names: ToolNames, asked: Asked, *, joined: bool = True
+        self, dialect: Dialect, fix: AnswerFix, names: ToolNames, target: RequestTarget, *, joined: bool = True
     ) -> None:
         self.dialect = dialect
         self.fix = fix
         self.names = names
-        self.asked = asked
+        self.target = target
         self.joined = joined
         self.status = 200
         """HTTP status under which the answer came."""
 
     def placed(self, error: DbxGatewayError) -> DbxGatewayError:
         """Return ``error`` saying what was asked and where, with the caller's tool names in what had arrived."""
-        error.model, error.route = self.asked.model, self.asked.route
+        error.model, error.route = self.target.model, self.target.route
         if error.partial is not None:
             error.partial = self.names.answer(error.partial)
-        if self.asked.route not in error.message:
-            error.message = f"{self.asked}: {error.message}"
+        if self.target.route not in error.message:
+            error.message = f"{self.target}: {error.message}"
             error.args = (error.message,)
         return error
 
     def error(self, body: JsonValue | bytes, partial: ChatResponse | None = None) -> DbxGatewayError:
         """Return the typed error for an error that came with status 200."""
-        return api_error(None, {}, body, self.asked, partial=partial)
+        return api_error(None, {}, body, self.target, partial=partial)
 
     def invalid(self, what: str, partial: ChatResponse | None = None) -> InvalidResponseError:
         """Return the error for a 200 that is not an answer."""
         return InvalidResponseError(
-            f"{self.asked} answered {self.status} with {what}, which is not an answer. Check host= and the route; a login page or "
+            f"{self.target} answered {self.status} with {what}, which is not an answer. Check host= and the route; a login page or "
             "a proxy may stand in between.",
             status=self.status,
-            model=self.asked.model,
-            route=self.asked.route,
+            model=self.target.model,
+            route=self.target.route,
             partial=partial,
         )
 
@@ -111,7 +111,7 @@ def read_answer(body: bytes, content_type: str, reading: Reading) -> ChatRespons
     if error_event(value):
         raise reading.error(value)
     try:
-        return reading.names.answer(reading.dialect.decode(reading.fix(value), reading.asked.model))
+        return reading.names.answer(reading.dialect.decode(reading.fix(value), reading.target.model))
     except DbxGatewayError as error:
         reading.placed(error)
         raise
@@ -145,9 +145,9 @@ class AnswerStream:
         self._reading = reading
         self._form: Literal["events", "json", "unknown"] = "unknown"
         self._content_type = ""
-        self._begun = False
+        self._started = False
         self._blank = True
-        self._decoder = reading.dialect.decoder(reading.asked.model)
+        self._decoder = reading.dialect.decoder(reading.target.model)
         self._reader = SSEReader(MAX_EVENT_BYTES)
         self._body: list[bytes] = []
         self._body_size = 0
@@ -199,7 +199,7 @@ class AnswerStream:
         """The bytes have ended: return the last events."""
         if self.failure is not None:
             return []
-        if self._form == "json" or (self._form == "unknown" and not _says_events(self._content_type)):
+        if self._form == "json" or (self._form == "unknown" and not _is_event_stream(self._content_type)):
             return self._whole()
         events = self._rest()
         try:
@@ -207,7 +207,7 @@ class AnswerStream:
                 self._check_stray()
                 events += self._mapped(self._decoder.close())
         except IncompleteStreamError as error:
-            error.message += self._said_outside()
+            error.message += self._text_between_events()
             error.args = (error.message,)
             return self._fail(error, events)
         except DbxGatewayError as error:
@@ -221,7 +221,7 @@ class AnswerStream:
             return events
         if self.complete:
             return events + self.close()
-        if not self._begun:
+        if not self._started:
             return self._fail(error, events)
         kind = APITimeoutError if isinstance(error, APITimeoutError) else IncompleteStreamError
         failure = kind(
@@ -295,7 +295,7 @@ class AnswerStream:
         try:
             value: JsonValue = from_json(stray)
         except ValueError:
-            if stray and not self.complete and (stray.startswith(b"<") or not self._begun):
+            if stray and not self.complete and (stray.startswith(b"<") or not self._started):
                 raise self._reading.invalid(_described_text(stray), self._partial()) from None
             return  # not an error body; the decoder reports a missing end
         if isinstance(value, list) and value:
@@ -303,7 +303,7 @@ class AnswerStream:
         if isinstance(value, dict) and error_event(value):
             raise self._reading.error(value, self._partial())
 
-    def _said_outside(self) -> str:
+    def _text_between_events(self) -> str:
         stray = self._outside()
         return f" Outside of its events stood {_described_text(stray)}." if stray else ""
 
@@ -316,7 +316,7 @@ class AnswerStream:
         return list(replay(response))
 
     def _mapped(self, events: list[Event]) -> list[Event]:
-        self._begun = self._begun or bool(events)
+        self._started = self._started or bool(events)
         if self._reading.names.from_wire:
             events = [self._reading.names.inward(event) for event in events]
         return coalesce(events) if self._reading.joined else events
@@ -334,14 +334,14 @@ class AnswerStream:
         return self._mapped(events)
 
 
-def _says_events(content_type: str) -> bool:
+def _is_event_stream(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == "text/event-stream"
 
 
 def _is_events(content_type: str, body: bytes) -> bool:
     """Whether an answer is a stream of events: as it begins, for hosts and proxies give wrong content types."""
     start = body.removeprefix(_BOM).lstrip()
-    if _says_events(content_type):
+    if _is_event_stream(content_type):
         return not start.startswith(_BODY_STARTS)
     return start.startswith(_EVENT_STARTS)
 
@@ -388,5 +388,5 @@ def _described_text(body: bytes) -> str:
         body.decode()
     except UnicodeDecodeError:
         return "bytes that are no text"
-    said = read_error_body(body).message[:_LONGEST_QUOTE]
-    return said if said.startswith("an HTML page") else f"the text {said!r}"
+    words = read_error_body(body).message[:_LONGEST_QUOTE]
+    return words if words.startswith("an HTML page") else f"the text {words!r}"

@@ -255,13 +255,13 @@ def _folded(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def _strings(value: JsonValue, wanted: str, depth: int = 3) -> Iterator[tuple[str, ...]]:
-    """Yield the paths, through objects only, at which ``wanted`` stands."""
+def _strings(value: JsonValue, sought: str, depth: int = 3) -> Iterator[tuple[str, ...]]:
+    """Yield the paths, through objects only, at which ``sought`` stands."""
     if isinstance(value, dict) and depth:
         for key, inner in value.items():
-            if inner == wanted:
+            if inner == sought:
                 yield (key,)
-            for rest in _strings(inner, wanted, depth - 1):
+            for rest in _strings(inner, sought, depth - 1):
                 yield (key, *rest)
 
 
@@ -285,8 +285,8 @@ def _nearest(value: str, allowed: tuple[str, ...]) -> str | None:
     ranks = {word: _EFFORTS.index(word.lower()) for word in allowed if word.lower() in _EFFORTS}
     if value.lower() not in _EFFORTS or not ranks:
         return None
-    wanted = _EFFORTS.index(value.lower())
-    return min(ranks, key=lambda word: (abs(ranks[word] - wanted), ranks[word]))
+    sought = _EFFORTS.index(value.lower())
+    return min(ranks, key=lambda word: (abs(ranks[word] - sought), ranks[word]))
 
 
 def _value_at(body: JsonObject, path: tuple[str, ...]) -> JsonValue:
@@ -312,5 +312,5 @@ def _replaced(body: JsonObject, path: tuple[str, ...], value: JsonValue) -> Json
             return body
         value = fixed or None
     if value is None:
-        return {name: kept for name, kept in body.items() if name != key}
+        return {name: item for name, item in body.items() if name != key}
     return {**body, key: value}

@@ -26,19 +26,19 @@ def log_exchange(
     attempt: int,
 ) -> None:
     """Log one request and its outcome, where the environment asks for it."""
-    wanted = os.environ.get("DBX_GATEWAY_LOG")
-    if not wanted:
+    level = os.environ.get("DBX_GATEWAY_LOG")
+    if not level:
         return
-    if wanted not in ("requests", "bodies"):
-        warn_once("log switch", f"DBX_GATEWAY_LOG is {wanted!r} and logs nothing; set it to 'requests' or 'bodies'")
+    if level not in ("requests", "bodies"):
+        warn_once("log switch", f"DBX_GATEWAY_LOG is {level!r} and logs nothing; set it to 'requests' or 'bodies'")
         return
     _show()
     status = outcome.status if error is None else error.status or type(error).__name__
     request_id = None if isinstance(outcome, DbxGatewayError) else request_id_of(outcome.headers)
     logger.info(
-        "%s status=%s ms=%.0f attempt=%d request_id=%s", sent.asked, status, seconds * 1000, attempt, request_id or "-"
+        "%s status=%s ms=%.0f attempt=%d request_id=%s", sent.label, status, seconds * 1000, attempt, request_id or "-"
     )
-    if wanted == "bodies":
+    if level == "bodies":
         warn_once(
             "log bodies", "DBX_GATEWAY_LOG=bodies writes prompts and answers to the log; secrets in them are masked"
         )

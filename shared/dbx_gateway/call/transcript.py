@@ -19,7 +19,7 @@ SECRETS: Final = re.compile(f"{TOKEN_PATTERN}|(?<=Bearer )[\\w.~+/=-]+".encode()
 
 _LONGEST_BODY: Final = 20_000
 
-_KEPT: Final = _LONGEST_BODY + 8_192
+_BUFFERED: Final = _LONGEST_BODY + 8_192
 """What is kept of a stream: more than is written, so that no credential is cut before it is masked."""
 
 
@@ -38,15 +38,15 @@ class Transcript:
         self._size = 0
 
     @classmethod
-    def if_wanted(cls, mask: Callable[[bytes], bytes]) -> Transcript | None:
+    def if_enabled(cls, mask: Callable[[bytes], bytes]) -> Transcript | None:
         """Return a transcript where the environment asks for bodies, else None."""
         return cls(mask) if os.environ.get("DBX_GATEWAY_LOG") == "bodies" else None
 
     def add(self, chunk: bytes) -> None:
         """Take the next bytes."""
         self._size += len(chunk)
-        if self._start is not None and len(self._start) < _KEPT:
-            self._start += chunk[: _KEPT - len(self._start)]
+        if self._start is not None and len(self._start) < _BUFFERED:
+            self._start += chunk[: _BUFFERED - len(self._start)]
 
     def write(self) -> None:
         """Log what was streamed; once only."""

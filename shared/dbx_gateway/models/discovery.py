@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.json_values import json_or_none, nonempty_text, object_or_empty, objects_in, strings_in, text_or_empty
 from dbx_gateway.models.families import Family, family_of, family_of_task
 from dbx_gateway.surfaces import Surface
@@ -177,7 +177,7 @@ def read_probe(host: str, status: int | None, headers: Mapping[str, str], body: 
         AuthenticationError: the host refuses the credentials (401).
     """
     if status == 401:
-        raise api_error(status, headers, body, Asked("the list of models", probe_request(host).url))
+        raise api_error(status, headers, body, RequestTarget("the list of models", probe_request(host).url))
     if status == 200 and "data" in object_or_empty(json_or_none(body)):
         return ProbeVerdict(surface="ai-gateway", reason=f"{host} has an AI Gateway", conclusive=True)
     if status == 404:
@@ -235,7 +235,7 @@ class MetadataLookup:
         """
         asked, self.request = self.request, None
         if status == 401 and asked is not None:
-            raise api_error(status, headers, body, Asked(f"metadata of {self._model!r}", asked.url))
+            raise api_error(status, headers, body, RequestTarget(f"metadata of {self._model!r}", asked.url))
         if self._is_service and status in _FLAKY and self._sends < _PAGE_SENDS:
             self._sends += 1
             self.request = asked
@@ -353,9 +353,9 @@ def _family(
     task: str | None, identities: tuple[str, ...], api_types: tuple[str, ...], provider: str | None
 ) -> Family | None:
     """Return the family: what the task settles, else what a name says, else the maker, else the apis."""
-    told = family_of_task(task) or family_of(*identities) or _PROVIDER_FAMILIES.get((provider or "").lower())
-    if told is not None:
-        return told
+    family = family_of_task(task) or family_of(*identities) or _PROVIDER_FAMILIES.get((provider or "").lower())
+    if family is not None:
+        return family
     return next((family for kind, family in _API_FAMILIES if kind in api_types), None)
 
 
@@ -388,7 +388,7 @@ def read_listing(answers: Mapping[str, tuple[int | None, Mapping[str, str], byte
     problems: list[str] = []
     for what, (status, headers, body) in answers.items():
         if status == 401:
-            raise api_error(status, headers, body, Asked(what, "the workspace"))
+            raise api_error(status, headers, body, RequestTarget(what, "the workspace"))
         if status == 200:
             for model in _READERS[what](object_or_empty(json_or_none(body))):
                 known = models.get(model.name)
@@ -404,13 +404,13 @@ def _listed_endpoints(body: JsonObject) -> Iterator[ListedModel]:
         if name is None:
             continue
         facts = _endpoint_facts(name, endpoint)
-        told = family_of_task(facts.task) or family_of(name) or facts.family or "other"
+        family = family_of_task(facts.task) or family_of(name) or facts.family or "other"
         entities = objects_in(object_or_empty(endpoint.get("config")).get("served_entities"))
         models = [object_or_empty(entity.get("foundation_model")) for entity in entities]
         on_gateway = bool(models) and all(model.get("ai_gateway_v2_supported") is True for model in models)
         yield ListedModel(
             name=name,
-            family=told,
+            family=family,
             surfaces=("ai-gateway", "model-serving") if on_gateway else ("model-serving",),
             task=facts.task,
             state=facts.state,

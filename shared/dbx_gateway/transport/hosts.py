@@ -45,21 +45,21 @@ def normalise_host(text: str) -> str:
         ConfigurationError: it is empty, has another path, holds a password, or is plain http to another machine.
     """
     whole = text.strip()
-    given = whole.rsplit("@", 1)[-1]  # what errors may show: a password can stand before it
-    parts = _split(whole if "://" in whole else f"https://{whole}", given)
+    shown = whole.rsplit("@", 1)[-1]  # what errors may show: a password can stand before it
+    parts = _split(whole if "://" in whole else f"https://{whole}", shown)
     name = (parts.hostname or "").lower()
     if not name or any(character.isspace() for character in parts.netloc):
-        raise ConfigurationError(f"the host {given!r} has no name; give https://<workspace>")
+        raise ConfigurationError(f"the host {shown!r} has no name; give https://<workspace>")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError(f"the host {name!r} has a user name or password in it; give token= instead")
     if parts.scheme not in _PORTS:
-        raise ConfigurationError(f"the host {given!r} is not an http URL; give https://{name}")
+        raise ConfigurationError(f"the host {shown!r} is not an http URL; give https://{name}")
     if parts.scheme == "http" and not is_loopback(name):
-        raise ConfigurationError(f"the host {given!r} is plain http, which would show the token; give https://{name}")
+        raise ConfigurationError(f"the host {shown!r} is plain http, which would show the token; give https://{name}")
     host = f"{parts.scheme}://{_netloc(parts, name)}"
     if not _is_known(parts.path.rstrip("/"), name):
         raise ConfigurationError(
-            f"the host {given!r} has a path, {parts.path!r}; give {host} alone, or the whole URL of one endpoint as "
+            f"the host {shown!r} has a path, {parts.path!r}; give {host} alone, or the whole URL of one endpoint as "
             "endpoint_url="
         )
     return host
@@ -85,13 +85,13 @@ def is_loopback(name: str) -> bool:
         return False
 
 
-def _split(url: str, given: str) -> SplitResult:
+def _split(url: str, shown: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _port(parts)
         _check_name(parts.hostname or "")
     except ValueError as error:
-        raise ConfigurationError(f"the host {given!r} is no URL: {error}; give https://<workspace>") from None
+        raise ConfigurationError(f"the host {shown!r} is no URL: {error}; give https://<workspace>") from None
     return parts
 
 

@@ -81,7 +81,7 @@ class HttpRequest:
     content: bytes | None = field(default=None, repr=False)
     timeout: httpx.Timeout = field(default_factory=lambda: CONTROL_TIMEOUT)
     deadline: Deadline = NO_DEADLINE
-    asked: str = ""
+    label: str = ""
     """What this is, for errors: ``'model' on surface api url``."""
 
 
@@ -248,26 +248,26 @@ async def body_of_async(response: httpx.Response, request: HttpRequest) -> bytes
 def overdue(request: HttpRequest, response: httpx.Response | None = None) -> APITimeoutError:
     """Return the error of a call that has taken all the time it has; ``error_code`` is ``total``."""
     error = APITimeoutError(
-        f"{request.asked}: not answered within the {request.deadline.total} s that total_timeout= allows.",
+        f"{request.label}: not answered within the {request.deadline.total} s that total_timeout= allows.",
         error_code="total",
     )
-    return _answered(error, response)
+    return _with_response(error, response)
 
 
 def silent(request: HttpRequest, response: httpx.Response | None = None) -> APITimeoutError:
     """Return the error of a stream that says nothing, whatever keeps it alive; ``error_code`` is ``idle``."""
     error = APITimeoutError(
-        f"{request.asked}: no event of the answer for {request.deadline.idle} s. Raise stream_idle_timeout= if the model "
+        f"{request.label}: no event of the answer for {request.deadline.idle} s. Raise stream_idle_timeout= if the model "
         "thinks longer.",
         error_code="idle",
     )
-    return _answered(error, response)
+    return _with_response(error, response)
 
 
 E = TypeVar("E", bound=DbxGatewayError)
 
 
-def _answered(error: E, response: httpx.Response | None) -> E:
+def _with_response(error: E, response: httpx.Response | None) -> E:
     """Return ``error`` with what the server had said before its answer broke off."""
     if response is not None:
         error.status = error.status or response.status_code
@@ -290,57 +290,57 @@ def failure(error: Exception, request: HttpRequest, response: httpx.Response | N
         return overdue(request, response)
     if isinstance(error, httpx.ReadTimeout) and idle is not None and (silence is None or idle < silence):
         return silent(request, response)
-    return _answered(_failure(error, request), response)
+    return _with_response(_failure(error, request), response)
 
 
 def _failure(error: Exception, request: HttpRequest) -> DbxGatewayError:
-    said = str(error) or type(error).__name__
+    reason = str(error) or type(error).__name__
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
             step = "connect" if isinstance(error, httpx.ConnectTimeout) else "pool"
             wait = request.timeout.connect if step == "connect" else request.timeout.pool
             return APITimeoutError(
-                f"{request.asked}: no connection within {wait} s. Check the host, the network and the proxy.",
+                f"{request.label}: no connection within {wait} s. Check the host, the network and the proxy.",
                 error_code=step,
             )
         case httpx.WriteTimeout():
             return APITimeoutError(
-                f"{request.asked}: the server took no byte of the request for {request.timeout.write} s. Check the network "
+                f"{request.label}: the server took no byte of the request for {request.timeout.write} s. Check the network "
                 "and the proxy, or send less.",
                 error_code="write",
             )
         case httpx.TimeoutException():
             return APITimeoutError(
-                f"{request.asked}: no byte for {request.timeout.read} s. Raise timeout= if the model thinks longer.",
+                f"{request.label}: no byte for {request.timeout.read} s. Raise timeout= if the model thinks longer.",
                 error_code="read",
             )
         case httpx.ConnectError() | httpx.ProxyError():
             return APIConnectionError(
-                f"{request.asked}: could not connect: {said}. Check the host, the network and the proxy.",
+                f"{request.label}: could not connect: {reason}. Check the host, the network and the proxy.",
                 error_code="connect",
             )
         case httpx.LocalProtocolError():  # its words hold the header
             return ConfigurationError(
-                f"{request.asked}: the request has a header that HTTP cannot carry. Check the credentials and "
+                f"{request.label}: the request has a header that HTTP cannot carry. Check the credentials and "
                 "default_headers=."
             )
         case httpx.DecodingError():
-            return InvalidResponseError(f"{request.asked}: the answer's compression is broken: {said}.")
+            return InvalidResponseError(f"{request.label}: the answer's compression is broken: {reason}.")
         case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return ConfigurationError(f"{request.asked}: {said}. Check host= and endpoint_url=.")
+            return ConfigurationError(f"{request.label}: {reason}. Check host= and endpoint_url=.")
         case _:
-            return APIConnectionError(f"{request.asked}: the connection broke: {said}.", error_code="protocol")
+            return APIConnectionError(f"{request.label}: the connection broke: {reason}.", error_code="protocol")
 
 
 def new_client(verify: Verify = None, limits: httpx.Limits = LIMITS) -> httpx.Client:
     """Return a client of the caller's own with the TLS and proxy settings that the shared one has; the caller closes it."""
-    with _told_settings():
+    with _checked_proxies():
         return httpx.Client(**_options(verify, limits))
 
 
 def new_async_client(verify: Verify = None, limits: httpx.Limits = LIMITS) -> httpx.AsyncClient:
     """Return an async client of the caller's own; see :func:`new_client`."""
-    with _told_settings():
+    with _checked_proxies():
         return httpx.AsyncClient(**_options(verify, limits))
 
 
@@ -356,7 +356,7 @@ def _options(verify: Verify, limits: httpx.Limits) -> dict[str, Any]:
 
 
 @contextmanager
-def _told_settings() -> Generator[None]:
+def _checked_proxies() -> Generator[None]:
     """Say as one of ours what is wrong with the environment's proxies; their URLs may hold a password."""
     try:
         yield
@@ -417,16 +417,16 @@ async def _loop_client(verify: Verify) -> httpx.AsyncClient:
     loop = asyncio.get_running_loop()
     key = _key(verify)
     with _lock:
-        kept = _loops.setdefault(loop, {}).get(key)
-    if kept is None:
+        entry = _loops.setdefault(loop, {}).get(key)
+    if entry is None:
         client = new_async_client(verify)
-        kept = _LoopClient(client, _keep(loop, key, client))
-        await anext(kept.keeper)
+        entry = _LoopClient(client, _keep(loop, key, client))
+        await anext(entry.keeper)
         with _lock:
             for gone in [other for other in _loops if other.is_closed()]:
                 del _loops[gone]
-            _loops[loop][key] = kept
-    return kept.client
+            _loops[loop][key] = entry
+    return entry.client
 
 
 async def _keep(
@@ -506,7 +506,7 @@ def _redirected(response: httpx.Response, request: HttpRequest, url: str) -> str
         raise _not_followed(why, request, response)
     if response.status_code == 303 and request.method != "GET":
         raise InvalidResponseError(
-            f"{request.asked}: the server answered 303, which is no answer to a POST.",
+            f"{request.label}: the server answered 303, which is no answer to a POST.",
             status=303,
             request_id=request_id_of(headers_of(response)),
         )
@@ -519,7 +519,7 @@ def _too_many_redirects(request: HttpRequest) -> APIConnectionError:
 
 def _not_followed(why: str, request: HttpRequest, response: httpx.Response | None = None) -> APIConnectionError:
     error = APIConnectionError(
-        f"{request.asked}: {why}",
+        f"{request.label}: {why}",
         status=None if response is None else response.status_code,
         error_code="redirect",
         request_id=None if response is None else request_id_of(headers_of(response)),
@@ -536,7 +536,7 @@ def _is_enough(size: int, response: httpx.Response, request: HttpRequest) -> boo
         return size > _MAX_ERROR_BODY
     if size > _MAX_BODY:
         error = InvalidResponseError(
-            f"{request.asked}: the answer is larger than {_MAX_BODY} bytes; the server may be broken or hostile."
+            f"{request.label}: the answer is larger than {_MAX_BODY} bytes; the server may be broken or hostile."
         )
-        raise _answered(error, response)
+        raise _with_response(error, response)
     return False

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Usage
-from dbx_gateway.error_bodies import Asked, api_error
+from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import APIError
 from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, text_or_empty
 
@@ -160,4 +160,4 @@ def failure(error: JsonObject, model: str, partial: ChatResponse | None) -> APIE
     """
     if not nonempty_text(error.get("message")):
         error = {**error, "message": "the answer failed; no reason was given"}
-    return api_error(None, {}, {"error": error}, Asked(model, "responses"), partial=partial, otherwise=500)
+    return api_error(None, {}, {"error": error}, RequestTarget(model, "responses"), partial=partial, otherwise=500)
