@@ -55,7 +55,7 @@ def test_every_family_that_a_name_tells_has_a_name_here():
 
 
 def test_every_family_stands_in_the_page_of_models_with_the_words_that_give_it_away():
-    sections = (ROOT / "docs" / "wire" / "models.md").read_text(encoding="utf-8").split("\n## ")
+    sections = (ROOT / "docs/wire/models.md").read_text(encoding="utf-8").split("\n## ")
     page = {section.partition("\n")[0]: section for section in sections}
     named = {row.family for row in FAMILIES if row.markers}
     assert {name for name in named if not re.search(rf"^\|.*\b{name}\b", page["Native APIs"], re.MULTILINE)} == set()
