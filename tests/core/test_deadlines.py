@@ -6,6 +6,7 @@ import gc
 import os
 import threading
 import time
+import types
 import weakref
 
 import httpx
@@ -149,6 +150,57 @@ def test_an_alarm_that_is_called_off_is_let_go_long_before_its_time():
     del held
     gc.collect()
     assert gone() is None
+
+
+class Slept:
+    """A condition in the place of one that is waited for: each wait lets the clock run on."""
+
+    def __init__(self, now):
+        self.now = now
+        self.waits = []
+        self.turns = 0
+
+    def __enter__(self):
+        self.turns += 1
+        assert self.turns < 100, "the thread spins"
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def wait(self, seconds):
+        self.waits.append(round(seconds, 6))
+        self.now.seconds += seconds
+
+    def notify(self):
+        pass
+
+
+@pytest.fixture
+def alarms(now):
+    """Alarms whose thread is the test itself, and that wait by the test's clock."""
+    made = deadlines._Alarms()
+    made._changed = Slept(now)
+    made._thread = types.SimpleNamespace(is_alive=lambda: True)
+    return made
+
+
+def test_the_thread_of_the_alarms_wakes_ten_times_a_second_and_no_more(alarms, now):
+    rung = []
+    alarms.add(deadlines.Alarm(now.seconds + 2.05, lambda: rung.append(now.seconds)))
+    alarms._run()
+    assert rung == [pytest.approx(1002.05)]
+    # In the end it lingers once more for alarms that may be set, and finds none.
+    assert alarms._changed.waits == [0.1] * 20 + [0.05, 0.1]
+
+
+@pytest.mark.parametrize("late", [0.0, 5.0])
+def test_an_alarm_whose_time_has_come_rings_without_a_wait(alarms, now, late):
+    rung = []
+    alarms.add(deadlines.Alarm(now.seconds - late, lambda: rung.append("due")))
+    alarms._run()
+    assert rung == ["due"]
+    assert alarms._changed.waits == [0.1]
 
 
 def test_alarms_of_many_threads_all_ring():

@@ -18,6 +18,8 @@ from dbx_gateway.errors import (
     InvalidResponseError,
     NotFoundError,
 )
+from dbx_gateway.transport import watchdogs
+from dbx_gateway.transport.deadlines import Alarm, Deadline
 from dbx_gateway.transport.sending import (
     AsyncTransport,
     HttpRequest,
@@ -394,3 +396,77 @@ def test_a_watchdog_never_touches_a_connection_that_was_given_back():
     assert b"".join(response.iter_bytes()) == b"x"  # read to its end, which gives the connection back
     watchdog._shut()  # a timer that was late
     assert not line.shut
+
+
+class Body(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """The body of an answer in two pieces, the second of which may fail; notes that it was closed."""
+
+    def __init__(self, failure=None):
+        self.failure = failure
+        self.closed = 0
+
+    def pieces(self):
+        yield b"half"
+        if self.failure is not None:
+            raise self.failure
+        yield b" whole"
+
+    def __iter__(self):
+        return self.pieces()
+
+    async def __aiter__(self):
+        for piece in self.pieces():
+            yield piece
+
+    def close(self):
+        self.closed += 1
+
+    async def aclose(self):
+        self.closed += 1
+
+
+@pytest.fixture
+def alarms(monkeypatch):
+    """All alarms that are set; none rings."""
+    made = []
+
+    def noted(seconds, act):
+        made.append(Alarm(seconds, act))
+        return made[-1]
+
+    monkeypatch.setattr(watchdogs, "alarm_in", noted)
+    return made
+
+
+@both
+@pytest.mark.parametrize("status", [200, 503])
+def test_after_a_whole_answer_its_connection_is_given_back_and_no_alarm_is_set(alarms, asynchronous, status):
+    body, line = Body(), _Socket()
+    answer = httpx.Response(status, stream=body, extensions={"network_stream": line})
+    reply, _ = send(lambda _: answer, asking(deadline=Deadline.from_now(60.0)), asynchronous=asynchronous)
+    assert reply == HttpResponse(status, {}, b"half whole")
+    assert body.closed
+    assert [alarm.is_set for alarm in alarms] == [False] * (not asynchronous)
+    assert not line.shut
+
+
+@both
+@pytest.mark.parametrize("failure", [httpx.ReadError("reset"), httpx.ReadTimeout("silent"), KeyboardInterrupt()])
+def test_a_body_that_fails_gives_its_connection_back_and_leaves_no_alarm(alarms, asynchronous, failure):
+    body, line = Body(failure), _Socket()
+    answer = httpx.Response(200, stream=body, extensions={"network_stream": line})
+    try:
+        error, _ = send(lambda _: answer, asking(deadline=Deadline.from_now(60.0)), asynchronous=asynchronous)
+    except KeyboardInterrupt as interrupt:
+        error = interrupt
+    assert isinstance(error, KeyboardInterrupt if isinstance(failure, KeyboardInterrupt) else APIConnectionError)
+    assert body.closed
+    assert [alarm.is_set for alarm in alarms] == [False] * (not asynchronous)
+
+
+@both
+def test_without_a_deadline_no_alarm_is_set(alarms, asynchronous):
+    answer = httpx.Response(200, stream=Body(), extensions={"network_stream": _Socket()})
+    reply, _ = send(lambda _: answer, asynchronous=asynchronous)
+    assert reply.body == b"half whole"
+    assert alarms == []
