@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from pydantic_core import to_json
 
+from dbx_gateway.adapters.part_facts import MessageFacts, facts_of, filled
 from dbx_gateway.chat import (
     Alternative,
     ChatResponse,
@@ -22,13 +23,12 @@ from dbx_gateway.chat import (
     is_executable,
 )
 from dbx_gateway.notices import warn_once
-from langchain_dbx_gateway.blocks import FREE_TEXT, Block, facts_of, filled, listed
+from langchain_dbx_gateway.blocks import FREE_TEXT, Block, beside_text, listed
 
 __all__ = [
     "PROVIDER",
     "answer_message",
     "answer_messages",
-    "beside",
     "call_facts",
     "extras_of",
     "facts_in",
@@ -43,14 +43,11 @@ __all__ = [
 PROVIDER: Final = "databricks"
 
 _CALL: Final = "tool_call"
-_FACTS: Final = "dbx_gateway"
-"""Key in ``additional_kwargs`` under which stands what a plain text and a tool call have no field for."""
 
 
-def facts_in(message: BaseMessage) -> Mapping[str, Any]:
-    """Return what an answer of ours keeps beside its content."""
-    facts = message.additional_kwargs.get(_FACTS)
-    return facts if isinstance(facts, Mapping) else {}
+def facts_in(message: BaseMessage) -> MessageFacts:
+    """Return what stands in ``additional_kwargs`` of an answer of ours: facts of its plain texts and its tool calls."""
+    return MessageFacts.beside(message.additional_kwargs)
 
 
 def answer_messages(response: ChatResponse, model: str, *, blocks: bool = False) -> list[AIMessage]:
@@ -85,7 +82,7 @@ def _message(answer: Message, finish: Finish, told: Mapping[str, Any], *, blocks
         content=content,  # type: ignore[arg-type]  # blocks are typed dicts
         tool_calls=[_listed(call) for call in calls if is_executable(call, finish)],
         invalid_tool_calls=[_broken(call, finish) for call in calls if not is_executable(call, finish)],
-        additional_kwargs=beside(calls=call_facts(calls, finish), texts=texts),
+        additional_kwargs=MessageFacts(calls=call_facts(calls, finish), texts=texts).keywords(),
         response_metadata=dict(told) | finish_of(finish) | ({"output_version": "v1"} if listed else {}),
     )
 
@@ -126,7 +123,7 @@ def reason_broken(finish: Finish) -> str:
 
 def text_facts(texts: Sequence[Text]) -> list[dict[str, Any]]:
     """Return what texts that are joined to a string say beside it; nothing if they say nothing."""
-    facts = [{"length": len(text.text)} | facts_of(text) for text in texts]
+    facts = [{"length": len(text.text)} | beside_text(text) for text in texts]
     return facts if any(len(fact) > 1 for fact in facts) else []
 
 
@@ -136,22 +133,15 @@ def call_facts(calls: Sequence[ToolCall], finish: Finish) -> dict[str, Any]:
     The arguments as the model wrote them are among it where LangChain's are not the same text: a prompt that repeats
     them to the letter is found in the server's cache, and a call that was cut is shown as it was.
     """
-    facts = {call.call_id: _kept_of(call, is_whole=is_executable(call, finish)) for call in calls}
-    return {call_id: kept for call_id, kept in facts.items() if kept}
+    facts = {call.call_id: _facts_of_call(call, is_whole=is_executable(call, finish)) for call in calls}
+    return {call_id: fact for call_id, fact in facts.items() if fact}
 
 
-def _kept_of(call: ToolCall, *, is_whole: bool) -> dict[str, Any]:
-    flags = {"minted": call.minted or None, "custom": call.custom or None}
-    kept = filled(signature=call.signature, opaque=call.opaque, id=call.id, **flags)
+def _facts_of_call(call: ToolCall, *, is_whole: bool) -> dict[str, Any]:
+    facts = facts_of(call)
     if is_whole and (call.custom or not call.arguments.strip() or to_json(call.parsed()).decode() == call.arguments):
-        return kept
-    return kept | {"arguments": call.arguments}
-
-
-def beside(**facts: Any) -> dict[str, Any]:
-    """Return ``additional_kwargs`` that keep ``facts``: ``calls`` and ``texts``."""
-    told = filled(**facts)
-    return {_FACTS: told} if told else {}
+        return facts
+    return facts | {"arguments": call.arguments}
 
 
 def usage_of(usage: Usage | None) -> UsageMetadata | None:

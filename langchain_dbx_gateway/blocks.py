@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias
 
 from langchain_core.messages import AIMessage
 from pydantic_core import PydanticSerializationError, to_json
 
+from dbx_gateway.adapters.part_facts import cut, facts_of, fields_of, filled, native_facts, native_of
 from dbx_gateway.adapters.vendor_forms import cache_hint_of, is_citable, part_of
 from dbx_gateway.chat import (
     Audio,
@@ -39,14 +40,13 @@ __all__ = [
     "FREE_OPENS",
     "FREE_TEXT",
     "Block",
+    "beside_text",
     "blocks_of",
-    "facts_of",
-    "filled",
     "free_text",
     "listed",
     "parts_of",
     "text_block",
-    "with_facts",
+    "texts_apart",
 ]
 
 Block: TypeAlias = dict[str, Any]
@@ -65,12 +65,15 @@ _TRANSLATED_BY: Final[Mapping[Api, str]] = {"messages": "anthropic", "responses"
 """Whose translator of langchain-core knows an api's own objects."""
 
 _SERVER_SIDE: Final = ("server_tool_call", "server_tool_result")
-_MEDIA: Final[Mapping[str, type[Image | Audio | Video]]] = {"image": Image, "audio": Audio, "video": Video}
+_NAMING: Final = ("filename", "title", "context", "detail")
+"""Facts of files and pictures that also stand in a block itself."""
 
-
-def filled(**values: Any) -> dict[str, Any]:
-    """Return the values that say something."""
-    return {name: value for name, value in values.items() if value not in (None, {}, [], (), "")}
+_MEDIA: Final[Mapping[str, type[Image | Audio | Video | File]]] = {
+    "image": Image,
+    "audio": Audio,
+    "video": Video,
+    "file": File,
+}
 
 
 # Parts to blocks
@@ -86,7 +89,7 @@ def listed(parts: Iterable[Part]) -> list[Block]:
     for part in parts:
         if isinstance(part, Text):
             run.append(part)
-            if facts_of(part):
+            if beside_text(part):
                 blocks.append(text_block(run))
                 run = []
             continue
@@ -101,7 +104,7 @@ def _said(run: Sequence[Text]) -> list[Block]:
 
 def text_block(run: Sequence[Text]) -> Block:
     """Return texts, of which only the last says anything beside its text, as one block."""
-    facts = facts_of(run[-1])
+    facts = beside_text(run[-1])
     if facts and any(text.text for text in run[:-1]):
         facts["extras"] = facts.get("extras", {}) | {_TAIL: len(run[-1].text)}
     return {"type": "text", "text": "".join(text.text for text in run)} | facts
@@ -111,9 +114,9 @@ def blocks_of(part: Part) -> list[Block]:
     """Return ``part`` of an answer as standard content blocks: one, but for reasoning in several runs."""
     match part:
         case Text():
-            return [{"type": "text", "text": part.text} | facts_of(part)]
+            return [{"type": "text", "text": part.text} | beside_text(part)]
         case Refusal():
-            return [{"type": "refusal", "refusal": part.text} | facts_of(part)]
+            return [{"type": "refusal", "refusal": part.text} | beside_text(part)]
         case Reasoning():
             return _reasoning_blocks(part)
         case ToolCall():
@@ -126,28 +129,17 @@ def blocks_of(part: Part) -> list[Block]:
             return []
 
 
-def facts_of(part: Text | Refusal | Reasoning) -> Block:
-    """Return what a part says beside its text, as it stands in a block."""
-    match part:
-        case Text():
-            told = {"annotations": [_annotation(citation) for citation in part.citations]} if part.citations else {}
-            extras = filled(phase=part.phase, opaque=part.opaque)
-        case Refusal():
-            told, extras = {}, filled(category=part.category, opaque=part.opaque)
-        case Reasoning():
-            told = {}
-            extras = filled(
-                signature=part.signature,
-                encrypted_content=part.encrypted,
-                redacted=part.redacted,
-                opaque=part.opaque,
-            )
-    return told | filled(id=part.id, extras=extras)
+def beside_text(part: Text | Refusal | Reasoning) -> Block:
+    """Return what stands in a block beside the text of ``part``."""
+    facts = facts_of(part)
+    notes = [_annotation(citation) for citation in part.citations] if isinstance(part, Text) else []
+    part_id, _ = facts.pop("id", None), facts.pop("citations", None)
+    return filled(annotations=notes, id=part_id, extras=facts)
 
 
 def _reasoning_blocks(part: Reasoning) -> list[Block]:
     """Return one block for each run; what stands for the whole of them is on the first."""
-    facts = facts_of(part)
+    facts = beside_text(part)
     first, *others = part.segments or (Segment("raw", ""),)
     head = {"type": "reasoning", "reasoning": first.text} | facts
     if part.segments:
@@ -176,7 +168,7 @@ def _call_block(call: ToolCall) -> Block:
 
 def _native_block(part: Native) -> Block:
     """Return a server-side tool's call or result as the standard block of that, anything else as it came."""
-    own = {"api": part.api, "payload": part.payload}
+    own = native_facts(part)
     provider = _TRANSLATED_BY.get(part.api)
     if provider is not None:
         told = _translated(part.payload, provider)
@@ -196,10 +188,9 @@ def _translated(payload: Block, provider: str) -> list[Any]:
 def _media_block(part: Image | Audio | Video | File) -> Block:
     blob = part.blob or Blob()
     where = filled(base64=blob.data, url=blob.url, file_id=blob.file_id, mime_type=blob.mime)
-    transcript = part.transcript if isinstance(part, Audio) else None
-    name = part.filename if isinstance(part, File) else None
-    extras = filled(transcript=transcript, filename=name, opaque=part.opaque)
-    return {"type": type(part).__name__.lower(), **where} | filled(id=part.id, extras=extras)
+    facts = facts_of(part)
+    part_id = facts.pop("id", None)
+    return {"type": type(part).__name__.lower(), **where} | filled(id=part_id, extras=facts)
 
 
 def _annotation(citation: Citation) -> Block:
@@ -259,9 +250,7 @@ def _part(block: Mapping[str, Any]) -> Part | None:
         case "reasoning" if part_of(block) is None:
             return _reasoning(block)
         case "refusal":
-            extras = _extras(block)
-            text = str(block.get("refusal") or "")
-            return Refusal(text, extras.get("category"), id=block.get("id"), opaque=extras.get("opaque", {}))
+            return Refusal(str(block.get("refusal") or ""), **_fields(Refusal, block))
         case "image" | "audio" | "video" | "file" if (blob := _blob(block)) is not None:
             return _media(str(kind), block, blob)
         case "text-plain":
@@ -303,12 +292,15 @@ def _tell_left_out(kind: str) -> None:
 
 def _native(block: Mapping[str, Any]) -> Native | None:
     value = block.get("value")
-    own = (value if isinstance(value, Mapping) else _extras(block)).get("native")
-    match own:
-        case {"api": api, "payload": Mapping() as payload} if api in get_args(Api):
-            return Native(api=api, payload=dict(payload))
-        case _:
-            return None
+    return native_of((value if isinstance(value, Mapping) else _extras(block)).get("native"))
+
+
+def _fields(kind: type, block: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a part of ``kind`` that stand in a block beside its content."""
+    beside = {"id": block.get("id")}
+    if cache := cache_hint_of(block):
+        beside["cache"] = cache
+    return fields_of(kind, _extras(block)) | beside
 
 
 def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -317,20 +309,12 @@ def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _text(block: Mapping[str, Any]) -> Text:
-    extras = _extras(block)
     plain = part_of(block)
     if "annotations" not in block and isinstance(plain, Text):
         citations = plain.citations
     else:
         citations = tuple(_citation(note) for note in _notes(block.get("annotations") or ()))
-    return Text(
-        str(block.get("text") or ""),
-        citations,
-        extras.get("phase"),
-        id=block.get("id"),
-        cache=cache_hint_of(block) or cache_hint_of(extras),
-        opaque=extras.get("opaque") or {},
-    )
+    return Text(str(block.get("text") or ""), **_fields(Text, block) | {"citations": citations})
 
 
 def _notes(annotations: Any) -> Iterable[Any]:
@@ -360,32 +344,18 @@ def _reasoning(block: Mapping[str, Any]) -> Reasoning:
     extras = _extras(block)
     text = block.get("reasoning") or ""
     kind = "summary" if extras.get("kind") == "summary" else "raw"
-    return Reasoning(
-        segments=(Segment(kind, text),) if text or "kind" in extras else (),  # type: ignore[arg-type]  # both are kinds
-        signature=extras.get("signature"),
-        encrypted=extras.get("encrypted_content") or block.get("encrypted_content"),
-        redacted=extras.get("redacted"),
-        id=block.get("id"),
-        opaque=extras.get("opaque") or {},
-    )
+    segments = (Segment(kind, text),) if text or "kind" in extras else ()  # type: ignore[arg-type]  # both are kinds
+    return Reasoning(segments=segments, **{"encrypted": block.get("encrypted_content"), **_fields(Reasoning, block)})
 
 
 def _media(kind: str, block: Mapping[str, Any], blob: Blob) -> Part:
-    extras = _extras(block)
-    said: dict[str, Any] = {
-        "blob": blob,
-        "id": None if "source_type" in block else block.get("id"),
-        "cache": cache_hint_of(block) or cache_hint_of(extras),
-        "opaque": extras.get("opaque") or {},
-    }
-    if kind == "file":
-        names: dict[str, Any] = {name: block.get(name) or extras.get(name) for name in ("filename", "title", "context")}
-        return File(**said, **names, citable=is_citable(block) or is_citable(extras))
-    if kind == "image":
-        said["detail"] = block.get("detail") or extras.get("detail")
-    if kind == "audio":
-        said["transcript"] = extras.get("transcript")
-    return _MEDIA[kind](**said)
+    made = _MEDIA[kind]
+    fields = _fields(made, block) | fields_of(made, {name: block.get(name) or None for name in _NAMING})
+    if "source_type" in block:
+        fields["id"] = None  # it may name the file, not the block
+    if kind == "file" and (is_citable(block) or is_citable(_extras(block))):
+        fields["citable"] = True
+    return made(blob=blob, **fields)
 
 
 def _plain_text(block: Mapping[str, Any]) -> File:
@@ -425,8 +395,8 @@ def _call(block: Mapping[str, Any]) -> ToolCall:
     return ToolCall(call_id=str(block.get("id") or ""), name=str(block.get("name") or ""), arguments=text)
 
 
-def with_facts(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> list[Part]:
-    """Return parts with the first, a plain text, as the texts it was joined from, each with what was told beside it.
+def texts_apart(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> list[Part]:
+    """Return parts with the first, a plain text, as the texts it was joined from, each with what stood beside it.
 
     Args:
         parts: what the content holds.
@@ -434,12 +404,7 @@ def with_facts(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> lis
     """
     if not facts or not parts or not isinstance(parts[0], Text):
         return list(parts)
-    text = parts[0].text
-    if sum(fact["length"] for fact in facts) != len(text):
+    pieces = cut(parts[0].text, (fact["length"] for fact in facts))
+    if not pieces:
         return list(parts)  # somebody has changed the text since
-    told: list[Part] = []
-    at = 0
-    for fact in facts:
-        told.append(_text({"text": text[at : at + fact["length"]], **fact}))
-        at += fact["length"]
-    return [*told, *parts[1:]]
+    return [*(_text({"text": piece, **fact}) for piece, fact in zip(pieces, facts, strict=True)), *parts[1:]]

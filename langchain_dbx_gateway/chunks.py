@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.chat import Finish, Part, Reasoning, Refusal, Text, ToolCall, is_executable
 from dbx_gateway.events import (
     End,
@@ -23,7 +24,6 @@ from dbx_gateway.events import (
 )
 from langchain_dbx_gateway.answers import (
     PROVIDER,
-    beside,
     call_facts,
     extras_of,
     finish_of,
@@ -33,7 +33,7 @@ from langchain_dbx_gateway.answers import (
     text_facts,
     usage_of,
 )
-from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, blocks_of, facts_of, free_text, text_block
+from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, beside_text, blocks_of, free_text, text_block
 
 __all__ = ["Chunks", "Numbers"]
 
@@ -141,7 +141,7 @@ class Chunks:
         if not self._numbers.has(index):
             blocks = [] if part == Reasoning() else blocks_of(part)
             return [self._block(index, block, run) for run, block in enumerate(blocks)]
-        facts = facts_of(part) if isinstance(part, Refusal | Reasoning) else {}
+        facts = beside_text(part) if isinstance(part, Refusal | Reasoning) else {}
         kind = type(part).__name__.lower()
         return [self._block(index, {"type": kind, kind: ""} | facts)] if facts else []
 
@@ -150,7 +150,7 @@ class Chunks:
             self._texts.append(part)
             return []
         self._run.append(part)
-        if not facts_of(part):
+        if not beside_text(part):
             return []
         late = text_block(self._run) | {"text": ""}
         self._run, self._run_index = [], None
@@ -165,9 +165,9 @@ class Chunks:
             id=self._id,
             usage_metadata=usage_of(event.usage),
             response_metadata=self._told() | extras_of(event.extras, self._metadata) | finish_of(event.finish),
-            additional_kwargs=beside(
+            additional_kwargs=MessageFacts(
                 calls=call_facts(list(self._calls.values()), event.finish), texts=text_facts(self._texts)
-            ),
+            ).keywords(),
             chunk_position="last",
         )
         return [*chunks, ChatGenerationChunk(message=last)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.chat import Finish, Reasoning, Text, ToolCall, is_executable
 from dbx_gateway.events import (
     End,
@@ -18,7 +19,6 @@ from dbx_gateway.events import (
     ToolCallStart,
 )
 from langchain_dbx_gateway.answers import (
-    beside,
     call_facts,
     extras_of,
     finish_of,
@@ -27,7 +27,7 @@ from langchain_dbx_gateway.answers import (
     tell_of_others,
     usage_of,
 )
-from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, blocks_of, facts_of, free_text, text_block
+from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, beside_text, blocks_of, free_text, text_block
 from langchain_dbx_gateway.chunks import Numbers
 
 __all__ = ["MessageEvents"]
@@ -122,12 +122,12 @@ class MessageEvents:
 
     def _text_ended(self, index: int, part: Text) -> list[Any]:
         """Finish the block of a text that says something beside its text; any other may still go on."""
-        if not part.text and not facts_of(part):
+        if not part.text and not beside_text(part):
             return []
         begun = [*self._text_begun(index), *self._started(index, 0, {"type": "text"})]
         self._run.append(part)
         self._run_part = index
-        return begun + (self._run_finished() if facts_of(part) else [])
+        return begun + (self._run_finished() if beside_text(part) else [])
 
     def _run_finished(self) -> list[Any]:
         if self._run_part is None:
@@ -156,7 +156,7 @@ class MessageEvents:
         if usage is not None:
             told["usage"] = usage
         told["metadata"] = self._metadata | extras_of(event.extras, self._metadata) | finish_of(event.finish)
-        told["additional_kwargs"] = beside(calls=call_facts(list(self._calls.values()), event.finish))
+        told["additional_kwargs"] = MessageFacts(calls=call_facts(list(self._calls.values()), event.finish)).keywords()
         return [*finished, told]
 
     def _event(self, what: str, index: int, run: int, **said: Any) -> dict[str, Any]:

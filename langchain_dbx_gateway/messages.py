@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.adapters.tool_call_ids import with_distinct_ids
 from dbx_gateway.chat import Message, Origin, Part, Role, ToolCall, ToolResult
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.surfaces import Api
 from langchain_dbx_gateway.answers import PROVIDER, facts_in
-from langchain_dbx_gateway.blocks import FREE_TEXT, parts_of, with_facts
+from langchain_dbx_gateway.blocks import FREE_TEXT, parts_of, texts_apart
 
 __all__ = ["PROVIDER", "to_core"]
 
@@ -78,8 +78,9 @@ def _assistant(message: AIMessage, answered: frozenset[str]) -> Message:
     own = provider == PROVIDER
     # Another provider's content is read by that provider's translator.
     content: Any = message.content if own or provider is None else message.content_blocks
-    parts = with_facts(parts_of(content), facts_in(message).get("texts", ()))
-    calls = _calls(message, answered)
+    facts = facts_in(message)
+    parts = texts_apart(parts_of(content), facts.texts)
+    calls = _calls(message, facts, answered)
     if not (own or message.tool_calls or message.invalid_tool_calls):
         return Message(role="assistant", parts=tuple(parts), name=message.name)
     return Message(
@@ -105,27 +106,25 @@ def _merged(parts: Sequence[Part], calls: list[ToolCall]) -> list[Part]:
     return [*merged, *left]
 
 
-def _calls(message: AIMessage, answered: frozenset[str]) -> list[ToolCall]:
+def _calls(message: AIMessage, facts: MessageFacts, answered: frozenset[str]) -> list[ToolCall]:
     """Return the calls that the message lists; of those that could not be run, only the ones that have a result."""
-    facts = facts_in(message).get("calls", {})
-    calls = [_call(call, facts.get(call["id"], {})) for call in message.tool_calls]
+    calls = [_call(call, facts) for call in message.tool_calls]
     for broken in message.invalid_tool_calls:
-        kept = facts.get(broken["id"], {})
-        text = kept.get("arguments", broken["args"] or "")
         if broken["id"] in answered:
-            calls.append(_with(ToolCall(call_id=broken["id"] or "", name=broken["name"] or "", arguments=text), kept))
+            text = facts.calls.get(broken["id"], {}).get("arguments", broken["args"] or "")
+            calls.append(facts.call(ToolCall(call_id=broken["id"], name=broken["name"] or "", arguments=text)))
     return calls
 
 
-def _call(call: Mapping[str, Any], kept: Mapping[str, Any]) -> ToolCall:
-    made = ToolCall(call_id=call["id"] or "", name=call["name"], arguments=_text_of(call, kept))
-    return _with(made, kept)
+def _call(call: Mapping[str, Any], facts: MessageFacts) -> ToolCall:
+    text = _text_of(call, facts.calls.get(call["id"], {}))
+    return facts.call(ToolCall(call_id=call["id"] or "", name=call["name"], arguments=text))
 
 
-def _text_of(call: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
+def _text_of(call: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     """Return the arguments as the model wrote them, unless somebody has changed them since."""
-    args, wrote = call["args"], kept.get("arguments")
-    if kept.get("custom"):
+    args, wrote = call["args"], facts.get("arguments")
+    if facts.get("custom"):
         return str(args.get(FREE_TEXT, ""))
     if isinstance(wrote, str) and _says(wrote, args):
         return wrote
@@ -136,22 +135,11 @@ def _text_of(call: Mapping[str, Any], kept: Mapping[str, Any]) -> str:
 
 
 def _says(wrote: str, args: object) -> bool:
-    """Whether a text is the JSON of ``args``; what is kept under an id that two calls have may be another call's."""
+    """Whether a text is the JSON of ``args``; what stands under an id that two calls have may be another call's."""
     try:
         return bool(from_json(wrote) == args)
     except ValueError:
         return False
-
-
-def _with(call: ToolCall, kept: Mapping[str, Any]) -> ToolCall:
-    return replace(
-        call,
-        signature=kept.get("signature"),
-        minted=kept.get("minted", False),
-        custom=kept.get("custom", False),
-        opaque=kept.get("opaque", {}),
-        id=kept.get("id"),
-    )
 
 
 def _origin(message: AIMessage) -> Origin | None:

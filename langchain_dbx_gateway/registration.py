@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
 from langchain_dbx_gateway.answers import PROVIDER, facts_in
-from langchain_dbx_gateway.blocks import Block, listed, parts_of, with_facts
+from langchain_dbx_gateway.blocks import Block, listed, parts_of, texts_apart
 
 __all__ = ["allow_loading", "register"]
 
@@ -62,8 +62,8 @@ def _content(message: AIMessage) -> list[Block]:
     blocks: list[Block] = []
     for position, item in enumerate(items):
         if isinstance(item, str):
-            facts = () if position else facts_in(message).get("texts", ())
-            blocks += listed(with_facts(parts_of(item), facts))
+            facts = () if position else facts_in(message).texts
+            blocks += listed(texts_apart(parts_of(item), facts))
         else:
             blocks.append(item)
     return blocks

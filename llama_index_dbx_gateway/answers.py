@@ -25,21 +25,17 @@ from llama_index.core.base.llms.types import (
 )
 
 from dbx_gateway import chat
+from dbx_gateway.adapters.part_facts import KEY, MessageFacts, facts_of, hidden_facts, reasoning_facts, run_facts
 from dbx_gateway.chat import Audio, Citation, File, Image, Native, Reasoning, Refusal, Text, ToolCall, Usage, Video
 from dbx_gateway.notices import warn_once
-from llama_index_dbx_gateway.provenance import (
-    KEY,
-    Provenance,
-    call_facts,
-    hidden_facts,
-    reasoning_facts,
-    run_facts,
-)
 
 __all__ = ["FREE_TEXT", "chat_response", "completion", "first_call_only", "listed_call", "usage_of"]
 
 FREE_TEXT: Final = "input"
 """The argument under which LlamaIndex's default tools take a text."""
+
+_IN_BLOCKS: Final = ("detail", "fps", "title")
+"""Facts of pictures, films and files for which LlamaIndex's blocks have fields."""
 
 
 def chat_response(answer: chat.ChatResponse, model: str, *, delta: str | None = None) -> ChatResponse:
@@ -80,9 +76,9 @@ def _message(answer: chat.ChatResponse) -> ChatMessage:
     listed = [listed_call(call.call_id, call.name, call.arguments) for call in blocks.executable]
     if listed:
         told["tool_calls"] = listed
-    if facts := blocks.provenance().plain():
-        told[KEY] = facts
-    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks.made, additional_kwargs=told)
+    return ChatMessage(
+        role=MessageRole.ASSISTANT, blocks=blocks.made, additional_kwargs=told | blocks.facts().keywords()
+    )
 
 
 def listed_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
@@ -137,8 +133,8 @@ class _Blocks:
                 "core's client gives it as it came",
             )
             return
-        if part.id or part.opaque:
-            self._media.append({"at": len(self.made), "id": part.id, "opaque": part.opaque})
+        if facts := {name: value for name, value in facts_of(part).items() if name not in _IN_BLOCKS}:
+            self._media.append({"at": len(self.made)} | facts)
         self.made.append(block)
 
     def end_run(self) -> None:
@@ -156,12 +152,12 @@ class _Blocks:
         cited = [citation for part in run if isinstance(part, Text) for citation in part.citations]
         self.made += [_citation(citation) for citation in cited]
 
-    def provenance(self) -> Provenance:
+    def facts(self) -> MessageFacts:
         """Return what stands beside the blocks."""
-        return Provenance(
+        return MessageFacts(
             origin=self._answer.message.origin,
             calls=self._calls,
-            withheld=tuple(self._withheld),
+            withheld=self._withheld,
             runs=self._runs,
             hidden=self._hidden,
             media=self._media,
@@ -174,7 +170,7 @@ class _Blocks:
         else:
             self.executable.append(call)
             arguments = {FREE_TEXT: call.arguments} if call.custom else call.parsed()
-        if facts := call_facts(call):
+        if facts := facts_of(call):
             self._calls[call.call_id] = facts
         self.made.append(ToolCallBlock(tool_call_id=call.call_id, tool_name=call.name, tool_kwargs=arguments))
 
@@ -201,7 +197,7 @@ def _media(part: Image | Audio | Video | File) -> ContentBlock:
             kind = blob.mime.partition("/")[2] if blob.mime else None
             return AudioBlock(audio=data, url=blob.url, format=kind)
         case Video():
-            return VideoBlock(video=data, url=blob.url, video_mimetype=blob.mime)
+            return VideoBlock(video=data, url=blob.url, video_mimetype=blob.mime, fps=part.fps)
         case File():
             held = data if part.text is None else base64.b64encode(part.text.encode())
             title = part.title or part.filename

@@ -27,6 +27,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
+from dbx_gateway.adapters.part_facts import MessageFacts, hidden_part, reasoning_of, with_facts
 from dbx_gateway.adapters.tool_call_ids import with_distinct_ids
 from dbx_gateway.chat import (
     Audio,
@@ -45,7 +46,6 @@ from dbx_gateway.chat import (
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.notices import warn_once
 from llama_index_dbx_gateway.answers import FREE_TEXT
-from llama_index_dbx_gateway.provenance import Provenance, hidden_part, reasoning_of
 
 __all__ = ["ListedCall", "listed_calls", "to_core"]
 
@@ -94,7 +94,7 @@ def _result(message: ChatMessage, names: Mapping[str, str]) -> Message:
         raise InvalidRequestError(
             "a tool message does not say which call it answers; give additional_kwargs={'tool_call_id': ...}"
         )
-    parts = _parts(message, Provenance())
+    parts = _parts(message, MessageFacts())
     result = ToolResult(
         call_id=str(call_id),
         name=names.get(str(call_id)) or told.get("name"),
@@ -109,46 +109,41 @@ def _message(message: ChatMessage, answered: set[str]) -> Message:
     name = message.additional_kwargs.get("name")
     spoken = name if isinstance(name, str) else None
     if role != "assistant":
-        return Message(role=role, parts=_parts(message, Provenance()), name=spoken)
-    provenance = Provenance.of(message)
-    parts = _parts(message, provenance)
+        return Message(role=role, parts=_parts(message, MessageFacts()), name=spoken)
+    facts = MessageFacts.beside(message.additional_kwargs)
+    parts = _parts(message, facts)
     if not any(isinstance(part, ToolCall) for part in parts):
-        calls = (_listed_as_part(call, provenance) for call in listed_calls(message))
+        calls = (_listed_as_part(call, facts) for call in listed_calls(message))
         parts = (*parts, *calls)
-    unanswered = set(provenance.withheld) - answered
+    unanswered = set(facts.withheld) - answered
     kept = tuple(part for part in parts if not (isinstance(part, ToolCall) and part.call_id in unanswered))
-    return Message(role="assistant", parts=kept, name=spoken, origin=provenance.origin)
+    return Message(role="assistant", parts=kept, name=spoken, origin=facts.origin)
 
 
-def _parts(message: ChatMessage, provenance: Provenance) -> tuple[Part, ...]:
+def _parts(message: ChatMessage, facts: MessageFacts) -> tuple[Part, ...]:
     """Return the parts that the blocks of ``message`` stand for, and those that have none in their places."""
     arguments = {call.call_id: call.arguments for call in listed_calls(message)}
     hidden: dict[int, list[Part]] = {}
-    for facts in provenance.hidden:
-        hidden.setdefault(min(facts["at"], len(message.blocks)), []).append(hidden_part(facts))
-    media = {facts["at"]: facts for facts in provenance.media}
+    for part_facts in facts.hidden:
+        if (part := hidden_part(part_facts)) is not None:
+            hidden.setdefault(min(part_facts["at"], len(message.blocks)), []).append(part)
+    media = {part_facts["at"]: part_facts for part_facts in facts.media}
     parts: list[Part] = []
     said: Counter[str] = Counter()
     for position, block in enumerate(message.blocks):
         parts += hidden.get(position, ())
         match block:
             case TextBlock():
-                parts += provenance.pieces(block.text, said[block.text])
+                parts += facts.pieces(block.text, said[block.text])
                 said[block.text] += 1
             case ToolCallBlock():
-                parts.append(_call(block, arguments, provenance))
+                parts.append(_call(block, arguments, facts))
             case CachePoint():
                 _mark(parts, block)
             case CitationBlock() if _ROLES[message.role] == "assistant":
                 pass  # the text it belongs to carries its citations
             case _:
-                made = list(_block(block))
-                facts = media.get(position, {})
-                parts += (
-                    [replace(part, id=facts.get("id"), opaque=facts.get("opaque") or {}) for part in made]
-                    if facts
-                    else made
-                )
+                parts += [with_facts(part, media.get(position, {})) for part in _block(block)]
     parts += hidden.get(len(message.blocks), ())
     return tuple(parts)
 
@@ -241,32 +236,18 @@ def _mark(parts: list[Part], point: CachePoint) -> None:
     parts[-1] = replace(parts[-1], cache=CacheHint(point.cache_control.ttl))
 
 
-def _call(block: ToolCallBlock, arguments: Mapping[str, str], provenance: Provenance) -> ToolCall:
+def _call(block: ToolCallBlock, arguments: Mapping[str, str], facts: MessageFacts) -> ToolCall:
     call_id = block.tool_call_id or block.tool_name
     listed = arguments.get(call_id)
     if isinstance(block.tool_kwargs, str):
         text = block.tool_kwargs
-    elif provenance.calls.get(call_id, {}).get("custom"):
+    elif facts.calls.get(call_id, {}).get("custom"):
         text = str(block.tool_kwargs.get(FREE_TEXT, ""))
     elif listed is not None and _says(listed, block.tool_kwargs):
         text = listed
     else:
         text = _json(block.tool_kwargs)
-    return _with_facts(ToolCall(call_id=call_id, name=block.tool_name, arguments=text), provenance)
-
-
-def _with_facts(call: ToolCall, provenance: Provenance) -> ToolCall:
-    facts = provenance.calls.get(call.call_id)
-    if not facts:
-        return call
-    return replace(
-        call,
-        id=facts.get("id"),
-        signature=facts.get("signature"),
-        minted=bool(facts.get("minted")),
-        custom=bool(facts.get("custom")),
-        opaque=dict(facts.get("opaque") or {}),
-    )
+    return facts.call(ToolCall(call_id=call_id, name=block.tool_name, arguments=text))
 
 
 def _says(text: str, arguments: Mapping[str, Any]) -> bool:
@@ -305,8 +286,8 @@ def listed_calls(message: ChatMessage) -> list[ListedCall]:
     return [ListedCall(call) for call in listed] if isinstance(listed, list | tuple) else []
 
 
-def _listed_as_part(call: ListedCall, provenance: Provenance) -> ToolCall:
-    return _with_facts(ToolCall(call_id=call.call_id, name=call.name, arguments=call.arguments), provenance)
+def _listed_as_part(call: ListedCall, facts: MessageFacts) -> ToolCall:
+    return facts.call(ToolCall(call_id=call.call_id, name=call.name, arguments=call.arguments))
 
 
 def _of(value: Any, name: str) -> Any:

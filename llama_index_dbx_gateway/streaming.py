@@ -18,6 +18,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.chat import Reasoning, Refusal, Text
 from dbx_gateway.events import (
     End,
@@ -34,7 +35,6 @@ from dbx_gateway.events import (
 )
 from dbx_gateway.transport.async_streams import Derived
 from llama_index_dbx_gateway.answers import chat_response, first_call_only, listed_call
-from llama_index_dbx_gateway.provenance import KEY
 
 __all__ = ["Snapshots", "aopened", "closed_when_left", "closed_when_left_async", "opened"]
 
@@ -166,7 +166,7 @@ class Snapshots:
             before = part
         message: dict[str, Any] = {}
         if listed:
-            message = {"tool_calls": listed, KEY: {"withheld": [call["id"] for call in listed]}}
+            message = {"tool_calls": listed} | MessageFacts(withheld=[call["id"] for call in listed]).keywords()
         return ChatResponse.model_construct(
             message=ChatMessage.model_construct(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=message),
             delta=delta,

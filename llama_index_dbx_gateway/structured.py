@@ -11,10 +11,10 @@ from llama_index.core.program.utils import create_flexible_model
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
 
+from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.adapters.vendor_forms import schema_format
 from dbx_gateway.errors import ExtractionError
 from dbx_gateway.extract import extract_json
-from llama_index_dbx_gateway.provenance import Provenance
 from llama_index_dbx_gateway.tools import described, schema_of
 
 __all__ = ["Structure"]
@@ -109,4 +109,8 @@ def _finish_reason(response: ChatResponse) -> str | None:
     raw = response.raw if isinstance(response.raw, Mapping) else {}
     choices = raw.get("choices") or [{}]
     reason: str | None = choices[0].get("finish_reason")
-    return reason if reason is not None or not Provenance.of(response.message).withheld else "error"
+    return (
+        reason
+        if reason is not None or not MessageFacts.beside(response.message.additional_kwargs).withheld
+        else "error"
+    )

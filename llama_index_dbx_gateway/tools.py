@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 from pydantic_core import from_json
 
+from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.adapters.vendor_forms import schema_tool, tool_of
 from dbx_gateway.chat import ToolSpec
 from dbx_gateway.errors import InvalidRequestError
 from llama_index_dbx_gateway.messages import listed_calls
-from llama_index_dbx_gateway.provenance import Provenance
 
 __all__ = ["described", "executable_calls", "schema_of", "specs_of"]
 
@@ -86,7 +86,7 @@ def executable_calls(message: ChatMessage) -> tuple[list[ToolSelection], int]:
 
     Others are those of an answer that is still streaming or was cut, and those whose arguments are not one JSON object.
     """
-    withheld = Provenance.of(message).withheld
+    withheld = MessageFacts.beside(message.additional_kwargs).withheld
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     asked = [(block.tool_call_id or block.tool_name, block.tool_name, block.tool_kwargs) for block in blocks]
     asked = asked or [(call.call_id, call.name, call.arguments) for call in listed_calls(message)]

@@ -16,7 +16,7 @@ LANGCHAINS = {
     # blocks of langchain_core.messages.content
     *("type", "text", "reasoning", "refusal", "image", "audio", "video", "file", "citation", "annotations", "index"),
     *("id", "name", "args", "base64", "url", "file_id", "data", "error", "output", "title", "context", "transcript"),
-    *("cited_text", "start_index", "end_index", "signature", "encrypted_content", "filename", "detail"),
+    *("cited_text", "start_index", "end_index", "encrypted_content", "filename", "detail"),
     *("source", "content", "value"),
     # roles of messages
     *("system", "developer", "user", "assistant", "tool", "role"),
@@ -32,7 +32,7 @@ LANGCHAINS = {
 
 CORES = {
     # fields of dbx_gateway.chat and arguments of the clients
-    *("arguments", "custom", "kind", "native", "opaque", "phase", "raw", "summary", "output", "model"),
+    *("arguments", "citations", "custom", "kind", "native", "raw", "summary", "output", "model"),
     # finish reasons of dbx_gateway.chat.Finish
     *("length", "content_filter"),
     # names of apis

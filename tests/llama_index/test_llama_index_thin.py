@@ -24,8 +24,6 @@ LLAMA_INDEXS = {
     *("prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details"),
     # roles of messages
     *("system", "developer", "user", "assistant", "tool"),
-    # ThinkingBlock.additional_information, as every integration writes it
-    *("signature", "encrypted_content"),
     # arguments of the chats and of JSON schemas, and what events and payloads are asked for
     *("tools", "tool_choice", "response_format", "messages", "temperature", "title", "description"),
 }
@@ -33,11 +31,9 @@ LLAMA_INDEXS = {
 
 CORES = {
     # fields of dbx_gateway.chat
-    *("opaque", "phase", "raw", "summary", "kind", "call_id", "custom", "citations", "refusal", "text"),
+    *("kind", "call_id", "custom", "refusal", "text", "detail", "fps"),
     # arguments of the clients, and values of dbx_gateway.chat.ToolChoice and Finish
     *("output", "required", "length", "content_filter", "error"),
-    # what provenance.py keeps
-    "runs",
 }
 """Words of the core's own types."""
 

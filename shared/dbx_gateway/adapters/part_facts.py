@@ -1,207 +1,336 @@
-"""What an answer holds that LlamaIndex's blocks have no field for, as plain data beside them.
+"""What a part of an answer holds that a framework's blocks have no field for, as JSON-able facts and back.
 
-It travels in ``ChatMessage.additional_kwargs["dbx_gateway"]`` and in ``ThinkingBlock.additional_information``, which
-both survive being stored as JSON, and puts the message together again exactly when it is sent back.
+Signatures, the server's ids, citations, native objects and cache marks stand beside the blocks, in the free fields that each
+framework stores: ``extras`` of LangChain's blocks, ``additional_information`` of LlamaIndex's, and ``additional_kwargs``
+of a message under the key :data:`KEY`. A message that is loaded and sent again is thereby what the server wrote.
+
+Users have stored such facts: a key may be added, but none changes its name, place or meaning.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
 
-from llama_index.core.base.llms.types import ChatMessage
-
-from dbx_gateway.chat import Citation, Native, Origin, Part, Reasoning, Refusal, Segment, Text, ToolCall
+from dbx_gateway.chat import (
+    Audio,
+    CacheHint,
+    Citation,
+    File,
+    Image,
+    JsonObject,
+    Native,
+    Origin,
+    Part,
+    Reasoning,
+    Refusal,
+    Segment,
+    Text,
+    ToolCall,
+    ToolResult,
+    Video,
+)
 from dbx_gateway.surfaces import Api
 
 __all__ = [
     "KEY",
-    "Provenance",
-    "call_facts",
+    "Facts",
+    "MessageFacts",
+    "cut",
+    "facts_of",
+    "fields_of",
+    "filled",
     "hidden_facts",
     "hidden_part",
+    "native_facts",
+    "native_of",
     "reasoning_facts",
     "reasoning_of",
     "run_facts",
+    "with_facts",
 ]
 
 KEY: Final = "dbx_gateway"
-"""Where it stands in a message's ``additional_kwargs``."""
+"""Where the facts of a message stand in its ``additional_kwargs``, in both frameworks."""
+
+Facts: TypeAlias = dict[str, Any]
+"""JSON-able facts by their keys; what is empty or false is left out."""
+
+P = TypeVar("P", bound=Part)
+
+_EVERY_PART: Final = {"id": "id", "cache": "cache_control", "opaque": "opaque"}
+
+_OF_KIND: Final[Mapping[type, Mapping[str, str]]] = {
+    Text: {"phase": "phase", "citations": "citations"},
+    Refusal: {"category": "category"},
+    Reasoning: {"signature": "signature", "encrypted": "encrypted_content", "redacted": "redacted"},
+    ToolCall: {"signature": "signature", "minted": "minted", "custom": "custom"},
+    Image: {"detail": "detail"},
+    Audio: {"transcript": "transcript"},
+    Video: {"fps": "fps"},
+    File: {"filename": "filename", "title": "title", "context": "context", "citable": "citable"},
+    Native: {},
+    ToolResult: {},
+}
+"""For each kind of part the fields that are facts, beside those of every part, and their keys. All others are content."""
+
+_KEYS: Final = {kind: {**keys, **_EVERY_PART} for kind, keys in _OF_KIND.items()}
+_FIELDS: Final = {kind: {key: name for name, key in keys.items()} for kind, keys in _KEYS.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """What is known about a message beside its blocks; nothing of a message that came from elsewhere.
+def filled(**values: Any) -> Facts:
+    """Return the values that are neither None, false nor empty."""
+    empty: tuple[Any, ...] = ({}, [], (), "")
+    return {name: value for name, value in values.items() if not (value is None or value is False or value in empty)}
+
+
+# One part
+
+
+def facts_of(part: Part) -> Facts:
+    """Return what ``part`` holds beside its content: its text or bytes, or a call's name, id and arguments.
 
     Args:
-        origin: who produced it.
-        calls: facts of tool calls by call id.
-        withheld: ids of calls that may not be executed.
-        runs: facts of runs of text that are more than text, in order.
-        hidden: parts that have no block, each with the number of blocks before it (``at``).
-        media: facts of pictures, sounds and files, each with its block (``at``).
+        part: of a message; its ``opaque`` and what else it holds is shared with the facts.
     """
-
-    origin: Origin | None = None
-    calls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    withheld: tuple[str, ...] = ()
-    runs: Sequence[Mapping[str, Any]] = ()
-    hidden: Sequence[Mapping[str, Any]] = ()
-    media: Sequence[Mapping[str, Any]] = ()
-
-    @classmethod
-    def of(cls, message: ChatMessage) -> Provenance:
-        """Return what ``message`` carries."""
-        told = message.additional_kwargs.get(KEY)
-        if not isinstance(told, Mapping):
-            return cls()
-        return cls(
-            origin=_origin(told.get("origin")),
-            calls=told.get("calls") or {},
-            withheld=tuple(told.get("withheld") or ()),
-            runs=told.get("runs") or (),
-            hidden=told.get("hidden") or (),
-            media=told.get("media") or (),
-        )
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as plain data, small: without what is empty."""
-        return _set(
-            origin=asdict(self.origin) if self.origin is not None else None,
-            calls={call_id: dict(facts) for call_id, facts in self.calls.items()},
-            withheld=list(self.withheld),
-            runs=[dict(run) for run in self.runs],
-            hidden=[dict(part) for part in self.hidden],
-            media=[dict(facts) for facts in self.media],
-        )
-
-    def pieces(self, text: str, nth: int) -> tuple[Text | Refusal, ...]:
-        """Return the parts that a run of ``text`` was made of; one plain text where nothing else is known.
-
-        Args:
-            text: of a block, as it is now: one that was edited is the caller's own.
-            nth: how many blocks of the same text stand before it.
-        """
-        digest = _digest(text) if self.runs else ""
-        for run in self.runs:
-            if (run.get("digest"), run.get("nth", 0)) == (digest, nth):
-                return _split(text, run["pieces"])
-        return (Text(text),) if text else ()
+    return filled(**{key: _written(getattr(part, name)) for name, key in _KEYS[type(part)].items()})
 
 
-def run_facts(parts: Sequence[Text | Refusal], nth: int) -> dict[str, Any] | None:
-    """Return what a run of text parts is beside its text; None where that says it all.
+def fields_of(kind: type, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what :func:`facts_of` returned of a part of ``kind`` as arguments of its class.
+
+    Args:
+        kind: a class of :data:`dbx_gateway.chat.Part`, for example ``Text``.
+        facts: keys that are no facts of such a part are ignored.
+    """
+    names = _FIELDS[kind]
+    return {
+        names[key]: _READ[key](value) if key in _READ else value
+        for key, value in facts.items()
+        if key in names and value is not None
+    }
+
+
+def with_facts(part: P, facts: Mapping[str, Any]) -> P:
+    """Return ``part`` with what :func:`facts_of` returned; what the facts leave out stays as it is."""
+    given = fields_of(type(part), facts) if facts else {}
+    return replace(part, **given) if given else part
+
+
+def _written(value: Any) -> Any:
+    match value:
+        case CacheHint():
+            return {"type": "ephemeral"} | filled(ttl=value.ttl)
+        case (Citation(), *_):
+            return [filled(**asdict(citation)) for citation in value]
+        case _:
+            return value
+
+
+def _cache(value: Any) -> CacheHint | None:
+    return CacheHint(value.get("ttl")) if isinstance(value, Mapping) else None
+
+
+def _opaque(value: Any) -> JsonObject:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _citations(value: Any) -> tuple[Citation, ...]:
+    listed = value if isinstance(value, list | tuple) else ()
+    return tuple(_citation(facts) for facts in listed if isinstance(facts, Mapping))
+
+
+def _citation(facts: Mapping[str, Any]) -> Citation:
+    known = {each.name: facts[each.name] for each in fields(Citation) if each.name in facts}
+    return Citation(**{"kind": "", **known})
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {"cache_control": _cache, "opaque": _opaque, "citations": _citations}
+"""How the facts are read that are not stored as they are."""
+
+
+def native_facts(part: Native) -> Facts:
+    """Return all of a wire object that no framework has a block for."""
+    return {"api": part.api, "payload": part.payload} | facts_of(part)
+
+
+def native_of(facts: Any) -> Native | None:
+    """Return the wire object that :func:`native_facts` described; None where ``facts`` describe none."""
+    match facts:
+        case {"api": api, "payload": Mapping() as payload} if api in get_args(Api):
+            return Native(api=api, payload=dict(payload), **fields_of(Native, facts))
+        case _:
+            return None
+
+
+# Texts that are joined to one
+
+
+def cut(text: str, lengths: Iterable[int]) -> list[str]:
+    """Return ``text`` cut into pieces of these lengths; nothing where they do not add up to it: it was edited."""
+    ends = [0]
+    for length in lengths:
+        ends.append(ends[-1] + length)
+    return [text[start:end] for start, end in pairwise(ends)] if ends[-1] == len(text) else []
+
+
+def run_facts(parts: Sequence[Text | Refusal], nth: int) -> Facts | None:
+    """Return what neighbouring texts are beside the one text they are joined to; None where that says it all.
 
     Args:
         parts: neighbours.
-        nth: how many runs of the same text stand before it.
+        nth: how many runs of the same text stand before it in the message.
     """
     pieces = [_piece_facts(part) for part in parts]
     if all(piece.keys() == {"length"} for piece in pieces):
         return None
-    told = {"digest": _digest("".join(part.text for part in parts)), "pieces": pieces}
-    return told | {"nth": nth} if nth else told
+    return {"digest": _digest("".join(part.text for part in parts)), "pieces": pieces} | filled(nth=nth or None)
 
 
-def call_facts(call: ToolCall) -> dict[str, Any]:
-    """Return what a tool call is beside its id, name and arguments."""
-    return _set(id=call.id, signature=call.signature, minted=call.minted, custom=call.custom, opaque=call.opaque)
-
-
-def reasoning_facts(part: Reasoning) -> dict[str, Any]:
-    """Return what reasoning is beside its text: the proofs, and where one run of it ends and the next begins."""
-    segments = [[segment.kind, len(segment.text)] for segment in part.segments if segment.text]
-    plain = len(segments) == 1 and segments[0][0] == "raw"
-    return _set(
-        id=part.id,
-        signature=part.signature,
-        encrypted_content=part.encrypted,
-        redacted=part.redacted,
-        opaque=part.opaque,
-        segments=[] if plain else segments,
-    )
-
-
-def reasoning_of(content: str | None, facts: Mapping[str, Any]) -> Reasoning:
-    """Return the reasoning that :func:`reasoning_facts` told, or what can be read of another integration's."""
-    return Reasoning(
-        id=facts.get("id"),
-        segments=_segments(content or "", facts.get("segments")),
-        signature=facts.get("signature"),
-        encrypted=facts.get("encrypted_content"),
-        redacted=facts.get("redacted"),
-        opaque=dict(facts.get("opaque") or {}),
-    )
-
-
-def hidden_facts(part: Native | Text | Refusal) -> dict[str, Any]:
-    """Return all of a part that gets no block."""
-    if isinstance(part, Native):
-        return {"api": part.api, "payload": part.payload} | _set(id=part.id, opaque=part.opaque)
-    return {"text": _piece_facts(part)}
-
-
-def hidden_part(facts: Mapping[str, Any]) -> Part:
-    """Return the part that :func:`hidden_facts` told."""
-    if "text" in facts:
-        return _piece("", facts["text"])
-    opaque = dict(facts.get("opaque") or {})
-    return Native(api=facts["api"], payload=facts["payload"], id=facts.get("id"), opaque=opaque)
-
-
-def _piece_facts(part: Text | Refusal) -> dict[str, Any]:
-    told: dict[str, Any] = {"length": len(part.text)} | _set(id=part.id, opaque=part.opaque)
-    if isinstance(part, Refusal):
-        return told | {"kind": "refusal"} | _set(category=part.category)
-    return told | _set(phase=part.phase, citations=[_set(**asdict(citation)) for citation in part.citations])
+def _piece_facts(part: Text | Refusal) -> Facts:
+    kind = {"kind": "refusal"} if isinstance(part, Refusal) else {}
+    return {"length": len(part.text)} | kind | facts_of(part)
 
 
 def _piece(text: str, facts: Mapping[str, Any]) -> Text | Refusal:
-    opaque = dict(facts.get("opaque") or {})
     if facts.get("kind") == "refusal":
-        return Refusal(text, facts.get("category"), id=facts.get("id"), opaque=opaque)
-    citations = tuple(Citation(**{"kind": "", **citation}) for citation in facts.get("citations") or ())
-    return Text(text, citations, facts.get("phase"), id=facts.get("id"), opaque=opaque)
-
-
-def _split(text: str, pieces: Sequence[Mapping[str, Any]]) -> tuple[Text | Refusal, ...]:
-    ends = [0]
-    for piece in pieces:
-        ends.append(ends[-1] + piece["length"])
-    return tuple(_piece(text[start:end], piece) for (start, end), piece in zip(pairwise(ends), pieces, strict=True))
-
-
-def _segments(content: str, told: Any) -> tuple[Segment, ...]:
-    """Return the runs of reasoning in ``content``; one where they are not told, or the content was edited."""
-    gap = len("\n\n")
-    if isinstance(told, list) and told and sum(length for _, length in told) + gap * (len(told) - 1) == len(content):
-        segments: list[Segment] = []
-        start = 0
-        for kind, length in told:
-            segments.append(Segment(_kind(kind), content[start : start + length]))
-            start += length + gap
-        return tuple(segments)
-    return (Segment("raw", content),) if content else ()
-
-
-def _kind(value: object) -> Literal["summary", "raw"]:
-    return "summary" if value == "summary" else "raw"
-
-
-def _origin(told: Any) -> Origin | None:
-    if not isinstance(told, Mapping):
-        return None
-    api = next((api for api in get_args(Api) if api == told.get("api")), None)
-    return Origin(api, str(told.get("model"))) if api is not None else None
+        return Refusal(text, **fields_of(Refusal, facts))
+    return Text(text, **fields_of(Text, facts))
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _set(**values: Any) -> dict[str, Any]:
-    nothing: tuple[Any, ...] = ({}, [], (), "")
-    return {name: value for name, value in values.items() if not (value is None or value is False or value in nothing)}
+# Reasoning whose runs are joined to one text
+
+
+def reasoning_facts(part: Reasoning) -> Facts:
+    """Return what reasoning is beside its text: the proofs, and where one run of it ends and the next begins."""
+    segments = [[segment.kind, len(segment.text)] for segment in part.segments if segment.text]
+    plain = len(segments) == 1 and segments[0][0] == "raw"
+    return facts_of(part) | filled(segments=[] if plain else segments)
+
+
+def reasoning_of(text: str | None, facts: Mapping[str, Any]) -> Reasoning:
+    """Return the reasoning that :func:`reasoning_facts` described, or what can be read of another integration's."""
+    return Reasoning(segments=_segments(text or "", facts.get("segments")), **fields_of(Reasoning, facts))
+
+
+def _segments(text: str, runs: Any) -> tuple[Segment, ...]:
+    """Return the runs of reasoning in ``text``; one where they are not known, or the text was edited."""
+    gap = len("\n\n")
+    if isinstance(runs, list) and runs and sum(length for _, length in runs) + gap * (len(runs) - 1) == len(text):
+        segments: list[Segment] = []
+        start = 0
+        for kind, length in runs:
+            segments.append(Segment(_kind(kind), text[start : start + length]))
+            start += length + gap
+        return tuple(segments)
+    return (Segment("raw", text),) if text else ()
+
+
+def _kind(value: object) -> Literal["summary", "raw"]:
+    return "summary" if value == "summary" else "raw"
+
+
+# Parts that get no block
+
+
+def hidden_facts(part: Native | Text | Refusal) -> Facts:
+    """Return all of a part that gets no block: a wire object, or an empty text that something hangs on."""
+    return native_facts(part) if isinstance(part, Native) else {"text": _piece_facts(part)}
+
+
+def hidden_part(facts: Mapping[str, Any]) -> Part | None:
+    """Return the part that :func:`hidden_facts` described; None where ``facts`` describe none."""
+    return _piece("", facts["text"]) if "text" in facts else native_of(facts)
+
+
+# One message
+
+
+_LISTS: Final = ("texts", "runs", "hidden", "media")
+_HELD: Final = ("calls", "withheld", *_LISTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFacts:
+    """The facts of a message that stand beside its content; none of a message that came from elsewhere.
+
+    Args:
+        origin: who produced it.
+        calls: facts of tool calls by call id.
+        withheld: ids of calls that must not be executed.
+        texts: for content that is one string, each text it was joined from: its ``length`` in characters, and its facts
+            as the framework's blocks hold them.
+        runs: for content of several blocks, the runs of text that are more than text, in order (:func:`run_facts`).
+        hidden: parts that have no block, each with the number of blocks before it (``at``).
+        media: facts of pictures, sounds and files, each with the number of its block (``at``).
+    """
+
+    origin: Origin | None = None
+    calls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    withheld: Sequence[str] = ()
+    texts: Sequence[Mapping[str, Any]] = ()
+    runs: Sequence[Mapping[str, Any]] = ()
+    hidden: Sequence[Mapping[str, Any]] = ()
+    media: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def beside(cls, additional_kwargs: Mapping[str, Any]) -> MessageFacts:
+        """Return the facts of the message that has these ``additional_kwargs``."""
+        facts = additional_kwargs.get(KEY)
+        if not isinstance(facts, Mapping):
+            return _NO_FACTS
+        held = {
+            name: facts[name] for name in ("calls", "withheld", "texts", "runs", "hidden", "media") if name in facts
+        }
+        return cls(origin=_origin(facts.get("origin")), **held)
+
+    def plain(self) -> Facts:
+        """Return them as JSON-able data: fresh objects, without what is empty."""
+        return filled(
+            origin=asdict(self.origin) if self.origin is not None else None,
+            calls={call_id: dict(facts) for call_id, facts in self.calls.items()},
+            withheld=list(self.withheld),
+            **{name: [dict(facts) for facts in getattr(self, name)] for name in ("texts", "runs", "hidden", "media")},
+        )
+
+    def keywords(self) -> dict[str, Facts]:
+        """Return them as ``additional_kwargs`` of a message; nothing where there are none."""
+        return filled(**{KEY: self.plain()})
+
+    def call(self, call: ToolCall) -> ToolCall:
+        """Return ``call`` with the facts that are known of the call of its id; itself where none are."""
+        facts = self.calls.get(call.call_id)
+        return with_facts(call, facts) if facts else call
+
+    def pieces(self, text: str, nth: int) -> tuple[Text | Refusal, ...]:
+        """Return the parts that the text of a block was joined from; one plain text where nothing else is known.
+
+        Args:
+            text: of the block, as it is now: one that was edited is the caller's own.
+            nth: how many blocks of the same text stand before it in the message.
+        """
+        digest = _digest(text) if self.runs else ""
+        for run in self.runs:
+            if (run.get("digest"), run.get("nth", 0)) == (digest, nth):
+                pieces = run["pieces"]
+                texts = cut(text, (piece["length"] for piece in pieces))
+                if texts:
+                    return tuple(_piece(piece, facts) for piece, facts in zip(texts, pieces, strict=True))
+        return (Text(text),) if text else ()
+
+
+_NO_FACTS: Final = MessageFacts()
+
+
+def _origin(facts: Any) -> Origin | None:
+    if not isinstance(facts, Mapping):
+        return None
+    api = next((api for api in get_args(Api) if api == facts.get("api")), None)
+    return Origin(api, str(facts.get("model"))) if api is not None else None
