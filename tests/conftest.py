@@ -6,13 +6,28 @@ import os
 
 import pytest
 from pytest_socket import socket_allow_hosts
+from support.parts import is_quick, is_thorough
 
 from dbx_gateway import forget
 from dbx_gateway.transport.sending import close_connections
 
+_QUICK = "quick"
 _SETTINGS = ("DATABRICKS_", "DBX_GATEWAY_", "ARM_", "AZURE_", "GOOGLE_", "OPENAI_", "ANTHROPIC_", "IS_IN_D")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Do not even import what the quick part leaves out."""
+    return (config.getoption("markexpr") == _QUICK and is_thorough(collection_path)) or None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what is quick: ``-m quick`` takes the place of ``-m "not slow"``, so the mark alone must say enough."""
+    for item in items:
+        if is_quick(item.path, {mark.name for mark in item.iter_markers()}):
+            item.add_marker(_QUICK)
 
 
 @pytest.hookimpl(trylast=True)
@@ -28,7 +43,7 @@ def _empty_home(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_machine(monkeypatch, _empty_home):
     for name in list(os.environ):
-        if name.startswith(_SETTINGS) or name.upper() in (*_PROXIES, *_CERTIFICATES):
+        if name.startswith(_SETTINGS) or name.upper() in (*_PROXIES, *_CERTIFICATES, "PYTEST_ADDOPTS"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(_empty_home))
     monkeypatch.setenv("USERPROFILE", str(_empty_home))

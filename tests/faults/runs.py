@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from faults.case import Case, Scene
+from faults.cases_statuses import STATUSES
 from faults.catalogue import CASES
 from faults.reading import Core, FrontEnd
 from faults.reading_langchain import LangChain
@@ -74,7 +75,19 @@ RUNS = tuple(
     for way in ("sync", "async")
 )
 
-_ALWAYS = frozenset(_in_turn(CASES))
+_TURNS = {case: turn for turn, case in enumerate(_in_turn(CASES))}
 
-ALWAYS = tuple(run for run in RUNS if run.case in _ALWAYS)
+ALWAYS = tuple(run for run in RUNS if run.case in _TURNS)
 """The runs that the gate has; the full check has the others too."""
+
+
+def _is_quick(run: Run) -> bool:
+    way = ("sync", "async")[(_TURNS[run.case] + run.streamed) % 2]
+    return run.front is Core and run.way == way and not (run.case.group == STATUSES and run.streamed)
+
+
+QUICK = tuple(filter(_is_quick, ALWAYS))
+"""The runs that the quick tests have: the core's, each form of a case once, by turns sync and async.
+
+Of the grid of statuses they have one form.
+"""

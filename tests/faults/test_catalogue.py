@@ -8,7 +8,7 @@ import pytest
 from faults.case import Answer, Case, Fails, in_full
 from faults.cases_statuses import PASSING
 from faults.reading import FrontEnd, Given, Outcome, ask, kind_of
-from faults.runs import ALWAYS, RUNS
+from faults.runs import ALWAYS, QUICK, RUNS
 from faults.server import FaultServer, Stage
 from support.promises import promise
 
@@ -21,13 +21,15 @@ LONGEST_PAUSE = 0.01
 
 
 def pytest_generate_tests(metafunc):
-    """Make the runs; those that are left out with the slow tests are not even made, for there are many."""
+    """Make the runs; those that are left out by their mark are not even made, for there are many."""
     if "run" not in metafunc.fixturenames:
         return
-    runs = ALWAYS if metafunc.config.getoption("markexpr") in ("not slow", "quick") else RUNS
-    slow = set(RUNS) - set(ALWAYS)
+    asked = metafunc.config.getoption("markexpr")
+    runs = QUICK if asked == "quick" else ALWAYS if "not slow" in asked else RUNS
+    marks = {True: [pytest.mark.thorough], False: [pytest.mark.slow]}
+    always, quick = set(ALWAYS), set(QUICK)
     metafunc.parametrize(
-        "run", [pytest.param(run, id=str(run), marks=[pytest.mark.slow] * (run in slow)) for run in runs]
+        "run", [pytest.param(run, id=str(run), marks=[] if run in quick else marks[run in always]) for run in runs]
     )
 
 

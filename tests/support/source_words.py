@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 __all__ = ["ROOT", "numbers_in", "texts_in", "words_of_the_wire"]
@@ -30,8 +31,9 @@ def numbers_in(path: Path) -> set[int]:
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int}
 
 
-def words_of_the_wire() -> set[str]:
+@cache
+def words_of_the_wire() -> frozenset[str]:
     """Return the words that stand in the modules that write and read the wire."""
     core = ROOT / "shared" / "dbx_gateway"
     modules = [path for place in ("dialects", "quirks") for path in sorted((core / place).rglob("*.py"))]
-    return {text for module in modules for text in texts_in(module) if text.isidentifier()}
+    return frozenset(text for module in modules for text in texts_in(module) if text.isidentifier())
