@@ -190,7 +190,7 @@ def test_a_quirk_about_tools_is_unclear_for_a_model_that_takes_none():
     workspace = Workspace()
     row = next(row for row in rows_in_process(workspace, GEMMA) if row.quirk == "strip-strict")
     assert (row.verdict, row.answered) == ("unclear", False)
-    assert row.reason == f"not asked: {GEMMA}: it writes tool calls as raw text"
+    assert row.reason == f"not sent: {GEMMA}: it writes tool calls as raw text"
 
 
 def test_a_quirk_is_unclear_where_the_server_refuses_with_and_without():

@@ -248,7 +248,7 @@ def test_route_explains_itself_in_words(run, site, monkeypatch, asked):
     assert status == 0
     for word in ("surface  ai-gateway", "api      generate-content", PATH, "profile", "quirks that apply", "evidence"):
         assert word in out
-    assert ("no workspace was asked" in out) is not asked
+    assert ("no workspace was reached" in out) is not asked
 
 
 def test_route_names_the_surface_that_a_workspace_without_a_gateway_gives(run, open_site, monkeypatch):

@@ -1,4 +1,4 @@
-"""Whether a model really does what it should: one row per model, surface and front end, one cell per capability."""
+"""Checks what a model can really do: one row per model, surface and front end, one cell per capability."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from dbx_gateway.call.planning import Plan
-from dbx_gateway.cli.front_ends import FRONT_ENDS, FrontEnd, Said, Tool
+from dbx_gateway.cli.front_ends import FRONT_ENDS, Answer, FrontEnd, Tool
 from dbx_gateway.client import Client
 from dbx_gateway.models.families import Family
 from dbx_gateway.models.profile import Profile
@@ -25,7 +25,7 @@ _SCHEMA: Final[dict[str, Any]] = {
 }
 
 _CAPABILITY_OF_CELL: Final[Mapping[str, str]] = {"tools": "tools", "structured": "structured_output"}
-"""Cells that a model's profile may deny, and the field of the profile that does."""
+"""Cells that a model's profile may deny, and the field of the profile for each."""
 
 _NOT_PROMISED: Final[Mapping[Family, Mapping[str, str]]] = {
     "agent": {
@@ -34,7 +34,7 @@ _NOT_PROMISED: Final[Mapping[Family, Mapping[str, str]]] = {
         "usage": "an agent endpoint need not report usage",
     }
 }
-"""Cells that a family is not held to, and why. A family that is not named is held to all that its profiles promise."""
+"""Cells that are not checked for a family, and why. Other families are checked for all that their profiles claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Cell:
 
     Args:
         state: ``ok``, ``failed``, or ``denied`` where the model's profile says it cannot.
-        reason: what was asked, where, and what came back; or why it is denied.
+        reason: what was checked, where, and the result; or why it is denied.
         ms: milliseconds it took.
     """
 
@@ -75,7 +75,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one front end made of one model on one surface."""
+    """The results of one front end for one model on one surface."""
 
     model: str
     family: str
@@ -96,7 +96,7 @@ class Row:
 
 
 def check(targets: Iterable[Target], front_ends: Iterable[str] = tuple(FRONT_ENDS)) -> Iterator[Row]:
-    """Yield one row for each target and front end, as they are done."""
+    """Yield one row for each target and front end, each as soon as it is checked."""
     names = tuple(front_ends)
     for target in targets:
         plan = _planned(target)
@@ -128,7 +128,7 @@ def _cells(target: Target, front_end: str, profile: Profile) -> dict[str, Cell]:
     denied = _denials(profile)
     where = f"{target.model} on {target.surface} through {front_end}"
     return {
-        name: Cell("denied", denied[name]) if name in denied else _tried(name, subject, where) for name in CAPABILITIES
+        name: Cell("denied", denied[name]) if name in denied else _run(name, subject, where) for name in CAPABILITIES
     }
 
 
@@ -142,7 +142,7 @@ def _denials(profile: Profile) -> dict[str, str]:
     return {**denied, **_NOT_PROMISED.get(profile.family, {})}
 
 
-def _tried(name: str, subject: FrontEnd, where: str) -> Cell:
+def _run(name: str, subject: FrontEnd, where: str) -> Cell:
     began = time.monotonic()
     try:
         problem = _CHECKS[name](subject)
@@ -153,8 +153,8 @@ def _tried(name: str, subject: FrontEnd, where: str) -> Cell:
 
 
 def _text(subject: FrontEnd) -> str | None:
-    said = subject.text("Say in one sentence what a lakehouse is.")
-    return None if said.text.strip() else "the answer is empty"
+    answer = subject.text("Say in one sentence what a lakehouse is.")
+    return None if answer.text.strip() else "the answer is empty"
 
 
 def _stream(subject: FrontEnd) -> str | None:
@@ -165,27 +165,27 @@ def _async_stream(subject: FrontEnd) -> str | None:
     return _streamed(subject.async_stream("Say in one sentence what a lakehouse is."))
 
 
-def _streamed(said: Said) -> str | None:
-    if not said.text.strip():
+def _streamed(answer: Answer) -> str | None:
+    if not answer.text.strip():
         return "the streamed answer is empty"
-    return None if said.pieces else "the streamed answer came in no pieces"
+    return None if answer.pieces else "the streamed answer came in no pieces"
 
 
 def _tools(subject: FrontEnd) -> str | None:
     token = f"parcel-{secrets.token_hex(4)}"
-    asked: list[str] = []
+    orders: list[str] = []
 
     def run(order: str) -> str:
-        asked.append(order)
+        orders.append(order)
         return f"Order {order} is in {token}."
 
     tool = Tool("find_order", "Find the parcel of an order by its number.", "order", run)
-    said = subject.tool_round_trip(
+    answer = subject.tool_round_trip(
         'Use the tool find_order for order "A-17" and tell me the parcel exactly as the tool names it.', tool
     )
-    if not asked:
+    if not orders:
         return "the tool never ran"
-    return None if token in said.text else f"the tool said {token}, the answer does not: {said.text[:120]!r}"
+    return None if token in answer.text else f"the tool returned {token}, the answer lacks it: {answer.text[:120]!r}"
 
 
 def _structured(subject: FrontEnd) -> str | None:
@@ -198,12 +198,12 @@ def _structured(subject: FrontEnd) -> str | None:
 
 
 def _usage(subject: FrontEnd) -> str | None:
-    for how, said in (("whole", subject.text("Say hello.")), ("streamed", subject.stream("Say hello."))):
-        if said.tokens is None:
+    for how, answer in (("whole", subject.text("Say hello.")), ("streamed", subject.stream("Say hello."))):
+        if answer.tokens is None:
             return f"the {how} answer reports no usage"
-        given, answered, total = said.tokens
-        if given < 1 or answered < 1 or total != given + answered:
-            return f"the {how} answer reports {given} + {answered} = {total} tokens"
+        input_tokens, output_tokens, total = answer.tokens
+        if input_tokens < 1 or output_tokens < 1 or total != input_tokens + output_tokens:
+            return f"the {how} answer reports {input_tokens} + {output_tokens} = {total} tokens"
     return None
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["DEMO_CUSTOM", "DEMO_MODELS", "chat", "check", "demo", "models", "route", "sim"]
 
 _LIKE_GLM: Final = ()
-"""The demo shows nothing of a family that is spoken to like GLM: its rows would be the same."""
+"""The demo leaves out families that are called in the same way as GLM: their rows would be the same."""
 
 DEMO_MODELS: Final[Mapping[Family, tuple[str, ...]]] = of_every_family(
     "dbx_gateway.cli.commands.DEMO_MODELS",
@@ -56,43 +56,43 @@ DEMO_CUSTOM: Final = (
     ("team-chat", "model-serving"),
     ("support-agent", "model-serving"),
 )
-"""Endpoints of a team's own: only their metadata tells what they serve."""
+"""Custom endpoints: only their metadata shows what they serve."""
 
 
-def demo(given: argparse.Namespace) -> int:
+def demo(options: argparse.Namespace) -> int:
     """Start a simulated workspace and check every family against it."""
     shown = [model for models in DEMO_MODELS.values() for model in models]
     pairs = [(model, surface) for model in shown for surface in SURFACES] + list(DEMO_CUSTOM)
-    wanted = [(model, surface) for model, surface in pairs if _wanted(given.family, model)]
-    if not wanted:
+    selected = [(model, surface) for model, surface in pairs if _is_selected(options.family, model)]
+    if not selected:
         names = ", ".join(dict.fromkeys(model for model, _ in pairs))
-        raise ConfigurationError(f"the demo has no row for {' or '.join(given.family)}; it shows {names}")
+        raise ConfigurationError(f"the demo has no row for {' or '.join(options.family)}; it shows {names}")
     token = "dapi-simulated"  # noqa: S105  # the simulated workspace's own
     with _served(token) as server:
-        if not given.json:
-            print(f"A simulated workspace answers at {server.url}: no workspace, no key, no network.\n")
+        if not options.json:
+            print(f"A simulated workspace runs at {server.url}: no workspace, no key, no network.\n")
         fields = {"host": server.url, "token": token}
-        rows = run_check((Target(model, surface, fields) for model, surface in wanted), _front_ends(given))
-        return _report(rows, as_json=given.json)
+        rows = run_check((Target(model, surface, fields) for model, surface in selected), _front_ends(options))
+        return _report(rows, as_json=options.json)
 
 
-def check(given: argparse.Namespace) -> int:
+def check(options: argparse.Namespace) -> int:
     """Check models of a real workspace."""
-    if given.quirks:
+    if options.quirks:
         from dbx_gateway.cli.quirk_check import check_quirks  # noqa: PLC0415  # only this option needs it
 
-        return check_quirks(given, _fields(given))
-    if not given.json:
+        return check_quirks(options, _fields(options))
+    if not options.json:
         print("Each cell is one or two calls with short answers; they cost tokens.\n")
-    with _recorded(given) as clients:
-        rows = run_check(targets(given, _fields(given) | clients), _front_ends(given))
-        return _report(rows, as_json=given.json)
+    with _recorded(options) as clients:
+        rows = run_check(targets(options, _fields(options) | clients), _front_ends(options))
+        return _report(rows, as_json=options.json)
 
 
-def models(given: argparse.Namespace) -> int:
+def models(options: argparse.Namespace) -> int:
     """List the models of the workspace."""
-    listing = Client(model="", **_fields(given)).models()
-    if given.json:
+    listing = Client(model="", **_fields(options)).models()
+    if options.json:
         _print_json({"models": [asdict(model) for model in listing.models], "problems": list(listing.problems)})
     else:
         rows = [(m.name, m.family, ", ".join(m.surfaces), m.task or "", m.state or "") for m in listing.models]
@@ -102,35 +102,35 @@ def models(given: argparse.Namespace) -> int:
     return 1 if listing.problems and not listing.models else 0
 
 
-def route(given: argparse.Namespace) -> int:
+def route(options: argparse.Namespace) -> int:
     """Explain where a model's requests go."""
-    explanation = explain_route(given.model, _fields(given))
-    if given.json:
+    explanation = explain_route(options.model, _fields(options))
+    if options.json:
         _print_json(explanation.as_json())
     else:
         explanation.print()
     return 0
 
 
-def chat(given: argparse.Namespace) -> int:
+def chat(options: argparse.Namespace) -> int:
     """Hold a conversation in the terminal."""
     from dbx_gateway.cli.conversation import converse  # noqa: PLC0415  # only this command needs it
 
-    fields = _fields(given) | {"model": given.model}
-    if given.max_tokens is not None:
-        fields["max_tokens"] = given.max_tokens
-    return converse(Client(**fields), given.system, as_json=given.json)
+    fields = _fields(options) | {"model": options.model}
+    if options.max_tokens is not None:
+        fields["max_tokens"] = options.max_tokens
+    return converse(Client(**fields), options.system, as_json=options.json)
 
 
-def sim(given: argparse.Namespace) -> int:
+def sim(options: argparse.Namespace) -> int:
     """Serve a simulated workspace until interrupted."""
-    mode: Literal["plain", "workspace"] = "plain" if given.plain else "workspace"
-    with _served(given.token, mode, gateway=not given.no_gateway, port=given.port) as server:
-        server.workspace.inject_at_rate(given.fault_rate, seed=given.seed)
-        if given.json:
-            _print_json({"host": server.url, "token": given.token, "mode": mode})
+    mode: Literal["plain", "workspace"] = "plain" if options.plain else "workspace"
+    with _served(options.token, mode, gateway=not options.no_gateway, port=options.port) as server:
+        server.workspace.inject_at_rate(options.fault_rate, seed=options.seed)
+        if options.json:
+            _print_json({"host": server.url, "token": options.token, "mode": mode})
         else:
-            print(f"export DATABRICKS_HOST={server.url}\nexport DATABRICKS_TOKEN={given.token}")
+            print(f"export DATABRICKS_HOST={server.url}\nexport DATABRICKS_TOKEN={options.token}")
             print("A simulated workspace is serving; stop it with Ctrl-C.", file=sys.stderr)
         sys.stdout.flush()
         try:
@@ -140,17 +140,17 @@ def sim(given: argparse.Namespace) -> int:
             return 0
 
 
-def _fields(given: argparse.Namespace) -> dict[str, Any]:
+def _fields(options: argparse.Namespace) -> dict[str, Any]:
     names = ("host", "config_profile", "surface", "api", "family")
-    return {name: value for name in names if (value := getattr(given, name, None)) is not None}
+    return {name: value for name in names if (value := getattr(options, name, None)) is not None}
 
 
-def _wanted(families: Sequence[str] | None, model: str) -> bool:
+def _is_selected(families: Sequence[str] | None, model: str) -> bool:
     return not families or any(word in model for word in families)
 
 
-def _front_ends(given: argparse.Namespace) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(given.front_end or FRONT_ENDS))
+def _front_ends(options: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(options.front_end or FRONT_ENDS))
 
 
 @contextmanager
@@ -171,14 +171,14 @@ def _served(
 
 
 @contextmanager
-def _recorded(given: argparse.Namespace) -> Generator[dict[str, Any]]:
-    """Give the settings that record the exchanges where ``--record`` was given."""
-    if given.record is None:
+def _recorded(options: argparse.Namespace) -> Generator[dict[str, Any]]:
+    """Yield the settings that record the exchanges; none without ``--record``."""
+    if options.record is None:
         yield {}
         return
     from dbx_gateway.cli.recorder import recording  # noqa: PLC0415  # only this option needs it
 
-    with recording(given.record) as clients:
+    with recording(options.record) as clients:
         yield clients
 
 

@@ -1,4 +1,4 @@
-"""A conversation in the terminal, streamed, with what each answer cost."""
+"""A streamed conversation in the terminal, with the tokens of each answer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def converse(client: Client, instructions: str | None, *, as_json: bool = False)
     """Read lines from standard input, answer each, and return 0 at its end; 1 if an answer failed.
 
     Args:
-        client: for the model to talk to.
+        client: of the model.
         instructions: a system message, or None.
         as_json: print one JSON object per answer instead of text.
     """
     history: list[Message] = [system(instructions)] if instructions else []
     failed = False
-    while (line := _asked()) is not None:
+    while (line := _read_line()) is not None:
         if not line.strip():
             continue
         history.append(user(line))
         try:
-            answer = _answered(client, history, as_json=as_json)
+            answer = _stream_answer(client, history, as_json=as_json)
         except DbxGatewayError as error:
             print(f"! {error}", file=sys.stderr)
             history.pop()
@@ -38,7 +38,7 @@ def converse(client: Client, instructions: str | None, *, as_json: bool = False)
     return 1 if failed else 0
 
 
-def _asked() -> str | None:
+def _read_line() -> str | None:
     if sys.stdin.isatty():
         print("> ", end="", file=sys.stderr, flush=True)
     try:
@@ -50,7 +50,7 @@ def _asked() -> str | None:
     return line.rstrip("\n") if line else None
 
 
-def _answered(client: Client, history: list[Message], *, as_json: bool) -> Message:
+def _stream_answer(client: Client, history: list[Message], *, as_json: bool) -> Message:
     events: list[Event] = []
     for event in client.stream(history):
         events.append(event)

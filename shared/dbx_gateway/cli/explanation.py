@@ -1,4 +1,4 @@
-"""Where a model's requests go and why, with everything that would be done to them."""
+"""Where a model's requests go, why, and what would be changed in them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RouteExplanation:
     """The route of a model, explained.
 
     Args:
-        note: what could not be asked, where no workspace was reached.
+        note: why the answer rests on the name alone, where no workspace was reached.
     """
 
     model: str
@@ -82,7 +82,7 @@ class RouteExplanation:
 
 
 def explain_route(model: str, fields: Mapping[str, Any]) -> RouteExplanation:
-    """Return where requests to ``model`` go; without a workspace, as far as the name tells.
+    """Return where requests to ``model`` go; without a workspace, what the name shows.
 
     Raises:
         DbxGatewayError: the workspace was found and refused to answer, or the settings contradict each other.
@@ -93,7 +93,7 @@ def explain_route(model: str, fields: Mapping[str, Any]) -> RouteExplanation:
     except ConfigurationError as error:
         if settings.host is not None or settings.config_profile is not None:
             raise
-        note = f"no workspace was asked ({error}); the surface is what the name suggests"
+        note = f"no workspace was reached ({error}); the surface is a guess from the name"
         return _explained(settings, *_guessed(settings), note)
     return _explained(settings, plan.routes, plan.choice.reason, plan.profile, None)
 

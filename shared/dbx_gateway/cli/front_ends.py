@@ -1,4 +1,4 @@
-"""The three ways to use the package, each reduced to what a check needs: the plain client, LangChain, LlamaIndex."""
+"""The plain client, LangChain and LlamaIndex behind one interface: what a check needs of each."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dbx_gateway.client import AsyncClient, Client
 from dbx_gateway.errors import DbxGatewayError
 from dbx_gateway.events import Event, TextDelta, fold
 
-__all__ = ["FRONT_ENDS", "FrontEnd", "Said", "Tool"]
+__all__ = ["FRONT_ENDS", "Answer", "FrontEnd", "Tool"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What came of one exchange.
+class Answer:
+    """The answer to one exchange.
 
     Args:
         text: the visible answer.
-        pieces: how many pieces it came in; 0 where it came whole.
-        tokens: input, output and total as reported; None where nothing was reported.
+        pieces: number of streamed pieces; 0 for an answer that was not streamed.
+        tokens: input, output and total as reported; None if the server reported none.
     """
 
     text: str
@@ -53,20 +53,20 @@ class Tool:
 class FrontEnd(Protocol):
     """One way to use the package, for one model."""
 
-    def text(self, prompt: str) -> Said:
-        """Ask and wait for the whole answer."""
+    def text(self, prompt: str) -> Answer:
+        """Send the prompt and wait for the whole answer."""
         ...
 
-    def stream(self, prompt: str) -> Said:
-        """Ask and read the answer as it comes."""
+    def stream(self, prompt: str) -> Answer:
+        """Send the prompt and stream the answer."""
         ...
 
-    def async_stream(self, prompt: str) -> Said:
-        """Ask from an event loop and read the answer as it comes."""
+    def async_stream(self, prompt: str) -> Answer:
+        """Send the prompt from an event loop and stream the answer."""
         ...
 
-    def tool_round_trip(self, prompt: str, tool: Tool) -> Said:
-        """Ask with a tool on offer, run what the model calls, and return the final answer."""
+    def tool_round_trip(self, prompt: str, tool: Tool) -> Answer:
+        """Offer a tool with the prompt, run what the model calls, and return the final answer."""
         ...
 
     def structured(self, prompt: str, schema: dict[str, Any]) -> Any:
@@ -81,22 +81,22 @@ class _Core:
         self._fields = dict(fields)
         self._client = Client(**self._fields)
 
-    def text(self, prompt: str) -> Said:
+    def text(self, prompt: str) -> Answer:
         answer = self._client.chat(prompt)
         used = answer.usage
-        return Said(answer.text, tokens=(used.input, used.output, used.total) if used else None)
+        return Answer(answer.text, tokens=(used.input, used.output, used.total) if used else None)
 
-    def stream(self, prompt: str) -> Said:
+    def stream(self, prompt: str) -> Answer:
         return _of_events(list(self._client.stream(prompt)))
 
-    def async_stream(self, prompt: str) -> Said:
+    def async_stream(self, prompt: str) -> Answer:
         async def read() -> list[Event]:
             async with aclosing(AsyncClient(**self._fields).stream(prompt)) as events:
                 return [event async for event in events]
 
         return _of_events(asyncio.run(read()))
 
-    def tool_round_trip(self, prompt: str, tool: Tool) -> Said:
+    def tool_round_trip(self, prompt: str, tool: Tool) -> Answer:
         spec = ToolSpec(name=tool.name, description=tool.description, parameters=tool.schema)
         messages = [user(prompt)]
         answer = self._client.chat(messages, tools=[spec])
@@ -106,7 +106,7 @@ class _Core:
         messages += [
             tool_result(call, tool.run(str(call.parsed().get(tool.argument)))) for call in answer.executable_tool_calls
         ]
-        return Said(self._client.chat(messages, tools=[spec]).text)
+        return Answer(self._client.chat(messages, tools=[spec]).text)
 
     def structured(self, prompt: str, schema: dict[str, Any]) -> Any:
         from dbx_gateway.extract import extract_json  # noqa: PLC0415  # only this check needs it
@@ -123,19 +123,19 @@ class _LangChain:
 
         self._model = ChatDbxGateway(**fields)
 
-    def text(self, prompt: str) -> Said:
+    def text(self, prompt: str) -> Answer:
         return _of_message(self._model.invoke(prompt), 0)
 
-    def stream(self, prompt: str) -> Said:
+    def stream(self, prompt: str) -> Answer:
         return _of_chunks(list(self._model.stream(prompt)))
 
-    def async_stream(self, prompt: str) -> Said:
+    def async_stream(self, prompt: str) -> Answer:
         async def read() -> list[Any]:
             return [chunk async for chunk in self._model.astream(prompt)]
 
         return _of_chunks(asyncio.run(read()))
 
-    def tool_round_trip(self, prompt: str, tool: Tool) -> Said:
+    def tool_round_trip(self, prompt: str, tool: Tool) -> Answer:
         from langchain_core.messages import HumanMessage, ToolMessage  # noqa: PLC0415  # an optional extra
 
         spec = {"name": tool.name, "description": tool.description, "parameters": tool.schema}
@@ -148,7 +148,7 @@ class _LangChain:
         for call in answer.tool_calls:
             result = tool.run(str(call["args"].get(tool.argument)))
             messages.append(ToolMessage(result, tool_call_id=call["id"]))
-        return Said(str(model.invoke(messages).text))
+        return Answer(str(model.invoke(messages).text))
 
     def structured(self, prompt: str, schema: dict[str, Any]) -> Any:
         titled = {"title": "answer", "description": "The answer.", **schema}
@@ -163,17 +163,17 @@ class _LlamaIndex:
 
         self._llm = DbxGateway(**fields)
 
-    def text(self, prompt: str) -> Said:
+    def text(self, prompt: str) -> Answer:
         from llama_index.core.llms import ChatMessage  # noqa: PLC0415  # an optional extra
 
         return _of_chat_response(self._llm.chat([ChatMessage(prompt)]), 0)
 
-    def stream(self, prompt: str) -> Said:
+    def stream(self, prompt: str) -> Answer:
         from llama_index.core.llms import ChatMessage  # noqa: PLC0415  # an optional extra
 
         return _of_chat_responses(list(self._llm.stream_chat([ChatMessage(prompt)])))
 
-    def async_stream(self, prompt: str) -> Said:
+    def async_stream(self, prompt: str) -> Answer:
         from llama_index.core.llms import ChatMessage  # noqa: PLC0415  # an optional extra
 
         async def read() -> list[Any]:
@@ -181,7 +181,7 @@ class _LlamaIndex:
 
         return _of_chat_responses(asyncio.run(read()))
 
-    def tool_round_trip(self, prompt: str, tool: Tool) -> Said:
+    def tool_round_trip(self, prompt: str, tool: Tool) -> Answer:
         from llama_index.core.llms import ChatMessage, MessageRole  # noqa: PLC0415  # an optional extra
 
         offered = [_llama_index_tool(tool)]
@@ -195,7 +195,7 @@ class _LlamaIndex:
             result = tool.run(str(call.tool_kwargs.get(tool.argument)))
             named = {"tool_call_id": call.tool_id, "name": call.tool_name}
             history.append(ChatMessage(result, role=MessageRole.TOOL, additional_kwargs=named))
-        return Said(self._llm.chat_with_tools(offered, chat_history=history).message.content or "")
+        return Answer(self._llm.chat_with_tools(offered, chat_history=history).message.content or "")
 
     def structured(self, prompt: str, schema: dict[str, Any]) -> Any:
         from llama_index.core.prompts import PromptTemplate  # noqa: PLC0415  # an optional extra
@@ -219,39 +219,39 @@ class _NoCallError(DbxGatewayError):
     """The model answered without calling the tool it was asked to call."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"the model called no tool and said {text[:120]!r}")
+        super().__init__(f"the model called no tool; its answer was {text[:120]!r}")
 
 
-def _of_events(events: list[Event]) -> Said:
+def _of_events(events: list[Event]) -> Answer:
     answer = fold(events)
     pieces = [event.text for event in events if isinstance(event, TextDelta)]
     if "".join(pieces) != answer.text:
         raise DbxGatewayError(f"the pieces add up to {''.join(pieces)[:80]!r}, the answer is {answer.text[:80]!r}")
     used = answer.usage
-    return Said(answer.text, len(pieces), (used.input, used.output, used.total) if used else None)
+    return Answer(answer.text, len(pieces), (used.input, used.output, used.total) if used else None)
 
 
-def _of_message(message: Any, pieces: int) -> Said:
+def _of_message(message: Any, pieces: int) -> Answer:
     used = message.usage_metadata
     tokens = (used["input_tokens"], used["output_tokens"], used["total_tokens"]) if used else None
-    return Said(str(message.text), pieces, tokens)
+    return Answer(str(message.text), pieces, tokens)
 
 
-def _of_chunks(chunks: list[Any]) -> Said:
+def _of_chunks(chunks: list[Any]) -> Answer:
     whole = chunks[0]
     for chunk in chunks[1:]:
         whole = whole + chunk
     return _of_message(whole, sum(bool(chunk.text) for chunk in chunks))
 
 
-def _of_chat_response(response: Any, pieces: int) -> Said:
+def _of_chat_response(response: Any, pieces: int) -> Answer:
     raw: dict[str, Any] = response.raw or {}
     used = raw.get("usage")
     tokens = (used["prompt_tokens"], used["completion_tokens"], used["total_tokens"]) if used else None
-    return Said(response.message.content or "", pieces, tokens)
+    return Answer(response.message.content or "", pieces, tokens)
 
 
-def _of_chat_responses(responses: list[Any]) -> Said:
+def _of_chat_responses(responses: list[Any]) -> Answer:
     pieces = [response.delta for response in responses if response.delta]
     last = responses[-1]
     if "".join(pieces) != last.message.content:
@@ -266,8 +266,8 @@ def _llama_index_tool(tool: Tool) -> Any:
     arguments: dict[str, Any] = {tool.argument: (str, ...)}
     schema = create_model(f"{tool.name}_arguments", **arguments)
 
-    def run(**given: Any) -> str:
-        return tool.run(str(given[tool.argument]))
+    def run(**arguments: Any) -> str:
+        return tool.run(str(arguments[tool.argument]))
 
     return FunctionTool.from_defaults(
         fn=run,

@@ -20,7 +20,7 @@ from dbx_gateway.version import __version__
 __all__ = ["main", "parser"]
 
 HIGHEST_FAULT_RATE: Final = 0.1
-"""There are nine kinds of faults: more leaves no request whole."""
+"""Nine kinds of faults share the requests: with a higher rate nearly every request would fail."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,20 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     With ``--json``, a command that could not be carried out prints an object with ``error``.
     """
     accept_all_characters()
-    given = parser().parse_args(arguments)
-    accept_all_characters(as_json=given.json)
+    options = parser().parse_args(arguments)
+    accept_all_characters(as_json=options.json)
     try:
-        status: int = given.run(given)
+        status: int = options.run(options)
         sys.stdout.flush()
     except DbxGatewayError as error:
-        if given.json:
+        if options.json:
             print(json.dumps({"error": {"type": type(error).__name__, "message": str(error)}}, ensure_ascii=False))
         print(f"dbx-gateway: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has gone; what is still unwritten has to go somewhere when Python ends.
+        # The reader of the output is gone; Python still flushes the rest at exit, so send it to the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
@@ -61,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--family", action="append", help="only rows of this family or model; may be repeated")
 
     check = _command(subs, "check", commands.check, "check models of your workspace (each call costs tokens)")
-    check.add_argument("model", nargs="*", help="names of models; none takes one of each family the workspace lists")
+    check.add_argument(
+        "model", nargs="*", help="names of models; without one, one model of each family the workspace lists"
+    )
     check.add_argument("--front-end", action="append", choices=("core", "langchain", "llama-index"))
     check.add_argument("--quirks", action="store_true", help="find out which quirks the workspace still needs")
     check.add_argument("--record", type=Path, metavar="DIR", help="write the exchanges to DIR, without secrets")
@@ -83,16 +85,18 @@ def parser() -> argparse.ArgumentParser:
     sim = _command(subs, "sim", commands.sim, "serve a simulated workspace on this machine")
     sim.add_argument("--port", type=int, default=8765)
     sim.add_argument("--token", default="dapi-simulated", help="the personal access token it accepts")
-    sim.add_argument("--plain", action="store_true", help="speak the vendors' pure apis, without a workspace's quirks")
+    sim.add_argument(
+        "--plain", action="store_true", help="serve the vendors' apis as documented, without a workspace's quirks"
+    )
     sim.add_argument("--no-gateway", action="store_true", help="a workspace that has no AI Gateway")
     sim.add_argument(
         "--fault-rate",
         type=_rate,
         default=0.0,
         metavar="RATE",
-        help="how often a request to a model meets each kind of transient fault, for example 0.05",
+        help="share of requests to a model that get each kind of transient fault, for example 0.05",
     )
-    sim.add_argument("--seed", type=int, default=0, help="which requests meet a fault; the same ones every time")
+    sim.add_argument("--seed", type=int, default=0, help="seed that decides which requests get a fault")
     return top
 
 
@@ -104,8 +108,10 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _command(subs: Any, name: str, run: Any, says: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = subs.add_parser(name, help=says, description=says[0].upper() + says[1:] + ".")
+def _command(subs: Any, name: str, run: Any, help_text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = subs.add_parser(
+        name, help=help_text, description=help_text[0].upper() + help_text[1:] + "."
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=run)
     return command
@@ -119,5 +125,8 @@ def _where(command: argparse.ArgumentParser) -> None:
     command.add_argument("--surface", choices=("auto", *get_args(Surface)))
     command.add_argument("--api", choices=("auto", *get_args(Api)))
     command.add_argument(
-        "--family", choices=get_args(Family), metavar="FAMILY", help="the model's family where nothing tells it"
+        "--family",
+        choices=get_args(Family),
+        metavar="FAMILY",
+        help="the model's family, where neither its name nor its metadata shows it",
     )

@@ -1,4 +1,4 @@
-"""Output that survives any encoding: what a terminal or pipe cannot show is replaced by the nearest that it can."""
+"""Output for any encoding: a character that a terminal or pipe cannot show is replaced by a similar one."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ _PLAIN: Final = {
     "\N{LATIN SMALL LETTER L WITH STROKE}": "l",
     "\N{LATIN CAPITAL LETTER L WITH STROKE}": "L",
 }
-"""Characters that have a plain form which Unicode does not know as their decomposition."""
+"""Characters with a plain form that is not their Unicode decomposition."""
 
 _REPLACED_ANYWAY: Final = ("strict", "surrogateescape", "backslashreplace")
-"""Python's own ways with what an encoding lacks; any other is what the user asked for."""
+"""Python's default error handlers, which are replaced; any other was set by the user and stays."""
 
 
 def accept_all_characters(*, as_json: bool = False) -> None:
-    """Let the standard output and error of this process take any text, whatever their encoding.
+    """Make the standard output and error of this process accept any text, whatever their encoding.
 
     Args:
-        as_json: the output is JSON, where an escape stands for the very character.
+        as_json: the output is JSON, so a JSON escape can replace a character.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors in (*_REPLACED_ANYWAY, _AS_PLAIN, _AS_JSON):
@@ -72,13 +72,13 @@ def accept_all_characters(*, as_json: bool = False) -> None:
 
 
 def plain(character: str, encoding: str) -> str:
-    """Return what stands for ``character`` where ``encoding`` lacks it: letters and signs that are like it, else an escape."""
+    """Return the replacement of ``character`` where ``encoding`` lacks it: similar letters or signs, else an escape."""
     for form in (_PLAIN.get(character), unicodedata.normalize("NFKD", character)):
         if form is None or form == character:
             continue
-        kept = "".join(_PLAIN.get(one, one) for one in form if not unicodedata.combining(one))
-        if kept and _fits(kept, encoding):
-            return kept
+        replacement = "".join(_PLAIN.get(one, one) for one in form if not unicodedata.combining(one))
+        if replacement and _fits(replacement, encoding):
+            return replacement
     return _escaped(character)
 
 

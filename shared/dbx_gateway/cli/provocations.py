@@ -1,7 +1,7 @@
-"""For each quirk, the cheapest request that a workspace shows it by, if it still does.
+"""For each quirk, the cheapest request that shows whether a workspace still needs it.
 
-A request is made for a model on a surface by an api (:class:`~dbx_gateway.quirks.quirk.Context`): it asks for little,
-and differs from what the api promises to take in one thing, the quirk's.
+A request is made for a model on a surface by an api (:class:`~dbx_gateway.quirks.quirk.Context`). It asks for a
+short answer, and uses one thing of the api that the quirk's source says the workspace refuses.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def _none(off: ChatResponse, on: ChatResponse) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provocation:
-    """How to find out whether a quirk is needed.
+    """How to check whether a quirk is needed.
 
     Args:
-        request: makes the request that would be refused, or whose answer would read wrong, without the quirk.
-        needs: what the model must be able to do (fields of its profile), or the request says nothing.
-        lacks: for an answer that came without the quirk, why it is no proof that the quirk is not needed, or None.
-        readings: for a quirk of the answer, how what it is about reads in an answer that came without it and in one that
-            came with it; None where the answers do not show it.
-        allowed: for a guard, the nearest request that it lets through: a model that takes this one and not the other
+        request: makes the request that would be refused, or whose answer would be misread, without the quirk.
+        needs: what the model must be able to do (fields of its profile); else the request shows nothing.
+        lacks: for an answer without the quirk, why it does not prove that the quirk is unneeded; None if it does.
+        readings: for a quirk of the answer, a description of what it changes in an answer without the quirk and in one
+            with it; None where the answers do not show it.
+        allowed: for a guard, a similar request that it lets through: a model that accepts this one and not the other
             refuses for the guard's reason.
     """
 
@@ -87,7 +87,7 @@ _SUM: Final = OutputFormat(
         "additionalProperties": False,
     },
 )
-_PLEASE: Final = "Add 2 and 3. Answer with the number only."
+_PROMPT: Final = "Add 2 and 3. Answer with the number only."
 _LONG_ID: Final = "call_" + "7" * 100
 _MOST_TOOLS: Final = 32
 _LARGE: Final = 131_072
@@ -95,67 +95,67 @@ _NOTES: Final = " ".join(f"Note {number}: nothing to remember." for number in ra
 """Some five thousand tokens: vendors do not cache a short prompt."""
 
 
-def _asked(context: Context, *messages: Message, tools: tuple[ToolSpec, ...] = ()) -> ChatRequest:
-    """Return a request for a short answer; a model that thinks needs room for its thoughts to get to one."""
+def _request(context: Context, *messages: Message, tools: tuple[ToolSpec, ...] = ()) -> ChatRequest:
+    """Return a request for a short answer; a reasoning model gets room for its reasoning too."""
     room = 1024 if context.profile.reasoning else 64
     return ChatRequest(
-        model=context.model, messages=messages or (user(_PLEASE),), tools=tools, max_tokens=room, stream=context.stream
+        model=context.model, messages=messages or (user(_PROMPT),), tools=tools, max_tokens=room, stream=context.stream
     )
 
 
-def _replayed(context: Context, ids: tuple[str, ...], *said: Part, result: str = "5") -> ChatRequest:
-    """Return a conversation in which the tool was called, by each of ``ids``, and has answered."""
+def _with_tool_results(context: Context, ids: tuple[str, ...], *before_calls: Part, result: str = "5") -> ChatRequest:
+    """Return a conversation that ends with a tool call, and its result, for each of ``ids``."""
     calls = tuple(ToolCall(call_id=one, name="add", arguments='{"x":2,"y":3}') for one in ids)
     content = (Text(result),) if result else ()
     results = tuple(ToolResult(call_id=one, name="add", content=content) for one in ids)
-    called = Message(role="assistant", parts=(*said, *calls))
-    return _asked(context, user(_PLEASE), called, Message(role="tool", parts=results), tools=(_ADD,))
+    tool_turn = Message(role="assistant", parts=(*before_calls, *calls))
+    return _request(context, user(_PROMPT), tool_turn, Message(role="tool", parts=results), tools=(_ADD,))
 
 
 def _with_schema(context: Context, schema: dict[str, JsonValue]) -> ChatRequest:
-    return _asked(context, tools=(replace(_ADD, parameters=schema),))
+    return _request(context, tools=(replace(_ADD, parameters=schema),))
 
 
 # --- requests that are refused -----------------------------------------------------------------------------------
 
 
 def _empty_parts(context: Context) -> ChatRequest:
-    # What makes a messages body leaves blank text out by itself, but not what came from that api.
+    # The messages dialect itself leaves blank text out, but not a native part.
     blank = Native(api="messages", payload={"type": "text", "text": " "}) if context.api == "messages" else Text("")
-    return _asked(context, user(blank, _PLEASE))
+    return _request(context, user(blank, _PROMPT))
 
 
 def _empty_assistant_content(context: Context) -> ChatRequest:
-    return _replayed(context, ("call_1",), Text(""))
+    return _with_tool_results(context, ("call_1",), Text(""))
 
 
 def _empty_tool_result(context: Context) -> ChatRequest:
-    return _replayed(context, ("call_1",), result="")
+    return _with_tool_results(context, ("call_1",), result="")
 
 
 def _bare_assistant(context: Context) -> ChatRequest:
-    return _asked(context, user("Hello."), Message(role="assistant"), user(_PLEASE))
+    return _request(context, user("Hello."), Message(role="assistant"), user(_PROMPT))
 
 
 def _merge_system(context: Context) -> ChatRequest:
-    return _asked(context, system("Be kind."), system("Be brief."), user(_PLEASE))
+    return _request(context, system("Be kind."), system("Be brief."), user(_PROMPT))
 
 
 def _split_parallel_tool_results(context: Context) -> ChatRequest:
-    return _replayed(context, ("call_1", "call_2"))
+    return _with_tool_results(context, ("call_1", "call_2"))
 
 
 def _drop_name(context: Context) -> ChatRequest:
-    return _asked(context, Message(role="user", name="Ada", parts=(Text(_PLEASE),)))
+    return _request(context, Message(role="user", name="Ada", parts=(Text(_PROMPT),)))
 
 
 def _tools_with_response_format(context: Context) -> ChatRequest:
     other = ToolSpec(name="look_up", description="Looks a word up.", parameters=_ADD.parameters)
-    return replace(_asked(context, tools=(other,)), output=_SUM)
+    return replace(_request(context, tools=(other,)), output=_SUM)
 
 
 def _structured(context: Context) -> ChatRequest:
-    return replace(_asked(context), output=_SUM)
+    return replace(_request(context), output=_SUM)
 
 
 def _streamed_structured(context: Context) -> ChatRequest:
@@ -163,32 +163,32 @@ def _streamed_structured(context: Context) -> ChatRequest:
 
 
 def _streamed(context: Context) -> ChatRequest:
-    return replace(_asked(context), stream=True)
+    return replace(_request(context), stream=True)
 
 
 def _parallel_tool_calls(context: Context) -> ChatRequest:
-    return replace(_asked(context, tools=(_ADD,)), parallel_tool_calls=True)
+    return replace(_request(context, tools=(_ADD,)), parallel_tool_calls=True)
 
 
 def _bookkeeping(context: Context) -> ChatRequest:
-    return replace(_asked(context), metadata={"asked_by": "check"})
+    return replace(_request(context), metadata={"asked_by": "check"})
 
 
 def _seed(context: Context) -> ChatRequest:
-    return replace(_asked(context), seed=7)
+    return replace(_request(context), seed=7)
 
 
 def _strict(context: Context) -> ChatRequest:
     schema = {**_ADD.parameters, "additionalProperties": False}
-    return _asked(context, tools=(replace(_ADD, parameters=schema, strict=True),))
+    return _request(context, tools=(replace(_ADD, parameters=schema, strict=True),))
 
 
 def _eager_streaming(context: Context) -> ChatRequest:
-    return _asked(context, tools=(replace(_ADD, extras={"eager_input_streaming": True}),))
+    return _request(context, tools=(replace(_ADD, extras={"eager_input_streaming": True}),))
 
 
 def _no_parameters(context: Context) -> ChatRequest:
-    return _asked(context, tools=(ToolSpec(name="now", description="Tells the time."),))
+    return _request(context, tools=(ToolSpec(name="now", description="Tells the time."),))
 
 
 def _no_root_type(context: Context) -> ChatRequest:
@@ -196,7 +196,7 @@ def _no_root_type(context: Context) -> ChatRequest:
 
 
 def _json_schema_only(context: Context) -> ChatRequest:
-    """Return a request with the keywords that ``schema-gemini`` waits for."""
+    """Return a request with keywords that ``schema-gemini`` replaces."""
     properties: dict[str, JsonValue] = {
         "x": {"$ref": "#/$defs/whole"},
         "y": {"const": 3},
@@ -217,48 +217,48 @@ def _constrained(context: Context) -> ChatRequest:
     return _with_schema(context, {"type": "object", "$defs": {"whole": {"type": "integer"}}, "properties": properties})
 
 
-def _answered_item(context: Context) -> ChatRequest:
-    said = Text("5", opaque={"message": {"status": "completed"}})
-    answered = replace(assistant(said), origin=Origin("responses", context.model))
-    return _asked(context, user(_PLEASE), answered, user("Thank you."))
+def _replayed_item(context: Context) -> ChatRequest:
+    text = Text("5", opaque={"message": {"status": "completed"}})
+    replayed = replace(assistant(text), origin=Origin("responses", context.model))
+    return _request(context, user(_PROMPT), replayed, user("Thank you."))
 
 
 def _long_ids(context: Context) -> ChatRequest:
-    return _replayed(context, (_LONG_ID,))
+    return _with_tool_results(context, (_LONG_ID,))
 
 
 # --- requests that are refused by some models, and then repaired ---------------------------------------------------
 
 
 def _forced_call(context: Context) -> ChatRequest:
-    return replace(_asked(context, tools=(_ADD,)), tool_choice=ToolChoice("required"))
+    return replace(_request(context, tools=(_ADD,)), tool_choice=ToolChoice("required"))
 
 
 def _with_a_tool(context: Context) -> ChatRequest:
-    return _asked(context, tools=(_ADD,))
+    return _request(context, tools=(_ADD,))
 
 
 def _more_than_the_cap(context: Context) -> ChatRequest:
-    return replace(_asked(context), max_tokens=(context.profile.max_output or _LARGE) + 1)
+    return replace(_request(context), max_tokens=(context.profile.max_output or _LARGE) + 1)
 
 
-# --- answers that read wrong ---------------------------------------------------------------------------------------
+# --- answers that are misread --------------------------------------------------------------------------------------
 
 
 def _streamed_call(context: Context) -> ChatRequest:
     choice = ToolChoice("required") if context.profile.forced_tool_choice else None
-    return replace(_asked(context, tools=(_ADD,)), tool_choice=choice, stream=True)
+    return replace(_request(context, tools=(_ADD,)), tool_choice=choice, stream=True)
 
 
 def _cached(context: Context) -> ChatRequest:
-    return _asked(context, user(Text(_NOTES, cache=CacheHint()), _PLEASE))
+    return _request(context, user(Text(_NOTES, cache=CacheHint()), _PROMPT))
 
 
 # --- requests that are refused before they are sent ----------------------------------------------------------------
 
 
 def _most_tools(context: Context) -> ChatRequest:
-    return _asked(context, tools=tuple(replace(_ADD, name=f"add_{number}") for number in range(_MOST_TOOLS)))
+    return _request(context, tools=tuple(replace(_ADD, name=f"add_{number}") for number in range(_MOST_TOOLS)))
 
 
 def _too_many_tools(context: Context) -> ChatRequest:
@@ -268,10 +268,10 @@ def _too_many_tools(context: Context) -> ChatRequest:
 
 def _server_tool(context: Context) -> ChatRequest:
     search = ToolSpec(name="web_search", native={"type": "web_search_20250305", "name": "web_search", "max_uses": 1})
-    return _asked(context, tools=(search,))
+    return _request(context, tools=(search,))
 
 
-# --- what to look for in an answer ---------------------------------------------------------------------------------
+# --- checks of an answer -------------------------------------------------------------------------------------------
 
 
 def _no_object(answer: ChatResponse) -> str | None:
@@ -294,16 +294,16 @@ def _arguments(off: ChatResponse, on: ChatResponse) -> tuple[str, str] | None:
 
 
 def _arguments_in(answer: ChatResponse) -> str | None:
-    """Tell whether the arguments of the calls are whole; only ``{}`` shows nothing, for the tool has arguments."""
+    """Describe whether the calls' arguments are one object; None where all are ``{}`` or blank, which shows nothing."""
     arguments = [call.arguments for call in answer.tool_calls if call.arguments.strip() not in ("", "{}")]
     if not arguments:
         return None
     odd = any(text.startswith("{}") for text in arguments)
-    return "the arguments begin with a {} that is no part of them" if odd else "the arguments are one object"
+    return "the arguments begin with a {} that is not part of them" if odd else "the arguments are one object"
 
 
 def _prompt_tokens(off: ChatResponse, on: ChatResponse) -> tuple[str, str] | None:
-    """Tell whether the prompt's tokens include the cached ones, which are nearly all of them."""
+    """Describe whether the prompt's tokens include the cached ones, which are nearly all of them."""
     cached = max(_cached_tokens(off), _cached_tokens(on))
     if not cached or off.usage is None or on.usage is None:
         return None
@@ -348,12 +348,12 @@ PROVOCATIONS: Final[Mapping[str, Provocation]] = of_every_quirk(
         "params-required": Provocation(request=_no_parameters, needs=_TOOLS),
         "schema-object-root": Provocation(request=_no_root_type, needs=_TOOLS),
         "schema-gemini": Provocation(request=_json_schema_only, needs=_TOOLS),
-        "resp-output-only-fields": Provocation(request=_answered_item),
+        "resp-output-only-fields": Provocation(request=_replayed_item),
         "resp-id-64": Provocation(request=_long_ids, needs=_TOOLS),
         "schema-open-models": Provocation(request=_constrained, needs=_TOOLS),
         "tool-choice-required": Provocation(request=_forced_call, needs=_TOOLS, lacks=_no_call),
         "gpt-tools-effort": Provocation(request=_with_a_tool, needs=_TOOLS),
-        "max-tokens-name": Provocation(request=_asked),
+        "max-tokens-name": Provocation(request=_request),
         "oss-output-cap": Provocation(request=_more_than_the_cap),
         "claude-empty-args-delta": Provocation(request=_streamed_call, needs=_TOOLS, readings=_arguments),
         "claude-usage-exclusive": Provocation(request=_cached, readings=_prompt_tokens),

@@ -1,4 +1,4 @@
-"""Whether a workspace still needs each quirk: it is asked with the quirk off, and where that fails, with it on."""
+"""Whether a workspace still needs each quirk: one request with the quirk off and, where that fails, one with it on."""
 
 from __future__ import annotations
 
@@ -46,8 +46,14 @@ __all__ = ["QuirkRow", "check_quirks", "quirk_rows"]
 
 Verdict = Literal["needed", "not needed", "unclear"]
 
-_HOPELESS: Final = (AuthenticationError, PermissionDeniedError, NotFoundError, APIConnectionError, ConfigurationError)
-"""Failures that the next question to the same model, surface and api would only meet again."""
+_UNRECOVERABLE: Final = (
+    AuthenticationError,
+    PermissionDeniedError,
+    NotFoundError,
+    APIConnectionError,
+    ConfigurationError,
+)
+"""Failures that every further request to the same model, surface and api would meet as well."""
 
 _OPTIONS: Final = tuple(option.name for option in fields(ChatRequest) if option.name in CALL_OPTIONS - {"model"})
 """Fields of a request that a client takes as options of the same name."""
@@ -55,12 +61,12 @@ _OPTIONS: Final = tuple(option.name for option in fields(ChatRequest) if option.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuirkRow:
-    """What was found out about one quirk for one model on one surface by one api.
+    """The result for one quirk, model, surface and api.
 
     Args:
-        verdict: ``needed``, ``not needed``, or ``unclear`` where the answers do not tell.
-        reason: the server's words, or what was seen.
-        answered: whether the workspace accepted or refused what it was asked, rather than failing or not being asked.
+        verdict: ``needed``, ``not needed``, or ``unclear`` where the answers do not show it.
+        reason: the server's message, or what the answers show.
+        answered: the workspace accepted or refused the request; False where it failed or nothing was sent.
     """
 
     quirk: str
@@ -83,27 +89,27 @@ class QuirkRow:
         }
 
 
-def check_quirks(given: argparse.Namespace, settings: Mapping[str, Any]) -> int:
+def check_quirks(options: argparse.Namespace, settings: Mapping[str, Any]) -> int:
     """Find out which quirks the configured workspace needs, and print it.
 
     Args:
-        given: the command line: ``model``, ``surface``, ``record``, ``front_end`` and ``json``.
+        options: the command line: ``model``, ``surface``, ``record``, ``front_end`` and ``json``.
         settings: to reach the workspace with.
 
     Returns:
-        0 when the workspace could be asked, whatever was found; 1 when nothing could be asked.
+        0 when the workspace answered any request, whatever the verdicts; 1 when it answered none.
 
     Raises:
         DbxGatewayError: the settings contradict each other, or no model is named and none is listed.
     """
-    if given.front_end:
-        raise ConfigurationError("--quirks asks through the plain client only; leave --front-end out")
-    if not given.json:
+    if options.front_end:
+        raise ConfigurationError("--quirks uses the plain client only; leave --front-end out")
+    if not options.json:
         print("Each row is one or two calls with short answers; they cost tokens.\n")
     problems: list[str] = []
-    with _connection(given.record) as client, _without_warnings():
-        rows = list(_counted(quirk_rows(targets(given, settings), client, problems), shown=not given.json))
-    if given.json:
+    with _connection(options.record) as client, _without_warnings():
+        rows = list(_counted(quirk_rows(targets(options, settings), client, problems), shown=not options.json))
+    if options.json:
         found = {"rows": [row.as_json() for row in rows], "problems": problems}
         print(json.dumps(found, indent=1, ensure_ascii=False))
     else:
@@ -113,16 +119,16 @@ def check_quirks(given: argparse.Namespace, settings: Mapping[str, Any]) -> int:
     return 0 if any(row.answered for row in rows) else 1
 
 
-def quirk_rows(asked: Iterable[Target], client: httpx.Client, problems: list[str]) -> Iterator[QuirkRow]:
-    """Yield a row for each target, each api that serves it and each quirk that applies there, as they are done.
+def quirk_rows(to_check: Iterable[Target], client: httpx.Client, problems: list[str]) -> Iterator[QuirkRow]:
+    """Yield a row for each target, api and quirk that applies, each as soon as it is known.
 
     Args:
-        asked: models, and where to ask them.
-        client: to send with; what it receives is listened to for the server's words.
-        problems: gets one sentence for each target that could not be asked at all.
+        to_check: models and their surfaces.
+        client: to send with; an event hook records the messages of refusals it receives.
+        problems: gets one sentence for each target that could not be checked at all.
     """
-    refusals = _Refusals(client)
-    for target in asked:
+    refusals = _RefusalLog(client)
+    for target in to_check:
         settings: dict[str, Any] = {"model": target.model, "surface": target.surface, "http_client": client}
         settings |= target.fields
         try:
@@ -135,9 +141,9 @@ def quirk_rows(asked: Iterable[Target], client: httpx.Client, problems: list[str
         if not any(quirk.applies_to(context) for quirk in QUIRKS for context in contexts):
             problems.append(f"{target.model} on {target.surface}: no quirk applies to {plan.family} models there")
         for context in contexts:
-            # Where one api is served, the routing knows more paths to it than the api alone tells.
-            asking = {**settings, "api": context.api if len(apis) > 1 else settings.get("api", AUTO)}
-            yield from _rows_of(_Desk(plan, context, asking, refusals))
+            # With api="auto" the routing has more paths to the one api than with that api set.
+            probe_settings = {**settings, "api": context.api if len(apis) > 1 else settings.get("api", AUTO)}
+            yield from _rows_of(_Prober(plan, context, probe_settings, refusals))
 
 
 def _context(target: Target, plan: Plan, api: Api) -> Context:
@@ -151,25 +157,25 @@ def _context(target: Target, plan: Plan, api: Api) -> Context:
     )
 
 
-class _Refusals:
-    """Hears what a client is refused, also where the request is then repaired and sent again."""
+class _RefusalLog:
+    """Records the messages of a client's refusals, also of those where the request was then repaired and sent again."""
 
     def __init__(self, client: httpx.Client) -> None:
-        self._words: list[str] = []
+        self._messages: list[str] = []
         hooks = client.event_hooks
-        client.event_hooks = {**hooks, "response": [*hooks["response"], self._hear]}
+        client.event_hooks = {**hooks, "response": [*hooks["response"], self._record]}
 
-    def _hear(self, response: httpx.Response) -> None:
+    def _record(self, response: httpx.Response) -> None:
         if response.status_code in (400, 413, 422):
-            self._words.append(read_error_body(response.read()).message)
+            self._messages.append(read_error_body(response.read()).message)
 
     def start(self) -> None:
-        """Forget what was heard before."""
-        self._words.clear()
+        """Forget the messages so far."""
+        self._messages.clear()
 
-    def heard(self) -> tuple[str, ...]:
-        """Return the server's words of each refusal since the start, in order."""
-        return tuple(self._words)
+    def messages(self) -> tuple[str, ...]:
+        """Return the server's message of each refusal since the start, in order."""
+        return tuple(self._messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,24 +187,24 @@ class _Accepted:
 
     @property
     def repairs(self) -> dict[str, str]:
-        """The repairs that were made, each with the words that called for it."""
+        """The repairs that were made, each with the server's message that caused it."""
         exchange = self.answer.exchange
         return dict(zip(exchange.repairs if exchange is not None else (), self.refusals, strict=False))
 
 
 @dataclass(frozen=True, slots=True)
 class _Refused:
-    """A refusal that no repair could settle."""
+    """A refusal that no repair could fix."""
 
-    words: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """Nothing to judge by: a failure, or a request that could not be made."""
+    """No evidence: a failure, or a request that was not sent."""
 
     reason: str
-    hopeless: bool = False
+    unrecoverable: bool = False
 
 
 _Outcome: TypeAlias = _Accepted | _Refused | _Failed
@@ -206,24 +212,24 @@ _Finding: TypeAlias = tuple[Verdict, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
-    """Puts questions to one model on one surface by one api; nothing learned by one reaches the next."""
+class _Prober:
+    """Sends requests to one model on one surface by one api; what one request learned is not used by the next."""
 
     plan: Plan
     context: Context
     settings: Mapping[str, Any]
-    refusals: _Refusals
+    refusals: _RefusalLog
 
-    def ask(self, request: ChatRequest, *disabled: str) -> _Outcome:
+    def send(self, request: ChatRequest, *disabled: str) -> _Outcome:
         """Send ``request`` with the quirks ``disabled`` off and all others on."""
         self.refusals.start()
         try:
             answer = self._answer(request, disabled)
         except BadRequestError as error:
-            return _Refused((self.refusals.heard() or (error.message,))[-1])
+            return _Refused((self.refusals.messages() or (error.message,))[-1])
         except DbxGatewayError as error:
-            return _Failed(f"{type(error).__name__}: {error}", isinstance(error, _HOPELESS))
-        return _Accepted(answer, self.refusals.heard())
+            return _Failed(f"{type(error).__name__}: {error}", isinstance(error, _UNRECOVERABLE))
+        return _Accepted(answer, self.refusals.messages())
 
     def _answer(self, request: ChatRequest, disabled: tuple[str, ...]) -> ChatResponse:
         client = Client(**self.settings, disabled_quirks=disabled, observations=self._observations())
@@ -239,7 +245,7 @@ class _Desk:
         return client.chat(request.messages, **parts, **options)
 
     def _observations(self) -> Observations:
-        """Return fresh ones that know of the endpoint what the plan knows, so that it is not looked up each time."""
+        """Return fresh observations that hold the endpoint's metadata, so that it is not looked up each time."""
         fresh = Observations()
         if self.plan.facts is not None:
             place = self.plan.caller
@@ -247,60 +253,60 @@ class _Desk:
         return fresh
 
 
-def _rows_of(desk: _Desk) -> Iterator[QuirkRow]:
-    hopeless: _Failed | None = None
+def _rows_of(prober: _Prober) -> Iterator[QuirkRow]:
+    unrecoverable: _Failed | None = None
     for quirk in QUIRKS:
-        if not quirk.applies_to(desk.context):
+        if not quirk.applies_to(prober.context):
             continue
         provocation = PROVOCATIONS[quirk.name]
-        off = hopeless or _asked_without(quirk, provocation, desk)
+        off = unrecoverable or _send_without(quirk, provocation, prober)
         if isinstance(off, _Failed):
-            hopeless = off if off.hopeless else None
+            unrecoverable = off if off.unrecoverable else None
             verdict, reason = _unclear(off.reason)
         else:
-            verdict, reason = _judged(quirk, provocation, off, desk)
+            verdict, reason = _judged(quirk, provocation, off, prober)
         yield QuirkRow(
             quirk=quirk.name,
-            model=desk.context.model,
-            surface=desk.context.surface,
-            api=desk.context.api,
+            model=prober.context.model,
+            surface=prober.context.surface,
+            api=prober.context.api,
             verdict=verdict,
             reason=reason,
             answered=not isinstance(off, _Failed),
         )
 
 
-def _asked_without(quirk: Quirk, provocation: Provocation, desk: _Desk) -> _Outcome:
-    profile = desk.context.profile
+def _send_without(quirk: Quirk, provocation: Provocation, prober: _Prober) -> _Outcome:
+    profile = prober.context.profile
     for capability in provocation.needs:
         why_not = profile.why_not(capability)
         if why_not is not None:
-            return _Failed(f"not asked: {profile.model}: {why_not}")
-    return desk.ask(provocation.request(desk.context), quirk.name)
+            return _Failed(f"not sent: {profile.model}: {why_not}")
+    return prober.send(provocation.request(prober.context), quirk.name)
 
 
-def _judged(quirk: Quirk, provocation: Provocation, off: _Accepted | _Refused, desk: _Desk) -> _Finding:
-    """Return the verdict on a quirk, from what came without it and, where that is not enough, from what comes with it."""
+def _judged(quirk: Quirk, provocation: Provocation, off: _Accepted | _Refused, prober: _Prober) -> _Finding:
+    """Return the verdict on a quirk from the outcome without it and, where that is not enough, the one with it."""
     if quirk.kind != "in" and isinstance(off, _Accepted) and not off.refusals:
-        return _taken(provocation, off)
-    request = (provocation.allowed or provocation.request)(desk.context)
-    on = desk.ask(request)
+        return _verdict_if_accepted(provocation, off)
+    request = (provocation.allowed or provocation.request)(prober.context)
+    on = prober.send(request)
     if isinstance(on, _Failed):
         return _unclear(f"with the quirk on: {on.reason}")
     if isinstance(on, _Refused):
-        return _unclear(f"refused with the quirk on as well: {on.words}")
+        return _unclear(f"refused with the quirk on as well: {on.message}")
     if isinstance(off, _Refused):
-        return "needed", off.words
+        return "needed", off.message
     if quirk.kind == "in":
         return _compared(provocation, off, on)
-    # Without the quirk the request was accepted too, but not at once: is it the quirk's matter that was repaired?
-    repaired = [words for name, words in off.repairs.items() if name not in on.repairs]
+    # Accepted without the quirk too, but only after repairs: was one of them for the quirk's reason?
+    repaired = [message for name, message in off.repairs.items() if name not in on.repairs]
     if quirk.name in on.repairs:
         repaired.append(on.repairs[quirk.name])
-    return ("needed", repaired[0]) if repaired else _taken(provocation, off)
+    return ("needed", repaired[0]) if repaired else _verdict_if_accepted(provocation, off)
 
 
-def _taken(provocation: Provocation, off: _Accepted) -> _Finding:
+def _verdict_if_accepted(provocation: Provocation, off: _Accepted) -> _Finding:
     lacks = provocation.lacks(off.answer)
     return _unclear(lacks) if lacks is not None else ("not needed", "accepted with the quirk off")
 
@@ -308,7 +314,7 @@ def _taken(provocation: Provocation, off: _Accepted) -> _Finding:
 def _compared(provocation: Provocation, off: _Accepted, on: _Accepted) -> _Finding:
     readings = provocation.readings(off.answer, on.answer)
     if readings is None:
-        return _unclear("the answer shows nothing of what the quirk is about")
+        return _unclear("the answer does not show what the quirk changes")
     without, with_it = readings
     if without == with_it:
         return "not needed", without
@@ -331,7 +337,7 @@ def _connection(folder: Path | None) -> Generator[httpx.Client]:
 
 @contextmanager
 def _without_warnings() -> Generator[None]:
-    """Hold back what the quirks would say about options that only the check has set."""
+    """Silence the quirks' warnings about options that only the check has set."""
     logger = logging.getLogger("dbx_gateway")
     level = logger.level
     logger.setLevel(logging.ERROR)

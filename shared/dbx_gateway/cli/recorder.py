@@ -19,8 +19,8 @@ from dbx_gateway.transport.sending import Verify, new_async_client, new_client
 
 __all__ = ["recording"]
 
-_KEPT_REQUEST_HEADERS: Final = frozenset({"content-type", "accept", "anthropic-version", "user-agent"})
-_KEPT_ANSWER_HEADERS: Final = frozenset({"content-type", "retry-after", "retry-after-ms", "x-request-id"})
+_RECORDED_REQUEST_HEADERS: Final = frozenset({"content-type", "accept", "anthropic-version", "user-agent"})
+_RECORDED_RESPONSE_HEADERS: Final = frozenset({"content-type", "retry-after", "retry-after-ms", "x-request-id"})
 _CREDENTIAL_HEADERS: Final = ("authorization", "x-databricks-ai-gateway-token", "x-api-key", "x-goog-api-key")
 _MASK: Final = b"***"
 
@@ -30,13 +30,13 @@ _ONE_LOOP_ONLY: Final = httpx.Limits(max_keepalive_connections=0)
 
 @contextmanager
 def recording(folder: Path, verify: Verify = None) -> Generator[dict[str, Any]]:
-    """Give settings whose requests and answers are written to ``folder``, one numbered JSON file each.
+    """Yield settings whose requests and responses are written to ``folder``, one numbered JSON file each.
 
-    Only headers that carry no credential are kept. The credential of a request is masked wherever else it stands, and
-    so is whatever looks like one. The connections are closed at the end.
+    Only headers that carry no credential are written. The credential of a request is masked wherever else it occurs,
+    and so is any text that looks like one. The connections are closed at the end.
 
     Args:
-        folder: made if it is not there; files of earlier recordings in it are kept.
+        folder: created if missing; files of earlier recordings in it stay.
         verify: the TLS setting to connect with.
 
     Raises:
@@ -67,7 +67,7 @@ class _Folder:
         self._lock = threading.Lock()
 
     def tap(self, response: httpx.Response) -> None:
-        """Write the exchange down once its answer has been read or left."""
+        """Write the exchange to a file once its response is read or closed."""
         stream = response.stream
         assert isinstance(stream, httpx.SyncByteStream)  # noqa: S101  # a sync client's
         response.stream = _Tee(stream, lambda body: self._write(response, body))
@@ -84,54 +84,54 @@ class _Folder:
         record = {
             "method": request.method,
             "path": _masked(request.url.raw_path, known).decode(),
-            "request_headers": _kept(request.headers, _KEPT_REQUEST_HEADERS),
+            "request_headers": _selected(request.headers, _RECORDED_REQUEST_HEADERS),
             "request": _readable(_masked(request.content, known)),
             "status": response.status_code,
-            "answer_headers": _kept(response.headers, _KEPT_ANSWER_HEADERS),
+            "answer_headers": _selected(response.headers, _RECORDED_RESPONSE_HEADERS),
             "answer": _readable(_masked(_decoded(body, response.headers), known)),
         }
         with self._lock:
             number = next(self._numbers)
         file = self._path / f"{number:04d}.json"
         text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        # Half a character, which JSON can hold and UTF-8 cannot, is written as the escape that it came as.
+        # A lone surrogate is valid in JSON but not in UTF-8: it is written as its escape.
         file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 class _Tee(httpx.SyncByteStream):
-    """A stream that remembers what was read from it, and tells at its end."""
+    """A stream that collects the bytes read from it and passes them to ``done`` when it is closed."""
 
     def __init__(self, inner: httpx.SyncByteStream, done: Callable[[bytes], None]) -> None:
-        self._inner, self._done, self._seen = inner, done, bytearray()
+        self._inner, self._done, self._received = inner, done, bytearray()
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._inner:
-            self._seen += chunk
+            self._received += chunk
             yield chunk
 
     def close(self) -> None:
         self._inner.close()
-        self._done(bytes(self._seen))
+        self._done(bytes(self._received))
 
 
 class _AsyncTee(httpx.AsyncByteStream):
     """The same as :class:`_Tee`, for an async client."""
 
     def __init__(self, inner: httpx.AsyncByteStream, done: Callable[[bytes], None]) -> None:
-        self._inner, self._done, self._seen = inner, done, bytearray()
+        self._inner, self._done, self._received = inner, done, bytearray()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for chunk in self._inner:
-            self._seen += chunk
+            self._received += chunk
             yield chunk
 
     async def aclose(self) -> None:
         await self._inner.aclose()
-        self._done(bytes(self._seen))
+        self._done(bytes(self._received))
 
 
 def _decoded(body: bytes, headers: httpx.Headers) -> bytes:
-    """Return ``body`` without the compression it came in; as it came where it was cut."""
+    """Return ``body`` decompressed; unchanged where it is incomplete and cannot be."""
     encoding = headers.get("content-encoding")
     if encoding is None:
         return body
@@ -152,7 +152,7 @@ def _masked(text: bytes, known: tuple[bytes, ...]) -> bytes:
     return SECRETS.sub(_MASK, text)
 
 
-def _kept(headers: httpx.Headers, names: frozenset[str]) -> dict[str, str]:
+def _selected(headers: httpx.Headers, names: frozenset[str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() in names}
 
 
