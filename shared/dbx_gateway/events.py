@@ -1,10 +1,10 @@
-"""What a stream hands out, and how it adds up.
+"""The events of a stream, and how they add up to an answer.
 
-Laws that hold for every decoder, because each writes through :class:`Assembly`:
+Rules that hold for every decoder, because each writes through :class:`Assembly`:
 
 * ``index`` counts the parts of the answer in order of first appearance: it is the part's place in the final message.
-* Each index has exactly one end (:class:`ToolCallEnd` for calls, :class:`PartEnd` for all else), and the deltas before
-  it add up to what it holds.
+* Each index has exactly one end event (:class:`ToolCallEnd` for calls, :class:`PartEnd` for other parts), and the
+  deltas before it add up to what it holds.
 * :class:`ToolCallStart` always has an id and a name.
 * :class:`UsageUpdate` is a total, never a difference.
 * :class:`End` comes once, last, and only after a normal end; any other end raises.
@@ -63,7 +63,7 @@ __all__ = [
 
 @dataclass(slots=True)
 class Start:
-    """The answer begins."""
+    """The answer starts."""
 
     response_id: str | None
     model: str | None
@@ -81,7 +81,7 @@ class TextDelta:
 
 @dataclass(slots=True)
 class ReasoningDelta:
-    """More readable reasoning. ``segment`` counts the runs of the part, from 0."""
+    """More readable reasoning. ``segment`` is the number of the segment within the part, from 0."""
 
     index: int
     kind: Literal["summary", "raw"]
@@ -99,7 +99,7 @@ class RefusalDelta:
 
 @dataclass(slots=True)
 class ToolCallStart:
-    """A tool call begins. The arguments of a ``custom`` one are plain text, not JSON."""
+    """A tool call starts. The arguments of a ``custom`` call are plain text, not JSON."""
 
     index: int
     call_id: str
@@ -117,7 +117,7 @@ class ToolCallDelta:
 
 @dataclass(slots=True)
 class ToolCallEnd:
-    """A tool call is whole. Whether it may be executed is known only at the end: see ``is_executable``."""
+    """A tool call is complete. Whether it may be executed is known only at the end: see ``is_executable``."""
 
     index: int
     call: ToolCall
@@ -125,7 +125,7 @@ class ToolCallEnd:
 
 @dataclass(slots=True)
 class PartEnd:
-    """A part other than a tool call is whole, with everything the wire said about it."""
+    """A part other than a tool call is complete, with all its fields."""
 
     index: int
     part: Part
@@ -163,14 +163,14 @@ Event: TypeAlias = (
 
 
 def mint_call_id(response_id: str | None, index: int, name: str) -> str:
-    """Return an id for a tool call that came without one: the same for the same answer, whole or streamed."""
+    """Return an id for a tool call that has none: the same for the same answer, streamed or not."""
     if not response_id:
         return f"call_{uuid.uuid4().hex[:24]}"
     return "call_" + hashlib.sha256(f"{response_id}\n{index}\n{name}".encode()).hexdigest()[:24]
 
 
 def part_events(index: int, part: Part) -> Iterator[Event]:
-    """Yield a whole part as the events of a stream."""
+    """Yield a complete part as the events of a stream."""
     match part:
         case ToolCall():
             yield ToolCallStart(index, part.call_id, part.name, part.custom)
@@ -192,7 +192,7 @@ def part_events(index: int, part: Part) -> Iterator[Event]:
 
 
 def fold(events: Iterable[Event]) -> ChatResponse:
-    """Add the events of one stream up to the whole answer.
+    """Return the answer that the events of one stream add up to.
 
     Raises:
         ValueError: the events hold no :class:`End`.
@@ -224,12 +224,12 @@ def fold(events: Iterable[Event]) -> ChatResponse:
                 )
             case _:
                 pass
-    msg = "these events end without an End: the stream was left or failed"
+    msg = "these events end without an End: the stream was closed early or failed"
     raise ValueError(msg)
 
 
 def coalesce(events: list[Event]) -> list[Event]:
-    """Join neighbouring deltas of one part into one; everything else stays as it is and in its order."""
+    """Join neighbouring deltas of one part into one; all other events stay as they are, in order."""
     if len(events) < 2:
         return events
     joined: list[Event] = []
@@ -290,7 +290,7 @@ _Kind: TypeAlias = Literal["text", "refusal", "reasoning", "call"]
 
 
 class _Open:
-    """A part that is still growing: fragments in a list, joined once at its end."""
+    """A part that is not complete yet: fragments in a list, joined once at its end."""
 
     __slots__ = ("call_id", "fields", "fragments", "index", "kind", "name", "segment", "segments")
 
@@ -319,13 +319,13 @@ class _Open:
 
 
 class Assembly:
-    """The parts of one answer as they grow; every decoder writes its stream through one of these.
+    """The parts of one answer while it arrives; every decoder builds its answer through one of these.
 
     A decoder names parts by a key of its own (any hashable value: the wire's index, for example). Each method adds the
-    events it causes to ``out``, which :meth:`drain` hands over.
+    events it causes to a list, which :meth:`drain` returns.
 
     Args:
-        origin: who is answering; put on the message.
+        origin: the api and model that answer; set on the message.
     """
 
     def __init__(self, origin: Origin | None = None) -> None:
@@ -346,18 +346,18 @@ class Assembly:
         return out
 
     def start(self, response_id: str | None, model: str | None) -> None:
-        """The answer begins; later calls are ignored."""
+        """Start the answer; later calls are ignored."""
         if not self.started:
             self.started = True
             self.response_id, self.model = response_id, model
             self._out.append(Start(response_id, model, self.origin))
 
     def is_open(self, key: Hashable) -> bool:
-        """Whether the part at ``key`` has begun and not ended."""
+        """Whether the part at ``key`` has started and not ended."""
         return key in self._open
 
     def has(self, key: Hashable) -> bool:
-        """Whether a part at ``key`` ever began."""
+        """Whether a part at ``key`` has started, ended or not."""
         return key in self._open or key in self._ended
 
     def text(self, key: Hashable, fragment: str) -> None:
@@ -377,7 +377,7 @@ class Assembly:
     def reasoning(
         self, key: Hashable, fragment: str, *, kind: Literal["summary", "raw"] = "raw", segment: Hashable = None
     ) -> None:
-        """Add reasoning to the part at ``key``; a new ``segment`` or ``kind`` begins a new run of it."""
+        """Add reasoning to the part at ``key``; a new ``segment`` or ``kind`` starts a new segment of it."""
         if fragment:
             part = self._open.get(key) or self._begin(key, "reasoning")
             if not part.segments or part.segment != segment or part.segments[-1][0] != kind:
@@ -387,7 +387,7 @@ class Assembly:
             self._out.append(ReasoningDelta(part.index, kind, fragment, len(part.segments) - 1))
 
     def call(self, key: Hashable, call_id: str | None, name: str, **fields: Any) -> None:
-        """Open a tool call at ``key``; a missing id is minted and marked so."""
+        """Open a tool call at ``key``; a missing id is generated, and the call marked as ``minted``."""
         part = self._begin(key, "call")
         part.name = name
         if call_id:
@@ -406,7 +406,7 @@ class Assembly:
             self._out.append(ToolCallDelta(part.index, fragment))
 
     def open(self, key: Hashable, kind: Literal["text", "refusal", "reasoning"], **fields: Any) -> None:
-        """Open an empty part (a signature may come without text), or set fields of the open one."""
+        """Open an empty part (a signature may arrive without text), or set fields of the open one."""
         part = self._open.get(key) or self._begin(key, kind)
         part.fields.update(fields)
 
@@ -427,7 +427,7 @@ class Assembly:
         self._close(key, opened)
 
     def part(self, key: Hashable, part: Part) -> None:
-        """Add a part that came whole; readers of deltas get it as deltas too, but for a call of nothing."""
+        """Add a complete part, with the deltas it is made of; a call without a name has no deltas."""
         index = self._next(key)
         self._ended[key] = index
         self._parts[index] = part
@@ -437,7 +437,7 @@ class Assembly:
             self._out.extend(part_events(index, part))
 
     def usage(self, usage: Usage) -> None:
-        """Record the total so far; it is handed out once, before the end, for some servers send one with each word."""
+        """Set the total so far. One event reports it, before the end, as some servers send a total with each word."""
         self.latest_usage = usage
 
     def end_parts(self) -> None:
@@ -448,14 +448,14 @@ class Assembly:
     def finish(
         self, finish: Finish, *, alternatives: tuple[Alternative, ...] = (), extras: JsonObject | None = None
     ) -> None:
-        """The answer is complete: end every open part and hand out :class:`End`."""
+        """Complete the answer: end every open part, and add the :class:`End`."""
         self.end_parts()
         if self.latest_usage is not None:
             self._out.append(UsageUpdate(self.latest_usage))
         self._out.append(End(finish, self.latest_usage, alternatives, extras or {}))
 
     def partial(self, reason: Finish | None = None) -> ChatResponse:
-        """Return what has arrived so far as an answer that failed."""
+        """Return what has arrived so far, as a failed answer."""
         parts = dict(self._parts)
         parts.update({opened.index: opened.part() for opened in self._open.values()})
         return ChatResponse(
@@ -492,5 +492,5 @@ class Assembly:
 
 
 def with_exchange(event: Event, exchange: Exchange) -> Event:
-    """Return ``event`` with the exchange on it, where it is the start of an answer."""
+    """Return ``event`` with ``exchange`` set, if it is the :class:`Start` of an answer; else unchanged."""
     return replace(event, exchange=exchange) if isinstance(event, Start) else event

@@ -1,8 +1,8 @@
-"""Walks over JSON Schema: check one, inline its references, drop keywords, join two.
+"""Functions on JSON Schemas: check one, inline its references, drop keywords, join two.
 
-Every function is pure: it returns a new schema that shares no list or object with the one it was given. A walk knows a
-place that holds a schema from a map of schemas under names of the caller's choice, so a *property* called ``title`` or
-``$schema`` is never taken for the keyword.
+Every function is pure: it returns a new schema that shares no list or object with its argument. Keywords that hold a
+schema are distinguished from maps of schemas under the caller's own names, so a *property* called ``title`` or
+``$schema`` is never mistaken for the keyword.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from dbx_gateway.json_values import object_or_empty
 
 __all__ = [
     "LARGEST_SCHEMA",
-    "LONGEST_SPOKEN",
+    "LONGEST_NOTE",
     "check_schema",
     "check_size",
     "conjoin",
     "distinct",
     "drop_keywords",
     "inline_refs",
+    "keyword_note",
     "map_children",
-    "spoken",
     "with_note",
 ]
 
 LARGEST_SCHEMA: Final = 4_000_000
-"""Characters of JSON that a schema may grow to when it is rewritten for a model: a few dozen lines can stand for
-billions, and the schema of a tool may come from a stranger."""
+"""Characters of JSON that a schema may grow to when it is rewritten for a model. A few dozen lines of references can
+expand to billions, and the schema of a tool may come from an untrusted source."""
 
-LONGEST_SPOKEN: Final = 10_000
-"""Characters of a keyword's value in words: words about a schema whose words are about a schema double at every level."""
+LONGEST_NOTE: Final = 10_000
+"""Characters of a keyword's value in a note: without a limit, notes that quote schemas with notes double at every level."""
 
 _DEEPEST_JSON: Final = 200
-"""Levels of JSON that a schema may have; the JSON writer itself gives up a little later."""
+"""Levels of JSON that a schema may have; the JSON serializer itself fails a little above that."""
 
 _DEEPEST_SCHEMA: Final = 100
 _MOST_SCHEMAS: Final = 50_000
@@ -80,8 +80,8 @@ def check_schema(schema: object, where: str) -> None:
     """Refuse a schema that JSON cannot hold.
 
     Args:
-        schema: the schema as the caller gave it.
-        where: what it is, to begin the path in the error, for example ``"tools['add'].parameters"``.
+        schema: the caller's schema.
+        where: its own path, with which the path in the error begins, for example ``"tools['add'].parameters"``.
 
     Raises:
         InvalidRequestError: it is no object, or holds NaN, an infinity, a key that is no string, a value that is no
@@ -94,7 +94,7 @@ def check_schema(schema: object, where: str) -> None:
         value, path, depth = stack.pop()
         fault = _fault(value, depth)
         if fault is not None:
-            raise InvalidRequestError(f"{_spell(path)} {fault}")
+            raise InvalidRequestError(f"{_path_text(path)} {fault}")
         if isinstance(value, dict):
             stack.extend((item, (path, key), depth + 1) for key, item in value.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         elif isinstance(value, list):
@@ -104,7 +104,7 @@ def check_schema(schema: object, where: str) -> None:
 _Path = tuple["_Path | None", "str | int"]
 
 
-def _spell(path: _Path) -> str:
+def _path_text(path: _Path) -> str:
     steps: list[str] = []
     parent, step = path
     while parent is not None:
@@ -120,7 +120,7 @@ def _fault(value: object, depth: int) -> str | None:
         case None | bool() | int() | list():
             return None
         case str():
-            return None if _is_unicode(value) else "is a string with half a character in it (a lone surrogate)"
+            return None if _is_unicode(value) else "is a string with a lone surrogate (half of a character) in it"
         case float():
             return None if math.isfinite(value) else f"is {value}, which JSON cannot hold; give a finite number"
         case dict():
@@ -135,19 +135,19 @@ def _is_unicode(text: str) -> bool:
 
 
 def with_note(schema: JsonObject, *notes: str) -> JsonObject:
-    """Return ``schema`` with ``notes`` at the end of its description, for what no keyword can say any more.
+    """Return ``schema`` with ``notes`` at the end of its description, in place of keywords that were removed.
 
-    Each is a line of its own, and said once.
+    Each note is a line of its own; a line that is there already is not repeated.
     """
     description = schema.get("description")
-    said = description.split("\n") if isinstance(description, str) and description else []
-    known = set(said)
-    fresh = [note for note in dict.fromkeys(notes) if note not in known]
-    return {**schema, "description": "\n".join([*said, *fresh])} if fresh else dict(schema)
+    lines = description.split("\n") if isinstance(description, str) and description else []
+    known = set(lines)
+    new = [note for note in dict.fromkeys(notes) if note not in known]
+    return {**schema, "description": "\n".join([*lines, *new])} if new else dict(schema)
 
 
 def check_size(schema: JsonObject) -> None:
-    """Refuse a schema that has grown beyond all use.
+    """Refuse a schema that has become too large.
 
     Raises:
         InvalidRequestError: it is longer than 4,000,000 characters.
@@ -175,7 +175,7 @@ def _too_large() -> InvalidRequestError:
 
 
 def distinct(values: Iterable[JsonValue]) -> list[JsonValue]:
-    """Return ``values`` in order, of several equal ones the first."""
+    """Return ``values`` in order, without repeats."""
     firsts: dict[object, JsonValue] = {}
     for value in values:
         firsts.setdefault(_frozen(value), value)
@@ -183,7 +183,7 @@ def distinct(values: Iterable[JsonValue]) -> list[JsonValue]:
 
 
 def _frozen(value: JsonValue) -> object:
-    """Return something hashable that is equal for equal values; in JSON ``true`` is not 1."""
+    """Return a hashable value that is equal for equal values; in JSON ``true`` is not 1."""
     if isinstance(value, dict):
         return frozenset((key, _frozen(item)) for key, item in value.items())
     if isinstance(value, bool):
@@ -197,14 +197,14 @@ def drop_keywords(schema: JsonObject, names: Collection[str], *, note: bool = Fa
     Args:
         schema: the schema to copy.
         names: keywords.
-        note: say in the description of each schema what was taken out of it.
+        note: note in the description of each schema which keywords were removed from it.
     """
 
     def drop(value: JsonValue) -> JsonValue:
         if not isinstance(value, dict):
             return _copy(value)
-        kept = map_children({key: item for key, item in value.items() if key not in names}, drop)
-        return with_note(kept, *(spoken(key, value[key]) for key in value if key in names)) if note else kept
+        rest = map_children({key: item for key, item in value.items() if key not in names}, drop)
+        return with_note(rest, *(keyword_note(key, value[key]) for key in value if key in names)) if note else rest
 
     return object_or_empty(drop(schema))
 
@@ -212,8 +212,8 @@ def drop_keywords(schema: JsonObject, names: Collection[str], *, note: bool = Fa
 def inline_refs(schema: JsonObject) -> JsonObject:
     """Return ``schema`` with each ``$ref`` replaced by what it names, and without ``$defs`` and ``definitions``.
 
-    Where a reference leads back into a schema that holds it, and where it leads nowhere, stands ``{"type": "object"}``.
-    Keywords beside a ``$ref`` hold as well as the ones it names; of two descriptions the one beside it stands.
+    A reference to a schema that contains it, and one to nothing, become ``{"type": "object"}``. Keywords beside a
+    ``$ref`` apply together with those of the schema it names; of two descriptions the one beside it is used.
 
     Raises:
         InvalidRequestError: inlined, the schema would nest deeper than 100 schemas, hold more than 50,000, or be longer
@@ -250,7 +250,7 @@ class _Inlining:
             raise _too_large()
 
     def _measured(self, target: JsonValue) -> JsonValue:
-        """Return what a reference names, having counted the characters it stands for; of a cycle none is inlined."""
+        """Return what a reference names, after adding its size to the total; a cycle is not inlined and adds nothing."""
         if id(target) not in self._holders:
             if id(target) not in self._lengths:
                 self._lengths[id(target)] = len(to_json(target))
@@ -276,7 +276,7 @@ class _Inlining:
 
 
 def map_children(schema: Mapping[str, JsonValue], change: Callable[[JsonValue], JsonValue]) -> JsonObject:
-    """Return ``schema`` with ``change`` made to every schema directly within it."""
+    """Return ``schema`` with ``change`` applied to every schema directly within it."""
     result: JsonObject = {}
     for key, value in schema.items():
         if key in _HOLDS_MAP and isinstance(value, dict):
@@ -296,14 +296,14 @@ def _copy(value: JsonValue) -> JsonValue:
     return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
-def spoken(keyword: str, value: JsonValue) -> str:
-    """Return a keyword and its value in words, for :func:`with_note`; a long value is cut."""
+def keyword_note(keyword: str, value: JsonValue) -> str:
+    """Return a keyword and its value as a note for :func:`with_note`; a long value is cut."""
     text = to_json(value).decode()
-    return f"{keyword}: {text if len(text) <= LONGEST_SPOKEN else text[:LONGEST_SPOKEN] + ' …'}"
+    return f"{keyword}: {text if len(text) <= LONGEST_NOTE else text[:LONGEST_NOTE] + ' …'}"
 
 
 def conjoin(first: JsonObject, second: JsonObject) -> JsonObject:
-    """Return one schema that asks for both; what one keyword cannot say of both is noted in the description."""
+    """Return one schema that requires both; where a keyword cannot express both, the description notes the second."""
     result = dict(first)
     notes: list[str] = []
     for key, value in second.items():
@@ -314,12 +314,12 @@ def conjoin(first: JsonObject, second: JsonObject) -> JsonObject:
             if both is not None:
                 result[key] = both
             elif key not in _ANNOTATIONS:
-                notes.append(spoken(key, value))
+                notes.append(keyword_note(key, value))
     return with_note(result, *notes) if notes else result
 
 
 def _both(key: str, first: JsonValue, second: JsonValue) -> JsonValue:
-    """Return the value of ``key`` that asks for both, or None where there is none."""
+    """Return the value of ``key`` that requires both, or None where there is none."""
     match first, second:
         case dict(), dict() if key in _HOLDS_MAP:
             return {**first, **{name: _both_schemas(first.get(name), item) for name, item in second.items()}}

@@ -51,8 +51,8 @@ def test_a_login_page_is_no_gateway_and_the_warning_says_what_came_and_what_to_s
     verdict = read_probe(HOST, 200, {"content-type": "text/html"}, b"<!doctype html><title>Sign in</title>")
     assert verdict.surface == "model-serving"
     assert verdict.warning == (
-        "the probe for an AI Gateway at https://ws.example.com answered 200 with something that is no list of models; "
-        "model serving is used. Set surface= (or DBX_GATEWAY_SURFACE) to settle it."
+        "the probe for an AI Gateway at https://ws.example.com answered 200 with something other than a list of models; "
+        "model serving is used. Set surface= (or DBX_GATEWAY_SURFACE) to choose the surface."
     )
 
 

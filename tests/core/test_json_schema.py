@@ -191,7 +191,7 @@ def test_a_note_is_not_said_twice():
         ({"properties": {5: {}}}, r"tool\['properties'\] has the key 5; keys of JSON are strings"),
         ({"enum": {"a"}}, r"tool\['enum'\] is set, which JSON cannot hold"),
         ({"enum": ("a",)}, r"tool\['enum'\] is tuple"),
-        ({"title": "\ud800"}, r"tool\['title'\] is a string with half a character"),
+        ({"title": "\ud800"}, r"tool\['title'\] is a string with a lone surrogate"),
         (["object"], r"tool is list; a JSON Schema here is an object"),
     ],
 )

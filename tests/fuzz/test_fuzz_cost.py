@@ -19,7 +19,7 @@ from support.promises import promise
 from dbx_gateway import json_schema
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.json_schema import LARGEST_SCHEMA, LONGEST_SPOKEN, inline_refs
+from dbx_gateway.json_schema import LARGEST_SCHEMA, LONGEST_NOTE, inline_refs
 from dbx_gateway.quirks.schema_gemini import for_gemini
 
 MOST_BYTES = 150
@@ -97,7 +97,7 @@ def test_a_union_whose_constraints_go_into_every_branch_is_refused_when_it_grows
 def test_unions_in_unions_are_told_in_words_that_do_not_double_with_every_level():
     sizes = [len(to_json(for_gemini(from_json(nested_unions(depth))))) for depth in (10, 20, 30)]
     assert sizes[2] - sizes[1] <= 1.2 * (sizes[1] - sizes[0])
-    assert sizes[2] <= 30 * 2 * LONGEST_SPOKEN
+    assert sizes[2] <= 30 * 2 * LONGEST_NOTE
 
 
 def test_a_schema_as_deep_as_is_read_ends_in_an_answer_or_a_typed_error():

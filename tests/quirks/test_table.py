@@ -134,7 +134,7 @@ def test_a_quirk_has_a_rule_of_its_name_in_the_simulated_workspace_wherever_it_a
                 assert any(rule.applies(surface, family, api) for rule in rules), (api, surface, family)
 
 
-WARNS = re.compile(r"\bwarn_taken\(")
+WARNS = re.compile(r"\bwarn_changed\(")
 
 
 @pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.name)

@@ -1,7 +1,7 @@
-"""What to ask a workspace about itself, and what its answers mean.
+"""The requests that find out what a workspace serves, and how their responses are read.
 
-Nothing here does I/O: each question is a :class:`Get` for the client to perform, each answer is read as status and
-body. Source: docs/wire/discovery.md.
+Nothing here does I/O: each request is a :class:`Get` for the client to send, each response is passed in as status,
+headers and body. Source: docs/wire/discovery.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 PROBE_SECONDS: Final = 5.0
-"""How long the probe of a host may take; a call waits for it."""
+"""Seconds that the probe of a host may take; a call waits for it."""
 
 METADATA_SECONDS: Final = 20.0
 
@@ -46,7 +46,7 @@ _API_FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ("openai/v1/responses", "gpt"),
     ("mlflow/v1/embeddings", "embeddings"),
 )
-"""The family that an api gives away where no name does. GLM, Kimi and Grok speak these too, but are known by name."""
+"""The family that an api implies where no name shows it. GLM, Kimi and Grok speak these too, but show in the name."""
 
 _PROVIDER_FAMILIES: Final[Mapping[str, Family]] = {"anthropic": "claude", "openai": "gpt"}
 """Providers of external models that serve one family.
@@ -57,7 +57,7 @@ Source: docs/wire/discovery.md#providers, ``external_model.provider``.
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """A GET for the client to perform, with the workspace's credentials.
+    """A GET request for the client to send, with the workspace's credentials.
 
     Args:
         url: absolute.
@@ -75,8 +75,8 @@ class ProbeVerdict:
     Args:
         surface: the surface.
         reason: how that is known, in one sentence.
-        conclusive: the host said so itself; otherwise it is a guess that is soon made again.
-        warning: what the user should know about an inconclusive probe.
+        conclusive: the host's response showed it; otherwise it is a guess, and the probe is soon repeated.
+        warning: for the user, about an inconclusive probe.
     """
 
     surface: Surface
@@ -87,20 +87,20 @@ class ProbeVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFacts:
-    """What the metadata of an endpoint or model service tells.
+    """What the metadata of an endpoint or model service says.
 
     Args:
-        name: as it was asked for.
-        found: False when the workspace has no such endpoint, or would not say.
-        conclusive: the workspace answered the question; False when it could not be asked.
+        name: the requested name.
+        found: False when the workspace has no such endpoint, or did not answer.
+        conclusive: the workspace answered; False when the lookup failed.
         task: for example ``llm/v1/chat`` or ``agent/v1/responses``.
-        identities: names of what it serves, the most telling first.
+        identities: names of what it serves, the most specific first.
         api_types: apis that every model it serves speaks, in the workspace's spelling.
-        family: of what it serves; None where nothing tells.
+        family: of what it serves; None where it is unknown.
         function_calling: whether it takes tools, where the workspace says so.
         route_optimized: it is served from a host of its own.
-        endpoint_url: that host's URL of it.
-        state: its readiness in the workspace's word.
+        endpoint_url: its URL on that host.
+        state: its readiness, in the workspace's spelling.
     """
 
     name: str
@@ -118,14 +118,14 @@ class EndpointFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedModel:
-    """One line of the list of models.
+    """One entry of the list of models.
 
     Args:
-        name: to be given as ``model=``.
-        family: as far as the name or the metadata tells.
-        surfaces: where it is served, as far as the listings say.
+        name: the value for ``model=``.
+        family: from the name or the metadata; ``other`` where neither shows it.
+        surfaces: where it is served, according to the listings.
         task: for example ``llm/v1/chat``.
-        state: its readiness in the workspace's word.
+        state: its readiness, in the workspace's spelling.
         api_types: apis it speaks, in the workspace's spelling.
     """
 
@@ -154,7 +154,7 @@ class Listing:
 
 
 def probe_request(host: str) -> Get:
-    """Return the question that tells whether ``host`` has an AI Gateway, asked once per host.
+    """Return the request that shows whether ``host`` has an AI Gateway, sent once per host.
 
     Source: docs/wire/surfaces.md#which-surface.
 
@@ -165,13 +165,13 @@ def probe_request(host: str) -> Get:
 
 
 def read_probe(host: str, status: int | None, headers: Mapping[str, str], body: bytes) -> ProbeVerdict:
-    """Return what the answer to :func:`probe_request` means.
+    """Return what the response to :func:`probe_request` means.
 
     Args:
-        host: the host that was asked.
-        status: of the answer; None when there was none in time.
-        headers: of the answer.
-        body: of the answer.
+        host: the host that was probed.
+        status: of the response; None when there was none in time.
+        headers: of the response.
+        body: of the response.
 
     Raises:
         AuthenticationError: the host refuses the credentials (401).
@@ -184,13 +184,13 @@ def read_probe(host: str, status: int | None, headers: Mapping[str, str], body: 
         return ProbeVerdict(surface="model-serving", reason=f"{host} has no AI Gateway", conclusive=True)
     what = f"did not answer within {PROBE_SECONDS:g} s" if status is None else f"answered {status}"
     if status == 200:
-        what += " with something that is no list of models"
+        what += " with something other than a list of models"
     reason = f"the probe for an AI Gateway at {host} {what}"
     return ProbeVerdict(
         surface="model-serving",
-        reason=f"{reason}; model serving is taken for now",
+        reason=f"{reason}; model serving is used for now",
         conclusive=False,
-        warning=f"{reason}; model serving is used. Set surface= (or DBX_GATEWAY_SURFACE) to settle it.",
+        warning=f"{reason}; model serving is used. Set surface= (or DBX_GATEWAY_SURFACE) to choose the surface.",
     )
 
 
@@ -200,7 +200,7 @@ def read_probe(host: str, status: int | None, headers: Mapping[str, str], body: 
 class MetadataLookup:
     """Finds out what one endpoint or model service serves.
 
-    Perform :attr:`request` and :meth:`feed` its answer until it is None; then read :attr:`facts`::
+    Send :attr:`request` and :meth:`feed` its response, until it is None; then read :attr:`facts`::
 
         while (get := lookup.request) is not None:
             lookup.feed(*perform(get))
@@ -218,27 +218,27 @@ class MetadataLookup:
         self._sends = 0
         self._tokens: set[str] = set()
         self.facts = EndpointFacts(name=model, found=False, conclusive=False)
-        """What is known so far; ``found`` is False until an answer tells."""
+        """What is known so far; ``found`` is False until a response shows the endpoint."""
         self.request: Get | None = self._services("") if self._is_service else self._endpoint()
-        """The next question; None when there is none left."""
+        """The next request; None when there is none left."""
 
     def feed(self, status: int | None, headers: Mapping[str, str], body: bytes) -> None:
-        """Take the answer to :attr:`request`.
+        """Take the response to :attr:`request`.
 
         Args:
-            status: of the answer; None when there was none.
-            headers: of the answer.
-            body: of the answer.
+            status: of the response; None when there was none.
+            headers: of the response.
+            body: of the response.
 
         Raises:
             AuthenticationError: the workspace refuses the credentials (401).
         """
-        asked, self.request = self.request, None
-        if status == 401 and asked is not None:
-            raise api_error(status, headers, body, RequestTarget(f"metadata of {self._model!r}", asked.url))
+        sent, self.request = self.request, None
+        if status == 401 and sent is not None:
+            raise api_error(status, headers, body, RequestTarget(f"metadata of {self._model!r}", sent.url))
         if self._is_service and status in _FLAKY and self._sends < _PAGE_SENDS:
             self._sends += 1
-            self.request = asked
+            self.request = sent
         elif status == 404:
             self.facts = replace(self.facts, conclusive=True)
         elif status == 200 and self._is_service:
@@ -250,7 +250,7 @@ class MetadataLookup:
         return Get(f"{self._host}/api/2.0/serving-endpoints/{quote(self._model, safe='')}", METADATA_SECONDS)
 
     def _services(self, page_token: str) -> Get:
-        # Without a parent it walks the metastore for most of a minute; with a larger page it answers 499
+        # Without a parent the server walks the metastore for most of a minute; with a larger page it answers 499
         # (docs/wire/discovery.md#listings).
         self._sends = 1
         schema = ".".join(self._model.split(".")[:2])
@@ -326,7 +326,7 @@ _NAMING_FIELDS: Final = ("entity_name", "model", "model_name", "name")
 
 
 def _identities(entities: list[JsonObject]) -> tuple[str, ...]:
-    """Return what the entities say they serve: the model they name first, their own names last."""
+    """Return the names of what the entities serve: the models they name first, their own names last."""
     found: dict[str, None] = {}
     for key in _NAMING_OBJECTS:
         for entity in entities:
@@ -352,7 +352,7 @@ def _common_types(each: list[list[str]]) -> tuple[str, ...]:
 def _family(
     task: str | None, identities: tuple[str, ...], api_types: tuple[str, ...], provider: str | None
 ) -> Family | None:
-    """Return the family: what the task settles, else what a name says, else the maker, else the apis."""
+    """Return the family: from the task, else a name, else the provider, else the apis."""
     family = family_of_task(task) or family_of(*identities) or _PROVIDER_FAMILIES.get((provider or "").lower())
     if family is not None:
         return family
@@ -363,7 +363,7 @@ def _family(
 
 
 def listing_requests(host: str) -> dict[str, Get]:
-    """Return the questions whose answers together list the models of a workspace, by what each lists.
+    """Return the requests that together list the models of a workspace, by what each lists.
 
     Args:
         host: ``https://…`` without a path.
@@ -376,10 +376,10 @@ def listing_requests(host: str) -> dict[str, Get]:
 
 
 def read_listing(answers: Mapping[str, tuple[int | None, Mapping[str, str], bytes]]) -> Listing:
-    """Return the models that the answers to :func:`listing_requests` name.
+    """Return the models in the responses to :func:`listing_requests`.
 
     Args:
-        answers: status (None when there was no answer), headers and body by the key of the question.
+        answers: status (None when there was no response), headers and body, by the key of the request.
 
     Raises:
         AuthenticationError: the workspace refuses the credentials (401).
@@ -421,7 +421,7 @@ def _listed_endpoints(body: JsonObject) -> Iterator[ListedModel]:
 def _listed_gateway_models(body: JsonObject) -> Iterator[ListedModel]:
     for model in objects_in(body.get("data")):
         name = nonempty_text(model.get("id"))
-        # Twins with this suffix are not endpoints of their own (docs/wire/discovery.md#listings).
+        # Duplicates with this suffix are not endpoints of their own (docs/wire/discovery.md#listings).
         if name is not None and not name.endswith("-anthropic"):
             yield ListedModel(name=name, family=family_of(name) or "other", surfaces=("ai-gateway",))
 
@@ -434,7 +434,7 @@ _READERS: Final = {
 
 
 def _merged(known: ListedModel, more: ListedModel) -> ListedModel:
-    """Return one line from two listings of the same model."""
+    """Return one entry from two listings of the same model."""
     return ListedModel(
         name=known.name,
         family=known.family if known.family != "other" else more.family,

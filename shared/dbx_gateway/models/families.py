@@ -1,4 +1,4 @@
-"""Model families: the makers whose models speak one wire format and share one set of habits."""
+"""Model families: groups of models with the same wire format and the same behaviour."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ _Entry = TypeVar("_Entry")
 
 @dataclass(frozen=True, slots=True)
 class FamilyRow:
-    """What there is to know of a family as a whole; what its models accept is in their profiles.
+    """The facts about a family as a whole; what its models accept is in their profiles.
 
     Args:
         family: its name.
-        markers: words of a model's name that give it away, in small letters; none where no name does.
-        native_api: the api that its maker defined and that a workspace serves it by; None where its models are no
-            chat models or the task of an endpoint decides.
+        markers: lower-case words in a model's name that show the family; none where no name shows it.
+        native_api: the api that its vendor defined and a workspace serves; None where its models are no chat models
+            or the task of an endpoint decides.
     """
 
     family: Family
@@ -85,7 +85,7 @@ OPEN_FAMILIES: frozenset[Family] = frozenset(row.family for row in FAMILIES if r
 
 
 def of_every_family(name: str, table: Mapping[Family, _Entry]) -> Mapping[Family, _Entry]:
-    """Return ``table``, which must have an entry for every family, so that a new family is not left out in silence.
+    """Return ``table`` after checking that it has an entry for every family.
 
     Args:
         name: of the table, for the error.
@@ -104,16 +104,16 @@ _ROWS: Final = of_every_family("dbx_gateway.models.families.FAMILIES", {row.fami
 
 
 def native_api_of(family: Family) -> Api | None:
-    """Return the api that the maker of ``family`` defined; None where its models are no chat models, or a task decides."""
+    """Return the api that the vendor of ``family`` defined; None where its models are no chat models, or a task decides."""
     return _ROWS[family].native_api
 
 
 def family_of(*identities: str | None) -> Family | None:
-    """Return the family that the first telling identity names, or None when no name tells.
+    """Return the family that the first name with a known marker shows, or None when there is no such name.
 
     Args:
         identities: names to search in order: the model's own name, then what an endpoint's metadata says it serves.
-            A Unity Catalog name is searched by its last part only, so that a schema's name misleads nobody.
+            Of a Unity Catalog name only the last part is searched, as a schema's name may contain a marker by chance.
     """
     for identity in identities:
         if not identity:
@@ -126,7 +126,7 @@ def family_of(*identities: str | None) -> Family | None:
 
 
 def family_of_task(task: str | None) -> Family | None:
-    """Return the family that an endpoint's ``task`` settles, or None when the task leaves it open.
+    """Return the family that an endpoint's ``task`` determines, or None when it determines none.
 
     Source: docs/wire/discovery.md#tasks (``agent/v1/responses``, ``agent/v2/chat``, ``llm/v1/embeddings``).
     """

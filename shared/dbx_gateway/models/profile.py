@@ -21,8 +21,8 @@ Thinking = Literal["none", "budget", "adaptive", "both", "always"]
 class Profile:
     """What one model accepts and can do.
 
-    Limits are in tokens, prices in DBU per million tokens; None where nothing is known. They are defaults and facts to
-    show: no model name is ever refused, and no value is clamped, because of them.
+    Limits are in tokens, prices in DBU per million tokens; None where unknown. They serve as defaults and as
+    information: no model name is refused, and no value is limited, because of them.
     """
 
     model: str
@@ -61,31 +61,31 @@ class Profile:
     embedding_batch: int | None = None
     """Texts per embeddings request."""
     known: bool = True
-    """False for a name the table does not hold: the row is then the nearest of its family."""
+    """False for a name that is not in the table: the row is then the most similar one of its family."""
     denied: tuple[tuple[str, str], ...] = ()
-    """Fields that are false because a source says the model cannot, each with the reason in words."""
+    """Fields that are false because a source says so, each with the reason."""
 
     # New fields go to the end: a pickle holds values by their place.
     max_thinking_budget: int | None = None
-    """The most tokens that its thinking budget may have; 0 then switches thinking off. None: there is no such bound.
+    """The largest thinking budget, in tokens; a budget of 0 then switches thinking off. None: there is no limit.
 
     Source: docs/wire/models.md#geminis-thinking.
     """
     forced_tool_choice_while_thinking: bool = True
-    """Takes a tool choice that forces a call while it thinks (docs/wire/models.md#forced-tool-choice)."""
+    """Takes a tool choice that forces a call while thinking is on (docs/wire/models.md#forced-tool-choice)."""
     signed_tool_calls: bool = False
     """Refuses a turn of tool calls whose first call has no signature (docs/wire/generate-content.md#round-trip)."""
     content_lists: bool = True
-    """Takes texts as a list of parts; else as one string (docs/wire/chat-completions.md#chat-agents)."""
+    """Takes text as a list of parts; else only as one string (docs/wire/chat-completions.md#chat-agents)."""
     intermediate_messages: bool = False
-    """Takes back the messages that it made on the way to its answer, such as tool calls that it ran itself.
+    """Takes back its own intermediate messages, such as tool calls that it ran itself.
 
     Source: docs/wire/chat-completions.md#chat-agents.
     """
     custom_inputs: bool = False
     """Takes ``custom_inputs`` (docs/wire/chat-completions.md#accepted-fields, docs/wire/responses.md#agents-on-responses)."""
     client_defaults: bool = True
-    """Takes fields that this client adds unasked, such as ``store`` and ``stream_options``.
+    """Takes fields that this client adds by default, such as ``store`` and ``stream_options``.
 
     Source: docs/wire/chat-completions.md#accepted-fields; docs/wire/responses.md#agents-on-responses.
     """
@@ -93,7 +93,7 @@ class Profile:
     """May be served on the AI Gateway (docs/wire/surfaces.md#ai-gateway)."""
 
     def __setstate__(self, state: Sequence[object]) -> None:
-        """Take the values of a pickle; a field that is newer than the pickle has its default."""
+        """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
         for number, field in enumerate(fields(self)):
             object.__setattr__(self, field.name, state[number] if number < len(state) else field.default)
 

@@ -23,7 +23,7 @@ def _rows() -> dict[str, Profile]:
 
 
 def _row_of_family(family: Family) -> Profile:
-    """Return what is known of a family none of whose models is in the table."""
+    """Return the profile of a family that has no model in the table."""
     from dbx_gateway.models.profile_rows import FAMILY_ROWS  # noqa: PLC0415  # read on first use, not at import
 
     for row in FAMILY_ROWS:
@@ -38,7 +38,7 @@ def known_models() -> tuple[Profile, ...]:
 
 
 def version_of(model: str) -> tuple[int, ...]:
-    """Return the version in a model's name: digits parted by dashes are a dotted version.
+    """Return the version in a model's name: digits separated by dashes are a dotted version.
 
     ``claude-opus-4-5`` is (4, 5), ``kimi-k3`` is (3,), a name without a version is (). A size (``70b``) or a date
     (``1017``) is no part of it. Source: docs/wire/models.md#versions.
@@ -52,14 +52,14 @@ def profile_of(model: str, family: Family | None = None, identities: tuple[str, 
     """Return what is known about ``model``.
 
     A Unity Catalog name (``system.ai.<rest>``) is looked up as ``databricks-<rest>``. A name that is not in the table
-    takes the nearest row of its family, with its capabilities and limits and no prices: the row of the same version
-    where the name shows one that is known, else the newest of its line (sonnet, codex, flash), else the newest; where
-    the table holds no model of the family, what is known of the family as a whole. Nothing is ever refused.
+    gets the capabilities and limits of the most similar row of its family, and no prices. That is the row of the same
+    version if there is one, else the newest of its line (sonnet, codex, flash), else the newest. A family without a
+    model in the table has a row of its own. No name is refused.
 
     Args:
-        model: a name as the user gives it.
+        model: a name as the user sets it.
         family: the family where it is known from elsewhere (the user, an endpoint's metadata).
-        identities: names of what an endpoint serves, from its metadata; they tell the version where ``model`` does not.
+        identities: names of what an endpoint serves, from its metadata; used for the version where ``model`` has none.
     """
     rows = _rows()
     name = model.lower()
@@ -75,7 +75,7 @@ def profile_of(model: str, family: Family | None = None, identities: tuple[str, 
 def _nearest(names: tuple[str, ...], family: Family) -> Profile | None:
     """Return the row of ``family`` that a model without a row of its own is most likely to behave like."""
     rows = [row for row in known_models() if row.family == family and row.kind in ("chat", "embedding")]
-    # A name that does not say its family is the user's own: its numbers are no versions and its words no lines.
+    # A name that does not show its family was chosen by the user: its numbers are no versions and its words no lines.
     telling = next((name for name in names if family_of(name) == family), "").lower()
     name = telling.rsplit(".", 1)[-1].replace("_", "-") if telling.count(".") >= 2 else telling.replace("_", "-")
     words, version = _words(name), version_of(name)
@@ -84,7 +84,7 @@ def _nearest(names: tuple[str, ...], family: Family) -> Profile | None:
         same = version != () and version_of(row.model) == version
         return same, len(words & _words(row.model)), version_of(row.model), row.context_window is not None
 
-    # Of two rows that are equally near, the later one: max() keeps the first it meets.
+    # Of two equally similar rows the later one: max() returns the first of equals.
     return max(reversed(rows), key=nearness, default=None)
 
 

@@ -1,4 +1,4 @@
-"""Where a request goes: from a model's name, the settings and what was learned, to a list of routes to try.
+"""Where a request goes: the list of routes to try, from the model's name, the settings and the endpoint's metadata.
 
 Sources of the table: docs/wire/surfaces.md#model-serving, #ai-gateway, #routing-table; docs/wire/models.md#native-apis.
 """
@@ -33,7 +33,7 @@ __all__ = [
 AUTO: Final = "auto"
 
 API_HEADERS: Final[Mapping[Api, Mapping[str, str]]] = {"messages": {"anthropic-version": "2023-06-01"}}
-"""Headers that an api's definition asks for (docs/wire/messages.md)."""
+"""Headers that an api requires (docs/wire/messages.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +41,9 @@ class Route:
     """One place that serves a model, and the wire format it speaks there.
 
     Args:
-        model: the name that goes on the wire, verbatim as the user gave it.
-        url: where a whole answer is asked for.
-        stream_url: where a streamed one is.
+        model: the name that is sent, exactly as the user set it.
+        url: of requests that do not stream.
+        stream_url: of requests that stream.
         model_in_body: False where the URL names the model.
         reason: why this surface was chosen, in one sentence.
     """
@@ -62,7 +62,7 @@ class Route:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The host and the model: under these it is remembered which route served the model."""
+        """The host and the model: the key under which the route that served the model is remembered."""
         return (self.url.split("/", 3)[2], self.model)
 
 
@@ -84,7 +84,7 @@ class SurfaceChoice:
     """The surface for a model.
 
     Args:
-        surface: None when only a probe of the host can tell.
+        surface: None when a probe of the host must decide.
         reason: why, in one sentence.
         try_gateway_too: the model may also be on the gateway if model serving does not know it.
     """
@@ -157,7 +157,7 @@ def is_gateway_host(host: str) -> bool:
 
 
 def choose_surface(model: str, host: str, surface: str = AUTO) -> SurfaceChoice:
-    """Return the surface that serves ``model``, as far as the name, the host and the setting tell.
+    """Return the surface that serves ``model``, as far as the name, the host and the setting show it.
 
     Args:
         model: the model's name.
@@ -165,7 +165,7 @@ def choose_surface(model: str, host: str, surface: str = AUTO) -> SurfaceChoice:
         surface: the setting: a surface, or ``"auto"``.
 
     Raises:
-        ConfigurationError: the host serves one route-optimised endpoint and nothing else, or not the surface asked for.
+        ConfigurationError: the host serves one route-optimised endpoint only, or not the surface that is set.
         InvalidRequestError: the model is a Databricks App, or has no name.
     """
     _refuse_other_services(model, host)
@@ -202,13 +202,13 @@ def candidates(
     """Return the routes to try for a chat, in order.
 
     Args:
-        model: the model's name, which goes on the wire as it is.
+        model: the model's name, sent as it is.
         host: ``https://…`` of the workspace.
         choice: the surface, which must be known by now.
         family: of the model.
         profile: of the model.
-        api: the setting: an api, or ``"auto"``; one that is set leaves one candidate.
-        task: of the endpoint, where its metadata told.
+        api: the setting: an api, which leaves one candidate, or ``"auto"``.
+        task: of the endpoint, where its metadata has it.
     """
     surface = choice.surface or "model-serving"
     routes = [_route(cell, model, host, surface, family, choice.reason) for cell in _cells(surface, family, api, task)]
@@ -235,7 +235,7 @@ def endpoint_route(endpoint_url: str, model: str, family: Family, api: Api | Non
         url=endpoint_url,
         stream_url=stream_url,
         model_in_body=api != "generate-content" and not path.endswith("/invocations"),
-        reason="endpoint_url was given: requests go exactly there",
+        reason="endpoint_url is set: requests go exactly there",
     )
 
 
@@ -250,11 +250,11 @@ def api_of_url(url: str) -> Api:
 
 
 def _streamed(url: str) -> str:
-    """Return the streaming twin of a ``:generateContent`` URL, with its query kept."""
+    """Return the streaming counterpart of a ``:generateContent`` URL, with the same query."""
     parts = urlsplit(url)
     path = parts.path.removesuffix(":generateContent") + ":streamGenerateContent"
-    asked = any(name == "alt" for name, _ in parse_qsl(parts.query))
-    query = parts.query if asked else "&".join(filter(None, (parts.query, "alt=sse")))
+    has_alt = any(name == "alt" for name, _ in parse_qsl(parts.query))
+    query = parts.query if has_alt else "&".join(filter(None, (parts.query, "alt=sse")))
     return parts._replace(path=path, query=query).geturl()
 
 

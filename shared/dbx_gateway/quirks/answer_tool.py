@@ -24,8 +24,9 @@ _DESCRIPTION = "Give the final answer by calling this tool, once nothing else is
 def with_answer_tool(body: JsonObject, context: Context) -> JsonObject:
     """Return ``body`` with its ``response_format`` as a tool that the model is made to call.
 
-    A choice of ``none`` among the caller's tools means that the answer is due now: the answer's tool is forced. A model
-    that cannot be forced (``Profile.forced_tool_choice``), or that thinks (docs/wire/models.md#forced-tool-choice), is asked by the tool's description only.
+    With a choice of ``none`` the model may call none of the caller's tools, so the answer's tool is forced. A model that
+    cannot be forced (``Profile.forced_tool_choice``), or that thinks (docs/wire/models.md#forced-tool-choice), gets the
+    choice ``auto``: only the tool's description then asks for the call.
     """
     name = answer_tool_name(body)
     if name is None:
@@ -40,14 +41,14 @@ def with_answer_tool(body: JsonObject, context: Context) -> JsonObject:
 
 
 def answer_tool_name(body: JsonObject) -> str | None:
-    """Return the name the answer's tool has for ``body``, or None where ``body`` asks for no structured answer."""
-    wanted = body.get("response_format")
-    if not isinstance(wanted, dict) or wanted.get("type") not in ("json_object", "json_schema"):
+    """Return the name of the answer's tool for ``body``, or None where ``body`` asks for no structured answer."""
+    response_format = body.get("response_format")
+    if not isinstance(response_format, dict) or response_format.get("type") not in ("json_object", "json_schema"):
         return None
-    schema = wanted.get("json_schema")
-    asked = schema.get("name") if isinstance(schema, dict) else None
+    schema = response_format.get("json_schema")
+    requested = schema.get("name") if isinstance(schema, dict) else None
     taken = {function_name(tool) for tool in objects_in(body.get("tools"))}
-    base = wire_id(asked if isinstance(asked, str) and asked else "answer", 60)
+    base = wire_id(requested if isinstance(requested, str) and requested else "answer", 60)
     name, number = base, 2
     while name in taken:
         name, number = f"{base}_{number}", number + 1
@@ -65,25 +66,25 @@ def _thinks(body: JsonObject) -> bool:
     return isinstance(thinking, dict) and thinking.get("type") != "disabled"
 
 
-def _tool(wanted: JsonValue, name: str) -> JsonObject:
-    asked = wanted.get("json_schema") if isinstance(wanted, dict) else None
+def _tool(response_format: JsonValue, name: str) -> JsonObject:
+    requested = response_format.get("json_schema") if isinstance(response_format, dict) else None
     function: JsonObject = {"name": name, "description": _DESCRIPTION, "parameters": {"type": "object"}}
-    if isinstance(asked, dict):
-        if asked.get("description"):
-            function["description"] = f"{asked['description']}\n{_DESCRIPTION}"
-        if asked.get("schema"):
-            function["parameters"] = asked["schema"]
-        if asked.get("strict") is not None:
-            function["strict"] = asked["strict"]
+    if isinstance(requested, dict):
+        if requested.get("description"):
+            function["description"] = f"{requested['description']}\n{_DESCRIPTION}"
+        if requested.get("schema"):
+            function["parameters"] = requested["schema"]
+        if requested.get("strict") is not None:
+            function["strict"] = requested["strict"]
     return {"type": "function", "function": function}
 
 
 def read_answer_tool(name: str) -> AnswerFix:
     """Return a fresh fix of one answer in which a call of the tool ``name`` becomes the text of the answer.
 
-    Text before such a call is a preamble and not part of the structured answer: it is left out, and in a stream text is
-    held back until the first call, or the end, shows what it is. Of several such calls the first counts. Calls of other
-    tools stay calls.
+    Text before such a call is a preamble and not part of the structured answer, so it is left out. A stream's text is
+    held back until the first call, or the end, shows which it is. Of several such calls the first counts. Calls of
+    other tools stay calls.
     """
     choices: dict[int, _Choice] = {}
 
@@ -109,11 +110,11 @@ def _whole(choice: JsonObject, name: str) -> JsonObject:
     parts = _parts(message.get("content"))
     if calls[0] is answers[0]:
         parts = [part for part in parts if not _is_text(part)]
-    fixed = _saying(message, _with_text(parts, _arguments(answers[0]) or "{}"), others)
+    fixed = _with_content(message, _with_text(parts, _arguments(answers[0]) or "{}"), others)
     return _ended({**choice, "message": fixed}, called=bool(others))
 
 
-def _saying(message: JsonObject, content: JsonValue, calls: list[JsonValue]) -> JsonObject:
+def _with_content(message: JsonObject, content: JsonValue, calls: list[JsonValue]) -> JsonObject:
     """Return a message or delta with ``content`` and ``calls`` in place of its own."""
     fixed = without(message, ("tool_calls",))
     if content is not None or fixed.get("content") is not None:
@@ -133,14 +134,14 @@ def _arguments(call: JsonObject) -> str:
 
 @dataclass(slots=True)
 class _Choice:
-    """One choice of a stream: which calls are the answer's, and what is held back until that is known."""
+    """One choice of a stream: which call is the answer's, and the text held back until that is known."""
 
     name: str
     answer: JsonValue = None
-    spoke: bool = False
-    silenced: set[int] = field(default_factory=set[int])
+    has_text: bool = False
+    repeated: set[int] = field(default_factory=set[int])
     called: bool = False
-    held: list[JsonValue] = field(default_factory=list[JsonValue])
+    withheld: list[JsonValue] = field(default_factory=list[JsonValue])
 
     def feed(self, choice: JsonObject) -> JsonObject:
         delta = choice["delta"]
@@ -150,44 +151,44 @@ class _Choice:
         ended = choice.get("finish_reason") is not None
         if not content and not calls and not ended:
             return choice
-        rest = self._hold(content)
-        kept, text = self._sort(calls)
-        if ended and self.answer is not None and not self.spoke and not text:
+        rest = self._withhold(content)
+        other_calls, text = self._sort(calls)
+        if ended and self.answer is not None and not self.has_text and not text:
             text = "{}"
-        self.spoke = self.spoke or bool(text)
+        self.has_text = self.has_text or bool(text)
         if self.answer is not None:
-            self.held = []
-        elif kept or ended:
-            rest, self.held = [*self.held, *rest], []
-        fixed = _saying(delta, _with_text(rest, text), kept)
+            self.withheld = []
+        elif other_calls or ended:
+            rest, self.withheld = [*self.withheld, *rest], []
+        fixed = _with_content(delta, _with_text(rest, text), other_calls)
         return _ended({**choice, "delta": fixed}, called=self.called or self.answer is None)
 
-    def _hold(self, content: JsonValue | None) -> list[JsonValue]:
-        """Hold the text of ``content`` back unless a call of another tool showed that it counts; return the rest."""
+    def _withhold(self, content: JsonValue | None) -> list[JsonValue]:
+        """Hold the text of ``content`` back, unless another tool was called before; return the parts to pass on."""
         parts = _parts(content)
         if self.called and self.answer is None:
             return parts
-        self.held += [part for part in parts if _is_text(part)]
+        self.withheld += [part for part in parts if _is_text(part)]
         return [part for part in parts if not _is_text(part)]
 
     def _sort(self, calls: list[JsonObject]) -> tuple[list[JsonValue], str]:
-        """Return the fragments of other tools' calls, and the text that the answer's fragments add."""
-        kept: list[JsonValue] = []
+        """Return the fragments of other tools' calls, and the text in the fragments of the answer's call."""
+        other_calls: list[JsonValue] = []
         text: list[str] = []
         for call in calls:
             index = call.get("index")
             place = index if isinstance(index, int) else 0
-            if function_name(call) == self.name and place not in self.silenced:
+            if function_name(call) == self.name and place not in self.repeated:
                 if self.answer is None:
                     self.answer = place
                 elif self.answer != place:
-                    self.silenced.add(place)
+                    self.repeated.add(place)
             if self.answer is not None and place == self.answer:
                 text.append(_arguments(call))
-            elif place not in self.silenced:
+            elif place not in self.repeated:
                 self.called = True
-                kept.append(call)
-        return kept, "".join(text)
+                other_calls.append(call)
+        return other_calls, "".join(text)
 
 
 def _parts(content: JsonValue | None) -> list[JsonValue]:
@@ -201,7 +202,7 @@ def _is_text(part: JsonValue) -> bool:
 
 
 def _with_text(parts: list[JsonValue], text: str) -> JsonValue:
-    """Return content of ``parts`` followed by ``text``: a string where that is enough."""
+    """Return content of ``parts`` followed by ``text``: a string where all of it is plain text."""
     if not parts:
         return text or None
     plain = [part["text"] for part in parts if isinstance(part, dict) and part.keys() == {"type", "text"}]

@@ -6,7 +6,7 @@ from dbx_gateway.chat import JsonObject
 from dbx_gateway.json_values import without
 from dbx_gateway.quirks.body import each
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
@@ -16,7 +16,7 @@ _FIELD = "eager_input_streaming"
 def _request(body: JsonObject, context: Context) -> JsonObject:
     def patient(tool: JsonObject) -> JsonObject:
         if tool.get(_FIELD):
-            warn_taken(
+            warn_changed(
                 QUIRK.name,
                 _FIELD,
                 context,

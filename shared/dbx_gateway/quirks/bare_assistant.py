@@ -1,4 +1,4 @@
-"""An assistant turn that neither says nor calls anything is left out."""
+"""An assistant message with neither content nor tool calls is left out."""
 
 from __future__ import annotations
 

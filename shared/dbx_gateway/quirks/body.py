@@ -23,7 +23,7 @@ def each(holder: JsonObject, key: str, fix: Callable[[JsonObject], JsonObject | 
     """Return ``holder`` with ``fix`` applied to each object of the list at ``key``.
 
     Args:
-        holder: the object that holds the list; where it holds none, nothing happens.
+        holder: the object that holds the list; returned as it is where it holds none.
         key: the list's name.
         fix: returns the object to put in place, the same one where nothing changes, or None to leave it out.
 
@@ -44,7 +44,7 @@ def each(holder: JsonObject, key: str, fix: Callable[[JsonObject], JsonObject | 
 
 
 def each_message(body: JsonObject, fix: Callable[[JsonObject], JsonObject | None]) -> JsonObject:
-    """Return ``body`` with ``fix`` applied to each message; a fix that would leave none is not applied."""
+    """Return ``body`` with ``fix`` applied to each message; ``body`` itself where that would leave no message."""
     fixed = each(body, "messages", fix)
     return fixed if fixed.get("messages") else body
 
@@ -64,7 +64,7 @@ def within(holder: JsonObject, key: str, fix: Callable[[JsonObject], JsonObject]
 
 
 def is_blank(value: JsonValue | None) -> bool:
-    """Whether ``value`` is nothing, text of white space only, or a list of nothing but blank text parts."""
+    """Whether ``value`` is None, text of white space only, or a list of blank text parts only."""
     match value:
         case None:
             return True
@@ -77,7 +77,7 @@ def is_blank(value: JsonValue | None) -> bool:
 
 
 def is_blank_part(part: JsonValue) -> bool:
-    """Whether ``part`` is a text part that says nothing and carries nothing else but a cache mark."""
+    """Whether ``part`` is a text part without text, with nothing else but perhaps a cache mark."""
     if not isinstance(part, dict) or part.get("type") != "text":
         return False
     text = part.get("text")

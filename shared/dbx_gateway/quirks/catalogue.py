@@ -1,4 +1,4 @@
-"""All quirks in the order they are applied, and what is done with them."""
+"""All quirks in the order they are applied, and the functions that select and apply them."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ __all__ = [
 ]
 
 ALL = "all"
-"""Stands for every quirk where names of quirks to turn off are given, and turns reactive repair off too."""
+"""In a list of quirks to turn off: every quirk, and reactive repair too."""
 
 QUIRKS: tuple[Quirk, ...] = (
     # Parts first: a message that loses its last part is then one of the empty messages below.
     empty_parts.QUIRK,
     empty_assistant_content.QUIRK,
     empty_tool_result.QUIRK,
-    # Messages that go have to be gone before neighbours are joined or told apart.
+    # Empty messages are removed before neighbours are merged or split.
     bare_assistant.QUIRK,
     merge_system.QUIRK,
     split_parallel_tool_results.QUIRK,
     drop_name.QUIRK,
-    # The answer's tool comes before all that looks at tools, so that it is held to the same rules, and before
+    # The answer's tool is added before the quirks that change tools, so that they change it too, and before
     # stream-response-format, which then finds no response_format where there are tools.
     tools_with_response_format.QUIRK,
     claude_structured_output.QUIRK,
@@ -85,17 +85,17 @@ QUIRKS: tuple[Quirk, ...] = (
     schema_gemini.QUIRK,
     resp_output_only_fields.QUIRK,
     resp_id_64.QUIRK,
-    # Reactive ones work on what would have been sent.
+    # Reactive quirks repair the request that was refused, with the fixes above applied.
     schema_open_models.QUIRK,
     tool_choice_required.QUIRK,
     gpt_tools_effort.QUIRK,
     max_tokens_name.QUIRK,
     oss_output_cap.QUIRK,
-    # Answers are fixed from the end of this table to its start: the arguments of a call are put right before the
+    # Answers are fixed from the end of this table to its start: a call's arguments are corrected before the
     # answer's tool reads them.
     claude_empty_args_delta.QUIRK,
     claude_usage_exclusive.QUIRK,
-    # Guards last: they judge what would be sent.
+    # Guards last: they check the body that would be sent.
     tools_cap_32.QUIRK,
     anth_server_tools.QUIRK,
 )
@@ -108,7 +108,7 @@ _Entry = TypeVar("_Entry")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a quirk does or does not touch a request, for a person to read.
+    """Whether and why a quirk applies to a request, for a person to read.
 
     Args:
         applied: ``always``, ``after a refusal`` (only once the server refused a request for this reason), or
@@ -125,7 +125,7 @@ class Explanation:
 
 
 def of_every_quirk(name: str, table: Mapping[str, _Entry]) -> Mapping[str, _Entry]:
-    """Return ``table``, which must have an entry for every quirk and no other, so that none is left out in silence.
+    """Return ``table`` after checking that it has an entry for every quirk and no other.
 
     Args:
         name: of the table, for the error.
@@ -163,11 +163,11 @@ def check_disabled(names: Iterable[str]) -> frozenset[str]:
     Raises:
         ConfigurationError: a name is neither; the message names the nearest one.
     """
-    given = frozenset(names)
-    for name in sorted(given):
+    requested = frozenset(names)
+    for name in sorted(requested):
         if name != ALL and name not in _BY_NAME:
             raise unknown_name("quirk", name, (*_BY_NAME, ALL))
-    return given | _BY_NAME.keys() if ALL in given else given
+    return requested | _BY_NAME.keys() if ALL in requested else requested
 
 
 def applicable(
@@ -178,7 +178,7 @@ def applicable(
     Args:
         context: of the request.
         disabled: names the user turned off (see :func:`check_disabled`).
-        learned: names of reactive quirks that this endpoint was seen to need.
+        learned: names of reactive quirks that this endpoint is known to need.
     """
     return tuple(
         quirk
@@ -190,7 +190,7 @@ def applicable(
 
 
 def fix_request(body: JsonObject, context: Context, quirks: Sequence[Quirk]) -> JsonObject:
-    """Return the body to send; ``body`` itself is not changed, and returned where no quirk has anything to do.
+    """Return the body to send: ``body`` itself where no quirk changes it, else a changed copy.
 
     Raises:
         InvalidRequestError: a guard refuses the request; the message says what to change and how to turn the guard off.

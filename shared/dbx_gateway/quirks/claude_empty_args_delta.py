@@ -13,7 +13,7 @@ def _answer(body: JsonObject, context: Context) -> AnswerFix | None:
     del body
     if not context.stream:
         return None
-    begun: set[tuple[int | None, int | None]] = set()
+    started: set[tuple[int | None, int | None]] = set()
 
     def emptied(choice: int | None, fragment: JsonObject) -> JsonObject:
         function = fragment.get("function")
@@ -22,8 +22,8 @@ def _answer(body: JsonObject, context: Context) -> AnswerFix | None:
             return fragment
         index = fragment.get("index")
         key = (choice, index if isinstance(index, int) else None)
-        first = key not in begun
-        begun.add(key)
+        first = key not in started
+        started.add(key)
         if first and arguments == "{}":
             return within(fragment, "function", lambda function: {**function, "arguments": ""})
         return fragment

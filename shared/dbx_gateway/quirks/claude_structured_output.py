@@ -1,4 +1,4 @@
-"""Claude takes no ``response_format`` on chat-completions: its structured answer is asked for as a tool."""
+"""Claude takes no ``response_format`` on chat-completions: a tool's arguments are its structured answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage of Claude on chat-completions leaves cached tokens out of the prompt's."""
+"""In Claude's usage on chat-completions, the prompt's tokens exclude the cached ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _count(usage: JsonObject, field: str) -> int:
 
 
 def _inclusive(usage: JsonObject) -> JsonObject:
-    """Return ``usage`` in OpenAI's arithmetic: the prompt's tokens include the cached ones."""
+    """Return ``usage`` as OpenAI counts: the prompt's tokens include the cached ones."""
     if usage.get("prompt_tokens_details") is not None:
         return usage
     if usage.get("cache_read_input_tokens") is None and usage.get("cache_creation_input_tokens") is None:

@@ -7,7 +7,7 @@ from dbx_gateway.json_values import without
 from dbx_gateway.quirks.body import each_message
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
@@ -15,7 +15,7 @@ __all__ = ["QUIRK"]
 def _request(body: JsonObject, context: Context) -> JsonObject:
     def nameless(message: JsonObject) -> JsonObject:
         if message.get("name") and message.get("role") != "tool":
-            warn_taken(
+            warn_changed(
                 QUIRK.name, "name", context, "of a message was left out: the workspace refuses it. Put it in the text"
             )
         return without(message, ("name",))

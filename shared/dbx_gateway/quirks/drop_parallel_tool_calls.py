@@ -6,14 +6,14 @@ from dbx_gateway.chat import JsonObject
 from dbx_gateway.json_values import without
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
 
 def _request(body: JsonObject, context: Context) -> JsonObject:
     if body.get("parallel_tool_calls") is not None:
-        warn_taken(
+        warn_changed(
             QUIRK.name,
             "parallel_tool_calls",
             context,

@@ -1,4 +1,4 @@
-"""Some families report usage on a stream unasked, and refuse to be asked."""
+"""Some families always report usage on a stream, and refuse ``stream_options``."""
 
 from __future__ import annotations
 

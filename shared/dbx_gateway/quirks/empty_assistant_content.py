@@ -1,4 +1,4 @@
-"""An assistant turn that only calls tools has no content: ``null``, never an empty text."""
+"""The content of an assistant message that only calls tools is ``null``, never an empty text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text parts that say nothing are not sent, nor messages that hold nothing else."""
+"""Blank text parts are not sent, nor messages that hold nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dbx_gateway.json_values import without
 from dbx_gateway.quirks.body import each, each_message, is_blank, is_blank_part
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
@@ -25,31 +25,31 @@ def _request(body: JsonObject, context: Context) -> JsonObject:
 
 def _full(message: JsonObject, context: Context) -> JsonObject | None:
     content = message.get("content")
-    says_nothing_else = message.keys() <= {"role", "content", "name"}
+    holds_content_only = message.keys() <= {"role", "content", "name"}
     if isinstance(content, str):
-        return None if says_nothing_else and not content.strip() else message
+        return None if holds_content_only and not content.strip() else message
     if not isinstance(content, list):
         return message
     parts = _full_parts(content, context)
-    if not parts and says_nothing_else:
+    if not parts and holds_content_only:
         return None
     return message if parts is content else {**message, "content": parts}
 
 
 def _full_parts(parts: list[JsonValue], context: Context) -> list[JsonValue]:
-    """Return ``parts`` without the blank ones, a cache mark of which moves to the part before."""
-    kept: list[JsonValue] = []
+    """Return ``parts`` without the blank ones; a blank part's cache mark moves to the part before it."""
+    remaining: list[JsonValue] = []
     changed = False
     for part in parts:
         if not is_blank_part(part):
             inner = _full_result(part, context)
             changed = changed or inner is not part
-            kept.append(inner)
+            remaining.append(inner)
             continue
         changed = True
         if isinstance(part, dict) and "cache_control" in part:
-            _move_mark(part["cache_control"], kept, context)
-    return kept if changed else parts
+            _move_mark(part["cache_control"], remaining, context)
+    return remaining if changed else parts
 
 
 def _full_result(part: JsonValue, context: Context) -> JsonValue:
@@ -64,16 +64,18 @@ def _full_result(part: JsonValue, context: Context) -> JsonValue:
     return part if full is content else {**part, "content": full}
 
 
-def _move_mark(mark: JsonValue, kept: list[JsonValue], context: Context) -> None:
-    last = kept[-1] if kept else None
+def _move_mark(mark: JsonValue, remaining: list[JsonValue], context: Context) -> None:
+    last = remaining[-1] if remaining else None
     if isinstance(last, dict) and last.get("type") not in _UNMARKABLE:
-        kept[-1] = {"cache_control": mark, **last}
+        remaining[-1] = {"cache_control": mark, **last}
     else:
-        warn_taken(QUIRK.name, "cache_control", context, "on a text part that says nothing was left out with the part")
+        warn_changed(
+            QUIRK.name, "cache_control", context, "on a text part that says nothing was left out with the part"
+        )
 
 
 def _full_system(body: JsonObject, context: Context) -> JsonObject:
-    """Return a messages body whose ``system`` says something or is not there."""
+    """Return a messages body without blank ``system`` parts, and without ``system`` where nothing else is left."""
     if "system" not in body:
         return body
     if is_blank(body["system"]):
@@ -84,7 +86,9 @@ def _full_system(body: JsonObject, context: Context) -> JsonObject:
 def _blank_system(part: JsonObject, context: Context) -> bool:
     blank = is_blank_part(part)
     if blank and "cache_control" in part:
-        warn_taken(QUIRK.name, "cache_control", context, "on a text part that says nothing was left out with the part")
+        warn_changed(
+            QUIRK.name, "cache_control", context, "on a text part that says nothing was left out with the part"
+        )
     return blank
 
 

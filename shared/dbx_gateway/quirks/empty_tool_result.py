@@ -1,4 +1,4 @@
-"""A tool that returned nothing still has a result: a placeholder."""
+"""An empty tool result is sent as a placeholder text."""
 
 from __future__ import annotations
 

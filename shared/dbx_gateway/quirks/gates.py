@@ -1,4 +1,4 @@
-"""Sets of families that the gates of several quirks name."""
+"""Sets of families that several quirks apply to."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
@@ -13,11 +13,11 @@ __all__ = ["QUIRK"]
 def _request(body: JsonObject, context: Context) -> JsonObject:
     if not body.get("tools") or body.get("reasoning_effort") == "none":
         return body
-    warn_taken(
+    warn_changed(
         QUIRK.name,
         "reasoning_effort",
         context,
-        'was sent as "none": the model takes tools on chat-completions only so. Use api="responses" to have both',
+        'was sent as "none": on chat-completions the model takes tools only without reasoning. Use api="responses" for both',
     )
     return {**body, "reasoning_effort": "none"}
 

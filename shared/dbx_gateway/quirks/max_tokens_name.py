@@ -1,4 +1,4 @@
-"""Some GPT models want ``max_tokens`` under its newer name."""
+"""Some GPT models take ``max_tokens`` under its newer name only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""System messages in a row become one, of the role of the first."""
+"""System messages in a row are merged into one, with the role of the first."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dbx_gateway.chat import JsonObject
 from dbx_gateway.json_values import without
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
@@ -16,7 +16,7 @@ _FIELDS = ("presence_penalty", "frequency_penalty", "seed")
 def _request(body: JsonObject, context: Context) -> JsonObject:
     for field in _FIELDS:
         if body.get(field) is not None:
-            warn_taken(QUIRK.name, field, context, "was left out: the workspace does not support it")
+            warn_changed(QUIRK.name, field, context, "was left out: the workspace does not support it")
     return without(body, _FIELDS)
 
 

@@ -1,4 +1,4 @@
-"""The gateway caps the output of open models, and refuses to be asked for more."""
+"""The gateway caps the output of open models, and refuses a higher ``max_tokens``."""
 
 from __future__ import annotations
 
@@ -8,30 +8,32 @@ from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError
 from dbx_gateway.models.families import OPEN_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["FIELD", "QUIRK", "capped", "named_cap"]
 
 FIELD = "max_tokens"
 
 _CAP = re.compile(r"max_(?:completion_)?tokens\W{0,3}\s*\d+\s*>\s*(?P<cap>\d+)")
-_CAP_IN_WORDS = re.compile(
+_CAP_IN_PROSE = re.compile(
     r"max_(?:completion_)?tokens\b.{0,80}?\b(?:maximum|at most|exceeds?)\b.{0,60}?\b(?P<cap>\d+)"
 )
 
 
 def named_cap(error: APIError) -> int | None:
-    """Return the number of tokens that the server names as the most it gives, or None where it names none."""
-    match = _CAP.search(error.message) or _CAP_IN_WORDS.search(error.message)
+    """Return the output cap, in tokens, that the server's message names, or None where it names none."""
+    match = _CAP.search(error.message) or _CAP_IN_PROSE.search(error.message)
     return int(match["cap"]) if match else None
 
 
 def capped(body: JsonObject, context: Context, cap: int) -> JsonObject:
     """Return ``body`` with ``max_tokens`` of at most ``cap``."""
-    asked = body.get(FIELD)
-    if not isinstance(asked, int) or asked <= cap:
+    requested = body.get(FIELD)
+    if not isinstance(requested, int) or requested <= cap:
         return body
-    warn_taken(QUIRK.name, FIELD, context, f"{asked} was sent as {cap}, the most this model gives. Ask for no more")
+    warn_changed(
+        QUIRK.name, FIELD, context, f"{requested} was sent as {cap}, this model's limit. Set no more than that"
+    )
     return {**body, FIELD: cap}
 
 

@@ -1,4 +1,4 @@
-"""What a quirk is: one place where a workspace departs from the api it claims to speak, and the fix for it."""
+"""What a quirk is: one way in which a workspace deviates from the api it offers, and the fix for it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Context:
 
 
 RequestFix: TypeAlias = Callable[[JsonObject, Context], JsonObject]
-"""Takes a request body and returns the body to send; never changes what it was given."""
+"""Takes a request body and returns the body to send; never changes its argument."""
 
 AnswerFix: TypeAlias = Callable[[JsonObject], JsonObject]
 """Takes one wire object (a stream event, or the whole answer) and returns the one to decode."""
@@ -39,21 +39,21 @@ AnswerFix: TypeAlias = Callable[[JsonObject], JsonObject]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirk:
-    """One departure of a workspace from the api it claims, and what is done about it.
+    """One deviation of a workspace from the api it offers, and the fix for it.
 
     Args:
         name: the same as of its module, its test and the simulated workspace's rule.
         kind: ``out`` changes the request, ``in`` changes the answer, ``guard`` refuses the request before it is sent.
         surfaces, families, apis: where it applies; all three must match.
-        reason: what the server does or answers, in its own words where they are known.
-        source: where that was seen.
+        reason: what the server does or answers, quoted where its message is known.
+        source: where that is documented or reported.
         evidence: how good the source is.
-        delete_when: the observation that would let this quirk go.
-        on_refusal: None for a fix that is always applied; else it is applied only after the server refused a request,
-            when this function recognises the refusal, and then remembered for the endpoint.
+        delete_when: the observation after which this quirk can be deleted.
+        on_refusal: None for a fix that is always applied. Else the fix is applied only after the server refused a
+            request and this function recognised the refusal; that is then remembered for the endpoint.
         request: the fix of the request.
-        answer: makes the fix of one answer (fresh for each, so that it may remember across a stream), from the body
-            as it was before any quirk's ``request`` and the context; None when there is nothing to fix.
+        answer: makes the fix of one answer from the body, as it was before any quirk's ``request``, and the context.
+            Each answer gets a new fix, which may hold the state of its stream. None when there is nothing to fix.
     """
 
     name: str
@@ -70,5 +70,5 @@ class Quirk:
     answer: Callable[[JsonObject, Context], AnswerFix | None] | None = None
 
     def applies_to(self, context: Context) -> bool:
-        """Whether the gate lets ``context`` through."""
+        """Whether this quirk applies to ``context``."""
         return context.surface in self.surfaces and context.family in self.families and context.api in self.apis

@@ -1,4 +1,4 @@
-"""Ids that the server made longer than it takes back are shortened, the same way on a call and on its result."""
+"""Ids longer than the server accepts are shortened, in the same way on a call and on its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only an answer holds is not sent back with its items."""
+"""Output-only fields are removed from items that are sent back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schemas for a Gemini model are written in the few keywords that its servers parse."""
+"""Schemas for a Gemini model use only the few keywords that its servers parse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.json_schema import check_size, conjoin, distinct, inline_refs, map_children, spoken, with_note
+from dbx_gateway.json_schema import check_size, conjoin, distinct, inline_refs, keyword_note, map_children, with_note
 from dbx_gateway.json_values import object_or_empty, objects_in, strings_in
 from dbx_gateway.quirks.body import each, each_function, within
 from dbx_gateway.quirks.quirk import Context, Quirk
@@ -33,7 +33,7 @@ _BELONGS_TO: Final[Mapping[str, frozenset[str]]] = {
     "propertyOrdering": frozenset({"object"}),
     "required": frozenset({"object"}),
 }
-"""The keywords of a Gemini schema that constrain, and the types they speak of.
+"""The constraining keywords of a Gemini schema, and the types that each applies to.
 
 Source: docs/wire/schemas.md#keywords, column Gemini Schema.
 """
@@ -47,17 +47,17 @@ _FORMATS: Final[Mapping[str, frozenset[str]]] = {
     "number": frozenset({"double", "float"}),
     "string": frozenset({"date-time", "enum"}),
 }
-_SAYS_NOTHING: Final = frozenset({"definitions", "discriminator"})
+_IGNORED: Final = frozenset({"definitions", "discriminator"})
 _FLAGS: Final = frozenset({"deprecated", "readOnly", "uniqueItems", "writeOnly"})
-"""Keywords whose true or false says something; of all others it means any schema, or none."""
+"""Keywords whose value is a flag; of other keywords, true and false stand for any schema and for none."""
 
 
 def for_gemini(schema: JsonObject) -> JsonObject:
     """Return ``schema`` as Gemini's ``parameters`` and ``responseSchema`` take it.
 
     References are inlined, ``allOf`` merged, ``oneOf`` becomes ``anyOf``, ``const`` an ``enum``, a list of types
-    ``nullable`` or ``anyOf``, a tuple an array of any of its items. What Gemini has no keyword for is said in the
-    description instead; what only names or describes the schema itself (``$schema``, ``$id``) goes without a word.
+    ``nullable`` or ``anyOf``, a tuple an array of any of its items. What Gemini has no keyword for moves into the
+    description; what only names or describes the schema itself (``$schema``, ``$id``) is left out.
     Applied twice it changes nothing more.
 
     Source: docs/wire/schemas.md#gemini. That ``required`` may only name
@@ -148,9 +148,11 @@ def _tuple_to_items(node: JsonObject) -> JsonObject:
         return _without(node, "prefixItems") if "prefixItems" in node else node
     rest = _rewritten(more) if isinstance(more, dict) else None
     kinds = [item for item in (*first, rest) if isinstance(item, dict)]
-    told = [kind for kind in distinct(kinds) if isinstance(kind, dict)]
+    item_schemas = [kind for kind in distinct(kinds) if isinstance(kind, dict)]
     result = _without(node, "prefixItems", "additionalItems", "items")
-    result["items"] = told[0] if len(told) == 1 else _supported(_join_branches({"anyOf": [*told]}))
+    result["items"] = (
+        item_schemas[0] if len(item_schemas) == 1 else _supported(_join_branches({"anyOf": [*item_schemas]}))
+    )
     result.setdefault("minItems", len(first))
     if rest is None:
         result.setdefault("maxItems", len(first))
@@ -210,16 +212,16 @@ def _split_types(node: JsonObject) -> JsonObject:
 
 
 def _join_branches(node: JsonObject) -> JsonObject:
-    """Settle an ``anyOf``: null becomes ``nullable``, a lone branch the schema itself, siblings go into the branches.
+    """Simplify an ``anyOf``: null becomes ``nullable``, a lone branch the schema itself, siblings go into the branches.
 
     Gemini takes an ``anyOf`` only without constraints beside it (anomalyco/opencode#14659).
     """
     if "anyOf" not in node:
         return node
-    given = objects_in(node.get("anyOf"))
+    original = objects_in(node.get("anyOf"))
     rest = _without(node, "anyOf")
-    branches = [branch for branch in _spliced(given) if _type(branch) != "null"]
-    if len(branches) < len(given) and any(_type(branch) == "null" for branch in given):
+    branches = [branch for branch in _spliced(original) if _type(branch) != "null"]
+    if len(branches) < len(original) and any(_type(branch) == "null" for branch in original):
         rest = {**rest, "nullable": True} if branches else {**rest, "type": "null"}
     if len(branches) == 1:
         return conjoin(rest, branches[0])
@@ -229,7 +231,7 @@ def _join_branches(node: JsonObject) -> JsonObject:
     branches = [branch if "anyOf" in branch else _supported(conjoin(branch, moved)) for branch in branches]
     if branches and all("type" in branch or "anyOf" in branch for branch in branches):
         return {**rest, "anyOf": [*branches]}
-    return with_note({**moved, **rest}, spoken("anyOf", node["anyOf"])) if branches else rest
+    return with_note({**moved, **rest}, keyword_note("anyOf", node["anyOf"])) if branches else rest
 
 
 def _spliced(branches: Iterable[JsonObject]) -> list[JsonObject]:
@@ -241,7 +243,7 @@ def _spliced(branches: Iterable[JsonObject]) -> list[JsonObject]:
 
 
 def _folded(node: JsonObject, branches: list[JsonObject]) -> JsonObject:
-    """Return one object (or array) for a union beside a structure: all properties optional, the choice in words."""
+    """Return one object (or array) for a union beside a structure: all properties optional, the union in the description."""
     result = _without(node, "anyOf")
     result.setdefault("type", "object")
     properties: JsonObject = {}
@@ -250,11 +252,11 @@ def _folded(node: JsonObject, branches: list[JsonObject]) -> JsonObject:
             properties.setdefault(name, item)
     if properties and _type(result) == "object":
         result["properties"] = {**properties, **object_or_empty(result.get("properties"))}
-    return with_note(result, spoken("anyOf", [*branches]))
+    return with_note(result, keyword_note("anyOf", [*branches]))
 
 
 def _supported(node: JsonObject) -> JsonObject:
-    """Return ``node`` with only the keywords and values that Gemini knows; the others are told in the description."""
+    """Return ``node`` with only the keywords and values that Gemini knows; the others move into the description."""
     node = _with_type(node)
     kind = _type(node)
     result: JsonObject = {}
@@ -265,8 +267,8 @@ def _supported(node: JsonObject) -> JsonObject:
         fitting, rest = _fitting(key, value, node) if key in _GEMINI_KEYWORDS else (None, value)
         if fitting is not None:
             result[key] = fitting
-        if rest is not None and _speaks(key, rest, kind):
-            notes.append(spoken(key, rest))
+        if rest is not None and _is_worth_noting(key, rest, kind):
+            notes.append(keyword_note(key, rest))
     if notes:
         result = with_note(result, *notes)
     if kind == "array" and "items" not in result:
@@ -282,9 +284,9 @@ def _with_type(node: JsonObject) -> JsonObject:
     return {**node, "type": "array"} if isinstance(node.get("items"), dict) else node
 
 
-def _speaks(key: str, value: JsonValue, kind: str | None) -> bool:
-    """Whether a keyword that Gemini does not take says something worth telling the model."""
-    if key.startswith(("$", "x-")) or key in _SAYS_NOTHING or key in ("description", "title", "nullable"):
+def _is_worth_noting(key: str, value: JsonValue, kind: str | None) -> bool:
+    """Whether a keyword that Gemini does not take belongs in the description."""
+    if key.startswith(("$", "x-")) or key in _IGNORED or key in ("description", "title", "nullable"):
         return False
     if kind is not None and kind not in _BELONGS_TO.get(key, {kind}):
         return False
@@ -292,15 +294,15 @@ def _speaks(key: str, value: JsonValue, kind: str | None) -> bool:
 
 
 def _fitting(key: str, value: JsonValue, node: JsonObject) -> tuple[JsonValue, JsonValue]:
-    """Return what Gemini takes of ``value`` under ``key``, and what it does not."""
+    """Return the part of ``value`` that Gemini takes under ``key``, and the part that it does not."""
     if not _fits(key, value, node):
         return None, value
     if key not in ("required", "propertyOrdering"):
         return value, None
     names, known = list(dict.fromkeys(strings_in(value))), object_or_empty(node.get("properties"))
-    kept: list[JsonValue] = [name for name in names if name in known]
-    lost: list[JsonValue] = [name for name in names if name not in known]
-    return kept or None, lost or None
+    known_names: list[JsonValue] = [name for name in names if name in known]
+    unknown_names: list[JsonValue] = [name for name in names if name not in known]
+    return known_names or None, unknown_names or None
 
 
 _NUMBERS: Final = frozenset({"maximum", "minimum"})
@@ -352,12 +354,12 @@ def _chat(body: JsonObject) -> JsonObject:
     return within(
         fixed,
         "response_format",
-        lambda wanted: within(wanted, "json_schema", lambda spec: within(spec, "schema", _fixed)),
+        lambda response_format: within(response_format, "json_schema", lambda spec: within(spec, "schema", _fixed)),
     )
 
 
 def _declaration(declaration: JsonObject) -> JsonObject:
-    """Return a function with its schema rewritten; a schema left without any property is told in words instead.
+    """Return a function with its schema rewritten; a schema without properties moves into the description.
 
     ``parameters.properties: should be non-empty for OBJECT type`` is the refusal (pipecat-ai/pipecat-flows#110).
     """

@@ -1,4 +1,4 @@
-"""The schema of a tool's arguments, or of the answer, says that it is an object."""
+"""The schema of a tool's arguments, or of the answer, gets ``type: object`` at its root."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ def _tool(tool: JsonObject) -> JsonObject:
     return within(flat, "function", lambda function: within(function, "parameters", _rooted))
 
 
-def _wanted(body: JsonObject) -> JsonObject:
+def _with_rooted_output(body: JsonObject) -> JsonObject:
     """Return ``body`` with a root type for the schema of the answer."""
     chat = within(
         body,
         "response_format",
-        lambda wanted: within(wanted, "json_schema", lambda spec: within(spec, "schema", _rooted)),
+        lambda response_format: within(response_format, "json_schema", lambda spec: within(spec, "schema", _rooted)),
     )
-    return within(chat, "text", lambda text: within(text, "format", lambda wanted: within(wanted, "schema", _rooted)))
+    return within(
+        chat,
+        "text",
+        lambda text: within(text, "format", lambda response_format: within(response_format, "schema", _rooted)),
+    )
 
 
 def _request(body: JsonObject, context: Context) -> JsonObject:
     del context
-    return _wanted(each(body, "tools", _tool))
+    return _with_rooted_output(each(body, "tools", _tool))
 
 
 QUIRK = Quirk(

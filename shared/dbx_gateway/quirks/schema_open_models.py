@@ -1,4 +1,4 @@
-"""Open models take fewer keywords in the schema of a tool."""
+"""Open models accept fewer keywords in the schema of a tool."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dbx_gateway.json_schema import drop_keywords, inline_refs, with_note
 from dbx_gateway.models.families import OPEN_FAMILIES
 from dbx_gateway.quirks.body import each_function, within
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
@@ -25,11 +25,11 @@ _KEYWORD = re.compile(r"\b(?:pattern|anyOf|oneOf|allOf|prefixItems|maxLength)\b|
 def _request(body: JsonObject, context: Context) -> JsonObject:
     fixed = each_function(body, lambda function: within(function, "parameters", _simplified))
     if fixed is not body:
-        warn_taken(
+        warn_changed(
             QUIRK.name,
             "parameters",
             context,
-            "of a tool were simplified: the model takes no references, unions, patterns or greatest lengths. "
+            "of a tool were simplified: the model takes no references, unions, patterns or maximum lengths. "
             "Check the arguments before you use them",
         )
     return fixed
@@ -41,7 +41,7 @@ def _simplified(schema: JsonObject) -> JsonObject:
 
 
 def _without_unions(node: JsonObject) -> JsonObject:
-    """Return ``node`` with the first branch that is not null in place of each union, the others told in words."""
+    """Return ``node`` with the first branch that is not null in place of each union, the others in the description."""
     for key in _UNIONS:
         branches = node.get(key)
         if isinstance(branches, list):
@@ -73,7 +73,7 @@ def _chosen(rest: JsonObject, branches: list[JsonValue]) -> JsonObject:
 
 
 def _joined(first: JsonObject, second: JsonValue) -> JsonObject:
-    """Return one schema that asks for both; what stands in both stands as in ``first``, maps and lists joined."""
+    """Return one schema that requires both; of a keyword in both, the value in ``first`` counts, maps and lists joined."""
     if not isinstance(second, dict):
         return first
     joined: JsonObject = {**second, **first}

@@ -1,4 +1,4 @@
-"""Parallel calls are told one after the other: each call directly followed by its result."""
+"""Parallel calls are sent one after the other: each call is directly followed by its result."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def _request(body: JsonObject, context: Context) -> JsonObject:
     messages = body.get("messages")
     if not isinstance(messages, list):
         return body
-    told: list[JsonValue] = []
+    split: list[JsonValue] = []
     changed = False
     position = 0
     while position < len(messages):
         results = _results_after(messages, position)
         pairs = _pairs(messages[position], results)
         changed = changed or bool(pairs)
-        told.extend(pairs or messages[position : position + 1 + len(results)])
+        split.extend(pairs or messages[position : position + 1 + len(results)])
         position += 1 + len(results)
-    return {**body, "messages": told} if changed else body
+    return {**body, "messages": split} if changed else body
 
 
 def _results_after(messages: list[JsonValue], position: int) -> list[JsonObject]:
@@ -42,7 +42,7 @@ def _results_after(messages: list[JsonValue], position: int) -> list[JsonObject]
 
 
 def _pairs(turn: JsonValue, results: list[JsonObject]) -> list[JsonValue]:
-    """Return call, result, call, result; nothing where there is one call only or they do not match one to one."""
+    """Return call, result, call, result; nothing where there is one call only, or calls and results do not match."""
     calls = objects_in(turn.get("tool_calls")) if isinstance(turn, dict) else []
     by_id = {str(result.get("tool_call_id")): result for result in results}
     ids = [str(call.get("id")) for call in calls]

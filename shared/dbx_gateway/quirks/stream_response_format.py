@@ -1,4 +1,4 @@
-"""Open models do not stream a structured answer: it is asked for whole."""
+"""Open models do not stream a structured answer: the request is sent without ``stream``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["QUIRK"]
 
 def _request(body: JsonObject, context: Context) -> JsonObject:
     del context
-    wanted = body.get("response_format")
-    if not body.get("stream") or not isinstance(wanted, dict) or wanted.get("type") in (None, "text"):
+    response_format = body.get("response_format")
+    if not body.get("stream") or not isinstance(response_format, dict) or response_format.get("type") in (None, "text"):
         return body
     return without(body, ("stream", "stream_options"))
 

@@ -7,7 +7,7 @@ from dbx_gateway.json_values import without
 from dbx_gateway.quirks.body import each_function
 from dbx_gateway.quirks.gates import CHAT_FAMILIES
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
@@ -15,7 +15,7 @@ __all__ = ["QUIRK"]
 def _request(body: JsonObject, context: Context) -> JsonObject:
     def lenient(function: JsonObject) -> JsonObject:
         if function.get("strict"):
-            warn_taken(
+            warn_changed(
                 QUIRK.name,
                 "strict",
                 context,

@@ -1,11 +1,11 @@
-"""Some models cannot be made to call a tool."""
+"""Some models refuse a tool choice that forces a call."""
 
 from __future__ import annotations
 
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError
 from dbx_gateway.quirks.quirk import Context, Quirk
-from dbx_gateway.quirks.warning import warn_taken
+from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
@@ -14,11 +14,11 @@ def _request(body: JsonObject, context: Context) -> JsonObject:
     choice = body.get("tool_choice")
     if choice != "required" and not isinstance(choice, dict):
         return body
-    warn_taken(
+    warn_changed(
         QUIRK.name,
         "tool_choice",
         context,
-        'was sent as "auto": the model refuses to be made to call a tool. Say in the prompt that it should',
+        'was sent as "auto": the model refuses a forced tool call. Ask for the call in the prompt',
     )
     return {**body, "tool_choice": "auto"}
 

@@ -1,4 +1,4 @@
-"""Where tools are offered, a structured answer is asked for as one more tool."""
+"""Beside tools, a structured answer is requested as one more tool."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.json_schema import spoken, with_note
+from dbx_gateway.json_schema import keyword_note, with_note
 from dbx_gateway.notices import warn_once
 
 __all__ = ["for_anthropic_output"]
@@ -21,7 +21,7 @@ _META: Final = frozenset({"$schema", "$id", "$anchor", "$comment", "discriminato
 _FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
 )
-_KEPT: Final = frozenset({"title", "description", "required"})
+_UNCHANGED: Final = frozenset({"title", "description", "required"})
 
 
 def for_anthropic_output(schema: JsonObject) -> JsonObject:
@@ -43,7 +43,7 @@ def for_anthropic_output(schema: JsonObject) -> JsonObject:
         _place(keyword, value, node, prepared, notes)
     if _is_object(node):
         _close(node, prepared)
-    note = ", ".join(spoken(keyword, value) for keyword, value in notes.items())
+    note = ", ".join(keyword_note(keyword, value) for keyword, value in notes.items())
     return with_note(prepared, note) if note else prepared
 
 
@@ -63,7 +63,9 @@ def _single_typed(schema: JsonObject) -> JsonObject:
     if "enum" in schema or "anyOf" in schema:
         return {name: value for name, value in schema.items() if name != "type"}
     outer = {
-        name: value for name, value in schema.items() if name in _KEPT - {"required"} or name in ("$defs", "default")
+        name: value
+        for name, value in schema.items()
+        if name in _UNCHANGED - {"required"} or name in ("$defs", "default")
     }
     inner = {name: value for name, value in schema.items() if name not in outer and name != "type"}
     branches: list[JsonValue] = [{"type": "null"} if kind == "null" else {**inner, "type": kind} for kind in types]
@@ -104,7 +106,7 @@ def _is_enforced(keyword: str, value: JsonValue) -> bool:
         case "minItems":
             return value in (0, 1)
         case _:
-            return keyword in _KEPT
+            return keyword in _UNCHANGED
 
 
 def _is_object(node: JsonObject) -> bool:
