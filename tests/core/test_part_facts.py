@@ -282,6 +282,11 @@ def test_what_others_store_under_the_key_is_no_fact(facts):
     assert MessageFacts.beside({KEY: facts}) == MessageFacts()
 
 
+def test_what_is_stored_as_null_is_not_there():
+    nulls = dict.fromkeys(("origin", "calls", "withheld", "texts", "runs", "hidden", "media"))
+    assert MessageFacts.beside({KEY: nulls}) == MessageFacts()
+
+
 def test_plain_facts_are_fresh_objects():
     plain = FULL.plain()
     plain["calls"]["c1"]["signature"] = "other"

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
-from typing import Any, Final, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast, get_args
 
 from dbx_gateway.chat import (
     Audio,
@@ -131,21 +131,31 @@ def _written(value: Any) -> Any:
 
 
 def _cache(value: Any) -> CacheHint | None:
-    return CacheHint(value.get("ttl")) if isinstance(value, Mapping) else None
+    return CacheHint(_object(value).get("ttl")) if isinstance(value, Mapping) else None
 
 
 def _opaque(value: Any) -> JsonObject:
-    return dict(value) if isinstance(value, Mapping) else {}
+    return dict(_object(value))
 
 
 def _citations(value: Any) -> tuple[Citation, ...]:
-    listed = value if isinstance(value, list | tuple) else ()
-    return tuple(_citation(facts) for facts in listed if isinstance(facts, Mapping))
+    return tuple(_citation(_object(facts)) for facts in _items(value) if isinstance(facts, Mapping))
 
 
 def _citation(facts: Mapping[str, Any]) -> Citation:
-    known = {each.name: facts[each.name] for each in fields(Citation) if each.name in facts}
-    return Citation(**{"kind": "", **known})
+    known: dict[str, Any] = {"kind": ""}
+    known |= {each.name: facts[each.name] for each in fields(Citation) if each.name in facts}
+    return Citation(**known)
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """Return ``value`` if it is an object, else an empty one."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _items(value: Any) -> Sequence[Any]:
+    """Return ``value`` if it is a list, else an empty one."""
+    return cast("Sequence[Any]", value) if isinstance(value, list | tuple) else ()
 
 
 _READ: Final[Mapping[str, Callable[[Any], Any]]] = {"cache_control": _cache, "opaque": _opaque, "citations": _citations}
@@ -159,11 +169,15 @@ def native_facts(part: Native) -> Facts:
 
 def native_of(facts: Any) -> Native | None:
     """Return the wire object that :func:`native_facts` described; None where ``facts`` describe none."""
-    match facts:
-        case {"api": api, "payload": Mapping() as payload} if api in get_args(Api):
-            return Native(api=api, payload=dict(payload), **fields_of(Native, facts))
-        case _:
-            return None
+    known = _object(facts)
+    api = _api(known.get("api"))
+    if api is None or not isinstance(known.get("payload"), Mapping):
+        return None
+    return Native(api=api, payload=dict(_object(known["payload"])), **fields_of(Native, known))
+
+
+def _api(name: object) -> Api | None:
+    return next((api for api in get_args(Api) if api == name), None)
 
 
 # Texts that are joined to one
@@ -223,10 +237,11 @@ def reasoning_of(text: str | None, facts: Mapping[str, Any]) -> Reasoning:
 def _segments(text: str, runs: Any) -> tuple[Segment, ...]:
     """Return the runs of reasoning in ``text``; one where they are not known, or the text was edited."""
     gap = len("\n\n")
-    if isinstance(runs, list) and runs and sum(length for _, length in runs) + gap * (len(runs) - 1) == len(text):
+    known: Sequence[tuple[str, int]] = _items(runs)
+    if known and sum(length for _, length in known) + gap * (len(known) - 1) == len(text):
         segments: list[Segment] = []
         start = 0
-        for kind, length in runs:
+        for kind, length in known:
             segments.append(Segment(_kind(kind), text[start : start + length]))
             start += length + gap
         return tuple(segments)
@@ -252,7 +267,6 @@ def hidden_part(facts: Mapping[str, Any]) -> Part | None:
 
 # One message
 
-
 _LISTS: Final = ("texts", "runs", "hidden", "media")
 _HELD: Final = ("calls", "withheld", *_LISTS)
 
@@ -273,7 +287,7 @@ class MessageFacts:
     """
 
     origin: Origin | None = None
-    calls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     withheld: Sequence[str] = ()
     texts: Sequence[Mapping[str, Any]] = ()
     runs: Sequence[Mapping[str, Any]] = ()
@@ -283,12 +297,10 @@ class MessageFacts:
     @classmethod
     def beside(cls, additional_kwargs: Mapping[str, Any]) -> MessageFacts:
         """Return the facts of the message that has these ``additional_kwargs``."""
-        facts = additional_kwargs.get(KEY)
-        if not isinstance(facts, Mapping):
+        facts = _object(additional_kwargs.get(KEY))
+        if not facts:
             return _NO_FACTS
-        held = {
-            name: facts[name] for name in ("calls", "withheld", "texts", "runs", "hidden", "media") if name in facts
-        }
+        held: dict[str, Any] = {name: facts[name] for name in _HELD if facts.get(name)}
         return cls(origin=_origin(facts.get("origin")), **held)
 
     def plain(self) -> Facts:
@@ -297,7 +309,7 @@ class MessageFacts:
             origin=asdict(self.origin) if self.origin is not None else None,
             calls={call_id: dict(facts) for call_id, facts in self.calls.items()},
             withheld=list(self.withheld),
-            **{name: [dict(facts) for facts in getattr(self, name)] for name in ("texts", "runs", "hidden", "media")},
+            **{name: [dict(facts) for facts in getattr(self, name)] for name in _LISTS},
         )
 
     def keywords(self) -> dict[str, Facts]:
@@ -330,7 +342,6 @@ _NO_FACTS: Final = MessageFacts()
 
 
 def _origin(facts: Any) -> Origin | None:
-    if not isinstance(facts, Mapping):
-        return None
-    api = next((api for api in get_args(Api) if api == facts.get("api")), None)
-    return Origin(api, str(facts.get("model"))) if api is not None else None
+    known = _object(facts)
+    api = _api(known.get("api"))
+    return Origin(api, str(known.get("model"))) if api is not None else None
