@@ -55,21 +55,33 @@ def test_every_family_that_a_name_tells_has_a_name_here():
 
 
 def test_every_family_stands_in_the_page_of_models_with_the_words_that_give_it_away():
-    sections = (ROOT / "docs/wire/models.md").read_text(encoding="utf-8").split("\n## ")
-    page = {section.partition("\n")[0]: section for section in sections}
-    named = {row.family for row in FAMILIES if row.markers}
-    assert {name for name in named if not re.search(rf"^\|.*\b{name}\b", page["Native APIs"], re.MULTILINE)} == set()
+    text = section("models.md", "Families from names")
     markers = {marker for row in FAMILIES for marker in row.markers}
-    assert {marker for marker in markers if f"`{marker.strip('-')}" not in page["Families from names"]} == set()
+    assert {marker for marker in markers if f"`{marker.strip('-')}" not in text} == set()
+
+
+@pytest.mark.parametrize(("page", "heading"), [("models.md", "Native APIs"), ("surfaces.md", "Routing table")])
+def test_every_family_stands_in_the_tables_of_the_pages(page, heading):
+    rows = "\n".join(line for line in section(page, heading).splitlines() if line.startswith("|"))
+    named = {row.family for row in FAMILIES if row.markers}
+    assert {name for name in named if not re.search(rf"(?<![\w-]){name}(?![\w-])", rows)} == set()
+
+
+def section(page: str, heading: str) -> str:
+    """A section of a page of facts."""
+    text = (ROOT / "docs" / "wire" / page).read_text(encoding="utf-8")
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
 def test_every_family_has_one_row():
     assert sorted(row.family for row in FAMILIES) == sorted(get_args(Family))
 
 
-def test_a_table_that_lacks_a_family_is_refused_with_its_name():
+def test_a_table_that_lacks_a_family_or_knows_one_too_many_is_refused_with_its_name():
     table = dict.fromkeys(get_args(Family), 1)
     assert of_every_family("TABLE", table) is table
+    with pytest.raises(LookupError, match="TABLE has an entry for nobody, and Family has no such name"):
+        of_every_family("TABLE", {**table, "nobody": 1})
     del table["gemma"]
     with pytest.raises(LookupError, match="TABLE has no entry for the family gemma"):
         of_every_family("TABLE", table)

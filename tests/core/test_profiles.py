@@ -2,6 +2,7 @@ import importlib.util
 import pickle
 import sys
 from dataclasses import fields, replace
+from difflib import unified_diff
 from pathlib import Path
 from typing import get_args
 
@@ -46,6 +47,11 @@ def matrix_line(row: Profile) -> str:
     shown = "".join(letter if on else "." for letter, on in letters.items())
     name = row.model.removeprefix("databricks-")
     return f"{name:32}{row.family:11}{row.kind:11}{shown}  {row.thinking:9}{','.join(row.efforts)}".rstrip()
+
+
+def changes_between(before: list[str], after: list[str]) -> list[str]:
+    """The lines that went, and those that came."""
+    return [line for line in unified_diff(before, after, lineterm="", n=0) if not line.startswith(("---", "+++", "@@"))]
 
 
 MATRIX = """\
@@ -143,7 +149,7 @@ gpt-astra-6                     gpt        chat       tfs.rip..I.P..w.l..dg  non
 
 
 def test_the_facts_of_every_known_model_are_the_ones_written_here():
-    assert "\n".join(matrix_line(row) for row in known_models()) + "\n" == MATRIX
+    assert changes_between(MATRIX.splitlines(), [matrix_line(row) for row in known_models()]) == []
 
 
 def test_the_committed_rows_are_what_the_script_makes_of_the_table_and_the_rules():
@@ -152,9 +158,10 @@ def test_the_committed_rows_are_what_the_script_makes_of_the_table_and_the_rules
     sys.modules[spec.name] = generate
     try:
         spec.loader.exec_module(generate)
-        assert generate.TARGET.read_text(encoding="utf-8") == generate.generate()
+        committed, generated = generate.TARGET.read_text(encoding="utf-8"), generate.generate()
     finally:
         del sys.modules[spec.name]
+    assert changes_between(committed.splitlines(), generated.splitlines()) == [], "run shared/profile_data/generate.py"
 
 
 def test_every_row_is_of_the_family_its_name_tells():

@@ -103,7 +103,7 @@ def test_the_quirks_of_the_page_are_the_quirks_there_are():
 
 
 def test_the_table_of_quirks_is_what_the_quirks_say():
-    assert PAGE.read_text().split(BEGIN)[1].split(END)[0] == rendered()
+    assert PAGE.read_text().split(BEGIN)[1].split(END)[0] == rendered(), "run tests/quirks/test_table.py"
 
 
 def test_every_module_that_holds_a_quirk_is_in_the_catalogue():

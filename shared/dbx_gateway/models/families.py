@@ -85,18 +85,21 @@ OPEN_FAMILIES: frozenset[Family] = frozenset(row.family for row in FAMILIES if r
 
 
 def of_every_family(name: str, table: Mapping[Family, _Entry]) -> Mapping[Family, _Entry]:
-    """Return ``table`` after checking that it has an entry for every family.
+    """Return ``table`` after checking that it has an entry for every family and no other.
 
     Args:
         name: of the table, for the error.
         table: an entry for each family.
 
     Raises:
-        LookupError: a family has no entry.
+        LookupError: a family has no entry, or an entry no family.
     """
     missing = [family for family in get_args(Family) if family not in table]
+    unknown = [family for family in table if family not in get_args(Family)]
     if missing:
         raise LookupError(f"{name} has no entry for the family {', '.join(missing)}")
+    if unknown:
+        raise LookupError(f"{name} has an entry for {', '.join(unknown)}, and Family has no such name")
     return table
 
 

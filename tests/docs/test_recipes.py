@@ -1,0 +1,356 @@
+"""The recipes of CONTRIBUTING.md for a family and a quirk name every file, and what is left out is named by a check.
+
+Each recipe is followed in a copy, as it is written and without each of its steps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHAT_RULES = "shared/dbx_gateway/testing/apis/chat_completions/workspace_rules.py"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: a text behind a place of a file, or at the end of one; and what is said when it is left out."""
+
+    path: str
+    text: str
+    missing: str
+    after: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.path,)
+
+    def as_data(self) -> dict[str, str]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script that writes a file anew; and what is said when it is not run."""
+
+    script: str
+    path: str
+    missing: str
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.script, self.path)
+
+    def as_data(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def facts_like(model: str, name: str, family: str) -> str:
+    """A line of the table of facts for a model that has all facts of another."""
+    table = (ROOT / "tests/core/test_profiles.py").read_text(encoding="utf-8")
+    line = next(line for line in table.splitlines() if line.startswith(model))
+    return f"{name:32}{family:11}{line[43:]}\n"
+
+
+FAMILY = (
+    Step(
+        "shared/dbx_gateway/models/families.py",
+        '    "acme",\n',
+        "FAMILIES has an entry for acme, and Family has no such name",
+        after="Family = Literal[\n",
+    ),
+    Step(
+        "shared/dbx_gateway/models/families.py",
+        '    FamilyRow("acme", ("acme", "acmecode"), "chat-completions"),\n',
+        "FAMILIES has no entry for the family acme",
+        after="FAMILIES: tuple[FamilyRow, ...] = (\n",
+    ),
+    Step(
+        "shared/dbx_gateway/testing/model/behaviour.py",
+        '        "acme": Behaviour(),\n',
+        "BEHAVIOURS has no entry for the family acme",
+        after='    "dbx_gateway.testing.model.behaviour.BEHAVIOURS",\n    {\n',
+    ),
+    Step(
+        "shared/dbx_gateway/cli/commands.py",
+        '        "acme": ("databricks-acme-large-3",),\n',
+        "DEMO_MODELS has no entry for the family acme",
+        after='    "dbx_gateway.cli.commands.DEMO_MODELS",\n    {\n',
+    ),
+    Step(
+        "shared/profile_data/models.csv",
+        "databricks-acme-large-3,acme,chat,,,7.143,21.429,,tools tool_choice,an example\n",
+        "acme-large-3",
+        after="flags,source\n",
+    ),
+    Step(
+        "shared/profile_data/rules.toml",
+        '\n[[rule]]\nfamilies = ["acme"]\nset = { images = true }\nsource = "an example"\n',
+        "acme-large-3",
+    ),
+    Script(
+        "shared/profile_data/generate.py",
+        "shared/dbx_gateway/models/profile_rows.py",
+        "run shared/profile_data/generate.py",
+    ),
+    Step("docs/wire/models.md", "`acme` or `acmecode`; ", "acmecode", after="then searched for, in this order: "),
+    Step("docs/wire/models.md", "acme, ", "acme", after="| gemma, llama, "),
+    Step("docs/wire/surfaces.md", "acme, ", "acme", after="| llama, qwen, "),
+    Step(
+        "tests/core/test_families_and_surfaces.py",
+        '    ("databricks-acme-large-3", "acme"),\n',
+        "acme",
+        after="NAMES = [\n",
+    ),
+    Step(
+        "tests/core/test_profiles.py",
+        facts_like("llama-4-maverick", "acme-large-3", "acme"),
+        "acme-large-3",
+        after='MATRIX = """\\\n',
+    ),
+    Step("tests/core/test_routing.py", '"acme", ', "acme", after="OTHERS = ["),
+    Step(
+        "tests/support/llama_index_families.py",
+        '    "acme": "acme-large-3",\n',
+        "run with no model of acme",
+        after="_EACH = {\n",
+    ),
+)
+FAMILY_CHECKS = (
+    "tests/core/test_families_and_surfaces.py",
+    "tests/core/test_routing.py::test_the_table_has_every_family_on_every_surface",
+    "tests/core/test_routing.py::test_every_family_goes_where_the_table_says",
+    "tests/core/test_profiles.py",
+    "tests/command_line/test_demo.py",
+    "tests/try_it.py",
+)
+TRY_FAMILY = """\
+import json
+
+import support.llama_index_families
+from dbx_gateway.cli import main
+from dbx_gateway.models.profiles import profile_of
+
+
+def test_the_family_is_known_by_its_names():
+    known, unknown = profile_of("databricks-acme-large-3"), profile_of("main.ai.acmecode")
+    assert (known.family, known.known, known.input_dbu) == ("acme", True, 7.143)
+    assert (unknown.family, unknown.known, unknown.images) == ("acme", False, True)
+
+
+def test_the_demo_of_the_family_is_green(capsys):
+    assert main(["demo", "--family", "acme", "--front-end", "core", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["surface"], row["family"], row["api"]) for row in rows] == [
+        ("ai-gateway", "acme", "chat-completions"),
+        ("model-serving", "acme", "chat-completions"),
+    ]
+"""
+
+QUIRK = (
+    Step(
+        "shared/dbx_gateway/quirks/example_service_tier.py",
+        """\
+\"\"\"Open models take no service_tier: an example.\"\"\"
+
+from __future__ import annotations
+
+from dbx_gateway.chat import JsonObject
+from dbx_gateway.json_values import without
+from dbx_gateway.models.families import OPEN_FAMILIES
+from dbx_gateway.quirks.quirk import Context, Quirk
+
+__all__ = ["QUIRK"]
+
+
+def _request(body: JsonObject, context: Context) -> JsonObject:
+    del context
+    return without(body, ("service_tier",))
+
+
+QUIRK = Quirk(
+    name="example-service-tier",
+    kind="out",
+    families=OPEN_FAMILIES,
+    apis=frozenset({"chat-completions"}),
+    reason='400 `json: unknown field "service_tier"`',
+    source="docs/wire/quirks.md#example-service-tier: an example",
+    evidence="T",
+    delete_when="each of these families accepts service_tier",
+    request=_request,
+)
+""",
+        "cannot import name 'example_service_tier'",
+    ),
+    Step(
+        "shared/dbx_gateway/quirks/catalogue.py",
+        "    example_service_tier,\n",
+        "name 'example_service_tier' is not defined",
+        after="    empty_tool_result,\n",
+    ),
+    Step(
+        "shared/dbx_gateway/quirks/catalogue.py",
+        "    example_service_tier.QUIRK,\n",
+        "PROVOCATIONS has an entry for example-service-tier, and there is no such quirk",
+        after="QUIRKS: tuple[Quirk, ...] = (\n",
+    ),
+    Step(
+        CHAT_RULES,
+        '    _rule("example-service-tier", OPEN_FAMILIES, _present({"service_tier"})),\n',
+        "example-service-tier on chat-completions",
+        after="RULES: tuple[Rule, ...] = (\n",
+    ),
+    Step(
+        "shared/dbx_gateway/cli/provocations.py",
+        '        "example-service-tier": Provocation(request=lambda context: replace(_request(context), service_tier="auto")),\n',
+        "PROVOCATIONS has no entry for the quirk example-service-tier",
+        after='    "dbx_gateway.cli.provocations.PROVOCATIONS",\n    {\n',
+    ),
+    Step(
+        "docs/wire/quirks.md",
+        '| <a id="example-service-tier"></a>example-service-tier | both | open models | chat-completions | `service_tier` is refused | an example |\n',
+        "example-service-tier",
+        after="## Fields\n\n| row | surface | family | API | what the workspace does | source |\n|---|---|---|---|---|---|\n",
+    ),
+    Step(
+        "docs/quirks.md",
+        "| example-service-tier | dbx_gateway/quirks/example_service_tier.py | "
+        "tests/quirks/test_field_quirks.py::test_an_example_is_left_out_for_open_models "
+        "tests/quirks/test_load_bearing.py::test_a_request_is_accepted_with_the_quirk_and_refused_by_its_rule_without |\n",
+        "example-service-tier",
+        after="simulated workspace refuses the request, or its answer reads wrong.\n\n| row | home | tests |\n|---|---|---|\n",
+    ),
+    Script("tests/quirks/test_table.py", "docs/quirks.md", "run tests/quirks/test_table.py"),
+    Step(
+        "tests/quirks/test_field_quirks.py",
+        """
+
+def test_an_example_is_left_out_for_open_models(at, fixed):
+    assert fixed("example-service-tier", {**ASK, "service_tier": "auto"}, at("llama")) == ASK
+""",
+        "test_an_example_is_left_out_for_open_models",
+    ),
+    Step(
+        "tests/quirks/test_load_bearing.py",
+        '    ("example-service-tier", Asking(asked(LLAMA, service_tier="auto"))),\n',
+        "example-service-tier",
+        after="OUT: Cases = [\n",
+    ),
+    Step(
+        "tests/command_line/test_quirk_check.py",
+        '    "example-service-tier": (LLAMA, "chat-completions"),\n',
+        "example-service-tier",
+        after="SHOWN_BY = {\n",
+    ),
+    Step(
+        "tests/simulated_workspace/test_workspace_chat_rules.py",
+        '    "example-service-tier": (LLAMA, {"service_tier": "auto"}, \'json: unknown field "service_tier"\'),\n',
+        "example-service-tier",
+        after="BREAKERS = {\n",
+    ),
+)
+QUIRK_CHECKS = (
+    "tests/quirks/test_table.py",
+    "tests/quirks/test_field_quirks.py",
+    "tests/quirks/test_load_bearing.py",
+    "tests/command_line/test_quirk_check.py::test_every_quirk_has_a_provocation_and_a_model_that_shows_it",
+    "tests/command_line/test_quirk_check.py::test_a_quirk_is_not_needed_where_the_workspace_lacks_its_rule_only",
+    "tests/simulated_workspace/test_workspace_chat_rules.py",
+    "tests/try_it.py",
+    "-k",
+    "every_row or every_module or every_quirk or every_refusal or quirks_of_the or what_the_quirks_say or example",
+)
+TRY_QUIRK = """\
+from dbx_gateway import Client
+from dbx_gateway.testing import Workspace, serve
+
+
+def test_the_quirk_lets_the_request_through():
+    workspace = Workspace()
+    with serve(workspace) as server:
+        client = Client(model="databricks-glm-5-2", host=server.url, token=workspace.token)
+        assert client.chat("Hello", service_tier="auto").text == "You said: Hello"
+"""
+
+RECIPES = {"family": (FAMILY, FAMILY_CHECKS, TRY_FAMILY), "quirk": (QUIRK, QUIRK_CHECKS, TRY_QUIRK)}
+COPIED = (
+    "shared",
+    "docs",
+    *(f"tests/{folder}" for folder in ("core", "quirks", "command_line", "simulated_workspace", "support")),
+)
+CONFIGURATION = "[pytest]\npythonpath = shared tests\naddopts = --import-mode=importlib\n"
+
+
+@pytest.fixture(scope="module")
+def follow(tmp_path_factory):
+    """Follows a recipe; what came of it as it is written, then of each time without one step."""
+
+    @cache
+    def followed(name):
+        steps, checks, trial = RECIPES[name]
+        copy = tmp_path_factory.mktemp(name).resolve()
+        for folder in COPIED:
+            shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / "pytest.ini").write_text(CONFIGURATION, encoding="utf-8")
+        (copy / "tests/try_it.py").write_text(trial, encoding="utf-8")
+        recipe = {"steps": [step.as_data() for step in steps], "checks": checks}
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "tests/docs/follow_recipe.py"), str(copy)],
+            input=json.dumps(recipe),
+            env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": ""},
+            cwd=copy,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return followed
+
+
+def named_in_recipe(name: str) -> list[str]:
+    """The patterns of files that a recipe of CONTRIBUTING.md names."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    recipe = text.split(f"<!-- recipe: {name} -->")[1].split("<!-- end -->")[0]
+    return [re.sub("<.*?>", "*", named) for named in re.findall(r"`(?:python )?([\w.<>*/-]+)`", recipe)]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_names_every_file_that_following_it_touches(name):
+    steps, _, _ = RECIPES[name]
+    touched = {path.removeprefix("shared/dbx_gateway/") for step in steps for path in step.files}
+    named = named_in_recipe(name)
+    assert {path for path in touched if not any(fnmatchcase(path, pattern) for pattern in named)} == set()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_that_is_followed_works(follow, name):
+    result = follow(name)[0]
+    assert result["good"], result["said"]
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        pytest.param(name, number, id=f"{name}-{number}-{Path(step.path).name}")
+        for name, (steps, _, _) in RECIPES.items()
+        for number, step in enumerate(steps)
+    ],
+)
+def test_a_step_that_is_left_out_is_named_by_a_check(follow, name, number):
+    result = follow(name)[number + 1]
+    assert not result["good"]
+    assert RECIPES[name][0][number].missing in result["said"]
