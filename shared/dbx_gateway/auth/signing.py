@@ -11,6 +11,7 @@ from dbx_gateway.auth.credentials import Credentials, Granted, resolve
 from dbx_gateway.error_bodies import read_error_body
 from dbx_gateway.errors import AuthenticationError, ConfigurationError
 from dbx_gateway.transport.hosts import normalise_host, origin_of
+from dbx_gateway.transport.unpacking import beginning, beginning_async
 
 __all__ = ["Credentials", "CredentialsAuth", "Granted", "normalise_host", "resolve"]
 
@@ -44,10 +45,8 @@ class CredentialsAuth(httpx.Auth):
             return
         renewed = self._credentials.fetch(refused=granted)
         if renewed.headers == granted.headers:
-            response.stream = _Start(response.stream)
-            response.read()
-            raise _refused(response, self._credentials)
-        response.stream = _Start(response.stream, 0)
+            raise _refused(response, beginning(response, _LONGEST_REFUSAL), self._credentials)
+        response.stream = _Nothing(response.stream)
         yield _signed(request, renewed, self._credentials)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
@@ -58,38 +57,24 @@ class CredentialsAuth(httpx.Auth):
             return
         renewed = await self._credentials.fetch_async(refused=granted)
         if renewed.headers == granted.headers:
-            response.stream = _Start(response.stream)
-            await response.aread()
-            raise _refused(response, self._credentials)
-        response.stream = _Start(response.stream, 0)
+            raise _refused(response, await beginning_async(response, _LONGEST_REFUSAL), self._credentials)
+        response.stream = _Nothing(response.stream)
         yield _signed(request, renewed, self._credentials)
 
 
-class _Start(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """The start of a refusal's body: httpx reads all of it before a request is sent again, however long it is."""
+class _Nothing(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A refusal's body that nobody wants: httpx would read all of it before the request is sent again."""
 
-    def __init__(self, inner: httpx.SyncByteStream | httpx.AsyncByteStream, size: int = _LONGEST_REFUSAL) -> None:
+    def __init__(self, inner: httpx.SyncByteStream | httpx.AsyncByteStream) -> None:
         self._inner = inner
-        self._size = size
 
     def __iter__(self) -> Iterator[bytes]:
-        assert isinstance(self._inner, httpx.SyncByteStream)  # noqa: S101  # of a sync client
-        left = self._size
-        for chunk in self._inner if left else ():
-            yield chunk[:left]
-            left -= len(chunk)
-            if left <= 0:
-                return
+        return iter(())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        assert isinstance(self._inner, httpx.AsyncByteStream)  # noqa: S101  # of an async client
-        left = self._size
-        if left:
-            async for chunk in self._inner:
-                yield chunk[:left]
-                left -= len(chunk)
-                if left <= 0:
-                    return
+        nothing: tuple[bytes, ...] = ()
+        for chunk in nothing:
+            yield chunk
 
     def close(self) -> None:
         if isinstance(self._inner, httpx.SyncByteStream):
@@ -110,8 +95,8 @@ def _signed(request: httpx.Request, granted: Granted, credentials: Credentials) 
     return request
 
 
-def _refused(response: httpx.Response, credentials: Credentials) -> AuthenticationError:
-    words = read_error_body(response.content)
+def _refused(response: httpx.Response, body: bytes, credentials: Credentials) -> AuthenticationError:
+    words = read_error_body(body)
     said = words.message.rstrip(".") or "(the server said nothing)"
     request = response.request
     return AuthenticationError(

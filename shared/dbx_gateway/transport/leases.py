@@ -23,6 +23,7 @@ from typing import ClassVar
 import httpx
 
 from dbx_gateway.fork_hooks import in_child_after_fork
+from dbx_gateway.transport.unpacking import unpacked, unpacked_async
 
 __all__ = ["AsyncLease", "Lease", "settle"]
 
@@ -46,7 +47,7 @@ class Lease:
 
     def __init__(self, response: httpx.Response, stop: Callable[[], None]) -> None:
         self.response = response
-        self.chunks = response.iter_bytes()
+        self.chunks = unpacked(response)
         self.stops = [stop]
         self._pid = os.getpid()
         # Holds the HTTP library's own generators too: they close the answer when the collector finds them.
@@ -90,7 +91,7 @@ class AsyncLease:
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
-        self.chunks = response.aiter_bytes()
+        self.chunks = unpacked_async(response)
 
     async def release(self) -> None:
         """Close the answer, at once."""

@@ -7,6 +7,7 @@ Nothing is shared across a fork.
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import ssl
 import threading
@@ -36,6 +37,7 @@ from dbx_gateway.fork_hooks import in_child_after_fork
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.transport.hosts import origin_of
 from dbx_gateway.transport.leases import settle
+from dbx_gateway.transport.unpacking import ACCEPTED, unpacked, unpacked_async
 from dbx_gateway.transport.watchdogs import Watchdog
 
 __all__ = [
@@ -212,37 +214,40 @@ def body_of(response: httpx.Response, request: HttpRequest) -> bytes:
     Raises:
         DbxGatewayError: there is no whole body, or it takes too long or too much memory.
     """
-    parts: list[bytes] = []
-    size = 0
+    body = io.BytesIO()  # one buffer: a list of tiny chunks takes many times their bytes
     try:
-        for chunk in response.iter_bytes():
-            parts.append(chunk)
-            size += len(chunk)
-            if _is_enough(size, response, request):
+        for chunk in unpacked(response):
+            body.write(chunk)
+            if _is_enough(body.tell(), response, request):
                 break
     except httpx.HTTPError as error:
-        raise failure(error, request, response) from error
+        if not _is_cut_refusal(error, response):
+            raise failure(error, request, response) from error
     if request.deadline.passed:
         raise overdue(request, response)  # what was read may have ended because time was over
-    return b"".join(parts)
+    return body.getvalue()
 
 
 async def body_of_async(response: httpx.Response, request: HttpRequest) -> bytes:
     """Do as :func:`body_of` does, from an event loop."""
-    parts: list[bytes] = []
-    size = 0
+    body = io.BytesIO()
     try:
         async with asyncio.timeout(request.deadline.left):
-            async for chunk in response.aiter_bytes():
-                parts.append(chunk)
-                size += len(chunk)
-                if _is_enough(size, response, request):
+            async for chunk in unpacked_async(response):
+                body.write(chunk)
+                if _is_enough(body.tell(), response, request):
                     break
     except TimeoutError:
         raise overdue(request, response) from None
     except httpx.HTTPError as error:
-        raise failure(error, request, response) from error
-    return b"".join(parts)
+        if not _is_cut_refusal(error, response):
+            raise failure(error, request, response) from error
+    return body.getvalue()
+
+
+def _is_cut_refusal(error: httpx.HTTPError, response: httpx.Response) -> bool:
+    """Whether ``error`` only costs words of a failure: its status says what to do, whatever its body is packed in."""
+    return isinstance(error, httpx.DecodingError) and response.status_code >= 300
 
 
 def overdue(request: HttpRequest, response: httpx.Response | None = None) -> APITimeoutError:
@@ -477,10 +482,12 @@ def _context(verify: Verify) -> ssl.SSLContext:
 
 
 def _built(client: httpx.Client | httpx.AsyncClient, request: HttpRequest, url: str) -> httpx.Request:
+    headers = httpx.Headers({"accept-encoding": ACCEPTED})
+    headers.update(request.headers)  # what the user set wins
     return client.build_request(
         request.method,
         url,
-        headers=dict(request.headers),
+        headers=headers,
         content=request.content,
         timeout=request.deadline.within(request.timeout),
     )
