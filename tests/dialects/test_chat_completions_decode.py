@@ -343,7 +343,7 @@ def test_usage_is_read_in_one_arithmetic_and_never_costs_the_answer(wire, usage)
     ],
 )
 def test_a_body_that_is_no_answer_is_refused(body):
-    with pytest.raises(InvalidResponseError, match="no chat completion") as caught:
+    with pytest.raises(InvalidResponseError, match="other than a chat completion") as caught:
         ChatCompletions().decode(body, "asked")
     assert caught.value.model == "asked"
 

@@ -584,7 +584,7 @@ def test_a_model_that_cannot_be_forced_is_asked_with_a_warning(profile, fields, 
     with caplog.at_level(logging.WARNING):
         body = options(profile=profile, tools=(NOW,), tool_choice=choice, **fields)
     assert body["tool_choice"] == "auto"
-    assert "cannot be made to call a tool" in caplog.text
+    assert "cannot be forced to call a tool" in caplog.text
 
 
 NAMED = {"type": "function", "function": {"name": "now"}}

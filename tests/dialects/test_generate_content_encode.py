@@ -120,7 +120,7 @@ def test_a_conversation_of_system_messages_only_still_has_a_content():
 
 def test_a_name_of_a_speaker_is_warned_about_once(caplog):
     contents(replace(user("Hi"), name="ann"), replace(user("Ho"), name="bob"))
-    assert caplog.text.count("no names of speakers") == 1
+    assert caplog.text.count("no field for a message's name") == 1
 
 
 # Media ----------------------------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_bytes_of_an_unknown_type_are_refused():
 )
 def test_a_wish_about_media_without_a_word_on_this_api_is_warned_about(part, caplog):
     encode(user(part))
-    assert "the generate-content api has no word for" in caplog.text
+    assert "the generate-content api has no field for" in caplog.text
 
 
 def test_cache_marks_cost_nothing_and_say_nothing(caplog):
@@ -482,7 +482,7 @@ def test_reasoning_is_a_level_or_a_budget_as_the_model_takes_it(profile, config,
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"reasoning": ReasoningConfig(mode="off")}, "cannot stop thinking"),
+        ({"reasoning": ReasoningConfig(mode="off")}, "cannot switch thinking off"),
         ({"reasoning": ReasoningConfig(effort="max")}, "'high' is sent for 'max'"),
         ({"reasoning": ReasoningConfig(effort="low", budget=5)}, "not both"),
         ({"parallel_tool_calls": False, "tools": (ADD,)}, "no parallel_tool_calls=False"),

@@ -455,7 +455,7 @@ def test_other_fields_of_the_answer_are_extras():
     ],
 )
 def test_a_body_that_is_no_message_is_refused(body):
-    with pytest.raises(InvalidResponseError, match="something that is no message"):
+    with pytest.raises(InvalidResponseError, match="something other than a message"):
         MESSAGES.decode(body, MODEL)
 
 

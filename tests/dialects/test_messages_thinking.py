@@ -104,13 +104,13 @@ def test_each_setting_on_each_kind_of_model(config, thinking, efforts, expected,
             "'high' is sent",
         ),
         (Config(effort="minimal"), "adaptive", (), (ADAPTIVE, "low", 8192), "'low' is sent for 'minimal'"),
-        (Config(mode="off"), "always", EVERY, (None, "low", 8192), "cannot stop thinking"),
+        (Config(mode="off"), "always", EVERY, (None, "low", 8192), "cannot switch thinking off"),
         (
             Config(show="full", mode="on"),
             "adaptive",
             (),
             ({**ADAPTIVE, "display": "summarized"}, None, 8192),
-            "summarised",
+            "at most a summary",
         ),
         (Config(effort="high"), "none", (), (None, None, 8192), "not known to take a thinking control"),
     ],
@@ -124,7 +124,7 @@ def test_what_a_model_does_not_take_is_translated_with_one_warning(config, think
 @pytest.mark.parametrize(
     ("config", "max_tokens", "words"),
     [
-        (Config(budget=1023), None, "below the least the messages api takes, 1024"),
+        (Config(budget=1023), None, "below the minimum of the messages api, 1024"),
         (Config(budget=0), None, "switch thinking off with mode='off'"),
         (Config(budget=4000), 4000, "does not fit into max_tokens=4000"),
         (Config(effort="high"), 1000, "does not fit into max_tokens=1000"),
@@ -181,7 +181,7 @@ def test_thinking_goes_on_within_a_turn_that_began_with_thoughts():
 @pytest.mark.parametrize("written", [turn(CALL), turn(THOUGHT, CALL, origin=None), turn(Text("x"), CALL)])
 def test_a_turn_of_calls_without_the_models_own_thoughts_is_ended_without_thinking(written, caplog):
     assert thinking_after(user("a"), written, RESULT) is None
-    assert "it is asked without thinking until the user speaks again" in caplog.text
+    assert "thinking is off until the next user message" in caplog.text
 
 
 def test_thinking_is_back_when_the_user_has_spoken_again():

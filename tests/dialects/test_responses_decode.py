@@ -222,7 +222,7 @@ def test_a_call_in_a_cut_answer_is_not_executable():
 
 @pytest.mark.parametrize("wire", [{}, {"choices": []}, {"output": "text"}, {"object": "response"}])
 def test_a_body_of_another_api_is_refused(wire):
-    with pytest.raises(InvalidResponseError, match="no Responses answer"):
+    with pytest.raises(InvalidResponseError, match="not a Responses answer"):
         Responses().decode(wire, MODEL)
 
 

@@ -198,7 +198,7 @@ def test_a_call_that_is_cut_is_invalid_and_never_a_tool_call(make_llm, workspace
 def test_an_answer_without_choices_is_a_typed_error(make_llm, workspace):
     workspace.inject(Fault(status=200, body={"object": "chat.completion", "choices": []}), where="completions")
 
-    with pytest.raises(DbxGatewayError, match="no chat completion"):
+    with pytest.raises(DbxGatewayError, match="other than a chat completion"):
         make_llm(LLAMA, max_retries=0).invoke("hello")
 
 

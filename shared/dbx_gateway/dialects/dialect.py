@@ -15,27 +15,27 @@ __all__ = ["Decoder", "Dialect"]
 class Decoder(Protocol):
     """Reads one stream, wire event by wire event.
 
-    ``complete`` turns true once the wire has proved a normal end (docs/wire/comparison.md#ends-of-streams); ``done``
-    once nothing more is worth reading.
+    ``complete`` is true once the stream has shown a normal end (docs/wire/comparison.md#ends-of-streams); ``done`` once
+    the rest of the stream need not be read.
     """
 
     complete: bool
     done: bool
 
     def feed(self, event: JsonObject) -> list[Event]:
-        """Take one wire event, and return the events it causes.
+        """Read one wire event, and return the events it causes.
 
-        An event that reports an error never gets here: the client raises it first. Unknown events and fields are
-        ignored or carried as native data; none is fatal.
+        An event that reports an error is never passed in: the client raises it first. Unknown events and fields are
+        ignored or carried as native data; none raises.
         """
         ...
 
     def sentinel(self) -> list[Event]:
-        """Take the ``[DONE]`` mark of the OpenAI apis."""
+        """Read the ``[DONE]`` mark of the OpenAI apis."""
         ...
 
     def close(self) -> list[Event]:
-        """The stream has ended: return the last events, among them the one ``End``.
+        """Return the last events at the end of the stream, among them the one ``End``.
 
         Raises:
             IncompleteStreamError: the answer is not complete; the error carries what had arrived.
@@ -48,7 +48,7 @@ class Decoder(Protocol):
 
 
 class Dialect(Protocol):
-    """Writes requests and reads answers of one api. Pure: no I/O, nothing given is changed."""
+    """Writes requests and reads answers of one api. Pure: no I/O, and no argument is changed."""
 
     api: Api
 
@@ -61,7 +61,7 @@ class Dialect(Protocol):
         ...
 
     def decode(self, body: JsonObject, model: str) -> ChatResponse:
-        """Return the answer in ``body``; ``model`` is the name that was asked.
+        """Return the answer in ``body``; ``model`` is the requested name.
 
         Raises:
             InvalidResponseError: the body is not an answer of this api.
@@ -69,5 +69,5 @@ class Dialect(Protocol):
         ...
 
     def decoder(self, model: str) -> Decoder:
-        """Return a fresh reader of one stream; ``model`` is the name that was asked."""
+        """Return a new reader of one stream; ``model`` is the requested name."""
         ...

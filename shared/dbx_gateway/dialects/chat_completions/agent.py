@@ -1,7 +1,7 @@
 """The answer of a chat agent (``agent/v2/chat``): messages of its own instead of choices.
 
-A whole answer is ``{"messages": [...], "custom_outputs"}``; a stream's events have a ``delta`` at the top, a message or
-a fragment of the message with the same ``id`` (docs/wire/chat-completions.md#chat-agents).
+An answer that is not streamed is ``{"messages": [...], "custom_outputs"}``. A stream's events have a ``delta`` at the
+top: a message, or a fragment of the message with the same ``id`` (docs/wire/chat-completions.md#chat-agents).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["AgentMessages"]
 
 
 class AgentMessages:
-    """Reads what an agent says on its way to an answer.
+    """Reads the messages of an agent's answer.
 
-    Its words to the user are text, one part for each message, so that they can be shown as they come. What it did by
-    itself, calls of its own tools with their results, is carried as native data. Calls at the very end, which nothing
-    answers, are meant for the caller and are tool calls.
+    Its messages to the user are text, one part for each, so that they can be shown as they arrive. Calls of its own
+    tools and their results are carried as native data. Calls at the end, without results, are for the caller to run and
+    become tool calls.
 
     Args:
         choice: where text and calls go.
@@ -31,45 +31,45 @@ class AgentMessages:
     def __init__(self, choice: Choice) -> None:
         self._choice = choice
         self._id: JsonValue = None
-        self._asking: JsonObject | None = None
+        self._pending_calls: JsonObject | None = None
         self._count = 0
 
     def feed(self, event: JsonObject) -> None:
-        """Take a stream's event, or a whole answer."""
+        """Read a stream's event, or an answer that is not streamed."""
         for message in _messages(event):
             self._feed(message)
         if isinstance(raw := event.get("finish_reason"), str) and raw:
             self._choice.raw = raw
 
     def end(self) -> Finish:
-        """The answer is whole."""
-        if self._asking is not None:
-            asking, self._asking = self._asking, None
-            self._say(asking)
-        return self._choice.end(unsaid="stop")
+        """End the answer, and return why it ended."""
+        if self._pending_calls is not None:
+            pending_calls, self._pending_calls = self._pending_calls, None
+            self._add_text(pending_calls)
+        return self._choice.end(default="stop")
 
     def _feed(self, message: JsonObject) -> None:
-        if self._asking is not None:
-            asking, self._asking = self._asking, None
-            self._did(asking)
+        if self._pending_calls is not None:
+            pending_calls, self._pending_calls = self._pending_calls, None
+            self._add_intermediate(pending_calls)
         if message.get("role") not in (None, "assistant"):
-            self._did(message)
+            self._add_intermediate(message)
         elif message.get("tool_calls"):
-            self._asking = message
+            self._pending_calls = message
         else:
-            self._say(message)
+            self._add_text(message)
 
-    def _say(self, message: JsonObject) -> None:
+    def _add_text(self, message: JsonObject) -> None:
         content, part_id = self._choice.content, message.get("id")
         if part_id is not None and part_id != self._id:
             content.seal()
             self._id = part_id
-        said = {name: value for name, value in message.items() if name not in ("id", "name")}
-        self._choice.feed_delta(with_places(said))
+        fields = {name: value for name, value in message.items() if name not in ("id", "name")}
+        self._choice.feed_delta(with_places(fields))
         if isinstance(part_id, str):
             content.name_text(part_id)
 
-    def _did(self, message: JsonObject) -> None:
+    def _add_intermediate(self, message: JsonObject) -> None:
         self._choice.content.seal()
         self._choice.assembly.part(("agent", self._count), Native(api="chat-completions", payload=message))
         self._count += 1

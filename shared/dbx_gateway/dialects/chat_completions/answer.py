@@ -1,4 +1,4 @@
-"""Reads answers of chat-completions, streamed and whole, with one reader for both (docs/wire/chat-completions.md)."""
+"""Reads answers of chat-completions, streamed or not, with one reader for both (docs/wire/chat-completions.md)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READ_KEYS: Final = frozenset(
         "model",
         "choices",
         "usage",
-        # Of every answer the same, or different at every call, and never told to a reader.
+        # The same in every answer, or meaningless to a reader.
         "object",
         "created",
         "obfuscation",
@@ -38,9 +38,9 @@ _READ_KEYS: Final = frozenset(
 class ChatStream:
     """Reads one stream of chat-completions, or of a chat agent.
 
-    It is complete once every choice seen has its finish reason; an agent's, which need not give one, at ``[DONE]`` too.
-    A ``[DONE]`` alone completes nothing else: the reason would have to be made up. The parts end with the stream, for
-    servers go back to a part after others have begun.
+    It is complete once every choice in it has a finish reason. An agent's stream, which need not have one, is also
+    complete at ``[DONE]``; no other stream is by that alone, as its finish reason would be a guess. The parts end with
+    the stream, as servers return to a part after others have started.
 
     Args:
         model: the name that was asked.
@@ -58,7 +58,7 @@ class ChatStream:
         self._extras: JsonObject = {}
 
     def feed(self, event: JsonObject) -> list[Event]:
-        """Take one chunk, and return the events it causes."""
+        """Read one chunk, and return the events it causes."""
         choices = event.get("choices")
         is_agents = "delta" in event or "messages" in event
         if event.get("id") or choices or is_agents:
@@ -81,13 +81,13 @@ class ChatStream:
         return self._assembly.drain()
 
     def sentinel(self) -> list[Event]:
-        """Take ``[DONE]``."""
+        """Read ``[DONE]``."""
         self.done = True
         self.complete = self.complete or self._agent is not None
         return []
 
     def close(self) -> list[Event]:
-        """The stream has ended: return the last events.
+        """Return the last events at the end of the stream.
 
         Raises:
             IncompleteStreamError: a choice has no finish reason.
@@ -103,7 +103,7 @@ class ChatStream:
         return self.end()
 
     def end(self) -> list[Event]:
-        """Return the last events, whether or not the wire has proved a normal end."""
+        """Return the last events, whether or not the stream has shown a normal end."""
         self._start({})
         first, *others = [choice for _, choice in sorted(self._choices.items())]
         finish = first.end() if self._agent is None else self._agent.end()
@@ -137,7 +137,7 @@ class ChatStream:
             choice.assembly.drain()
 
     def _choice(self, number: int) -> Choice:
-        """Return the choice of that number; the parts of all but the first are told only at the end."""
+        """Return the choice of that number; the parts of all but the first are handed out only at the end."""
         choice = self._choices.get(number)
         if choice is None:
             assembly = self._assembly
@@ -159,7 +159,7 @@ class ChatStream:
 
 
 def _alternative(choice: Choice) -> Alternative:
-    """Return a further choice; its log probabilities, which have no other place, stand with its end."""
+    """Return a further choice; its log probabilities, which have no field of their own, are details of its finish."""
     finish = choice.end()
     if choice.logprobs:
         finish = replace(finish, details={**finish.details, "logprobs": choice.logprobs})
@@ -169,7 +169,7 @@ def _alternative(choice: Choice) -> Alternative:
 def decode_answer(body: JsonObject, model: str) -> ChatResponse:
     """Return the answer in ``body``.
 
-    A whole body without a finish reason is whole all the same; why it ended is then ``unknown``, and nothing made up.
+    A body without a finish reason is complete all the same; its finish reason is then ``unknown``.
 
     Args:
         body: an answer with ``choices``, or an agent's with ``messages``.
@@ -189,7 +189,7 @@ def decode_answer(body: JsonObject, model: str) -> ChatResponse:
 
 
 def _chunk(choice: JsonValue, model: str, body: JsonObject) -> JsonObject:
-    """Return a whole choice as one chunk: each of its calls is one of its own, so it gets its place as index."""
+    """Return a complete choice as one chunk: each of its calls gets its position as index."""
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise _no_answer(model, body)
@@ -199,7 +199,7 @@ def _chunk(choice: JsonValue, model: str, body: JsonObject) -> JsonObject:
 
 def _no_answer(model: str, body: JsonObject) -> InvalidResponseError:
     return InvalidResponseError(
-        f"{model!r} answered with something that is no chat completion: fields {sorted(body)}, and neither choices with "
+        f"{model!r} answered with something other than a chat completion: fields {sorted(body)}, and neither choices with "
         "a message nor an agent's messages; check that the endpoint speaks chat-completions, or choose another with "
         "api=",
         model=model,
@@ -209,17 +209,17 @@ def _no_answer(model: str, body: JsonObject) -> InvalidResponseError:
 def read_usage(wire: JsonObject) -> Usage:
     """Return the tokens in a ``usage`` record; cached ones are inside the prompt's (docs/wire/comparison.md#usage).
 
-    A count that is no number counts as not given: a bad record never costs the answer.
+    A count that is no number counts as missing: a bad record never makes the answer fail.
     """
-    sent = _count(wire, "prompt_tokens", "input_tokens") or 0
-    written = _count(wire, "completion_tokens", "output_tokens") or 0
+    input_tokens = _count(wire, "prompt_tokens", "input_tokens") or 0
+    output_tokens = _count(wire, "completion_tokens", "output_tokens") or 0
     total = _count(wire, "total_tokens")
     prompt = object_or_empty(wire.get("prompt_tokens_details"))
     completion = object_or_empty(wire.get("completion_tokens_details"))
     return Usage(
-        input=sent,
-        output=written,
-        total=sent + written if total is None else total,
+        input=input_tokens,
+        output=output_tokens,
+        total=input_tokens + output_tokens if total is None else total,
         cache_read=_count(prompt, "cached_tokens"),
         cache_write=_count(prompt, "cache_write_tokens"),
         reasoning=_count(completion, "reasoning_tokens"),

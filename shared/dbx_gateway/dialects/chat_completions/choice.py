@@ -1,4 +1,4 @@
-"""One choice of a chat-completions answer: what its message or its deltas hold, and how it ended."""
+"""One choice of a chat-completions answer: the content of its message or deltas, and its finish reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FINISH_REASONS: Final[dict[str, FinishReason]] = {
 }
 """Source: docs/wire/comparison.md#finish-reasons.
 
-``error`` is no word of OpenAI's, but hosts that say it mean an answer that failed.
+``error`` is not a finish reason of OpenAI; other hosts send it for an answer that failed.
 """
 
 _REASONING: Final = "reasoning"
@@ -46,7 +46,7 @@ _AUDIO_KEYS: Final = frozenset({"id", "data", "transcript"})
 
 
 class Choice:
-    """Reads one choice, whole or chunk by chunk.
+    """Reads one choice, at once or chunk by chunk.
 
     Args:
         assembly: where its parts go.
@@ -62,17 +62,17 @@ class Choice:
         self._details: JsonObject = {}
         self._annotations: list[JsonObject] = []
         self._reasoning_details: list[JsonValue] = []
-        self._sound: JsonObject = {}
-        self._sound_data: list[str] = []
+        self._audio_fields: JsonObject = {}
+        self._audio_data: list[str] = []
         self._transcript: list[str] = []
 
     @property
     def finished(self) -> bool:
-        """Whether the wire said why the choice ended."""
+        """Whether the choice has a finish reason."""
         return self.raw is not None
 
     def feed(self, choice: JsonObject) -> None:
-        """Take one entry of ``choices``."""
+        """Read one entry of ``choices``."""
         delta = choice.get("delta", choice.get("message"))
         if isinstance(delta, dict):
             self.feed_delta(delta)
@@ -81,11 +81,11 @@ class Choice:
         if isinstance(logprobs := choice.get("logprobs"), dict):
             self._add_logprobs(logprobs)
         if choice.keys() - _CHOICE_KEYS:
-            _keep(self._details, choice, _CHOICE_KEYS)
+            _save_unknown(self._details, choice, _CHOICE_KEYS)
 
     def feed_delta(self, delta: JsonObject) -> None:
-        """Take a message, or a fragment of one."""
-        self._reason(delta)
+        """Read a message, or a fragment of one."""
+        self._add_reasoning(delta)
         self.content.feed(delta.get("content"))
         if isinstance(refusal := delta.get("refusal"), str):
             self.assembly.refusal("refusal", refusal)
@@ -98,15 +98,15 @@ class Choice:
         if isinstance(annotations := delta.get("annotations"), list):
             self._annotations += [one for one in annotations if isinstance(one, dict)]
         if isinstance(audio := delta.get("audio"), dict):
-            self._add_sound(audio)
+            self._add_audio(audio)
         if delta.keys() - _DELTA_KEYS:
-            _keep(self.fields, delta, _DELTA_KEYS)
+            _save_unknown(self.fields, delta, _DELTA_KEYS)
 
-    def end(self, unsaid: FinishReason = "unknown") -> Finish:
-        """The choice is whole: hand over what was kept beside its parts, and say how it ended.
+    def end(self, default: FinishReason = "unknown") -> Finish:
+        """End the choice: add what was saved beside its parts, and return why it ended.
 
         Args:
-            unsaid: the reason where the wire gives none.
+            default: the finish reason where the server sends none.
         """
         citations = [citation(one) for one in self._annotations]
         if citations and not self.content.cite(citations):
@@ -115,19 +115,19 @@ class Choice:
             self.assembly.open(_REASONING, "reasoning", opaque={"reasoning_details": self._reasoning_details})
         self.content.end()
         self.calls.end()
-        if self._sound or self._sound_data or self._transcript:
+        if self._audio_fields or self._audio_data or self._transcript:
             self.assembly.part("audio", self._audio())
         self.assembly.end_parts()
         stop = self._details.get("stop_reason")
         return Finish(
-            reason=self._reason_of_end(unsaid),
+            reason=self._finish_reason(default),
             raw=self.raw,
             stop_sequence=stop if isinstance(stop, str) else None,
             details=self._details,
         )
 
-    def _reason(self, delta: JsonObject) -> None:
-        """Take reasoning beside the content: the same text under one of two names, or under both."""
+    def _add_reasoning(self, delta: JsonObject) -> None:
+        """Read reasoning beside the content: the same text under one of two names, or under both."""
         for name in ("reasoning_content", "reasoning"):
             text = delta.get(name)
             if isinstance(text, str) and text:
@@ -138,41 +138,41 @@ class Choice:
         if isinstance(details := delta.get("reasoning_details"), list):
             self._reasoning_details += details
 
-    def _reason_of_end(self, unsaid: FinishReason) -> FinishReason:
-        """A refusal is one whatever the wire's word; ``stop`` with calls is a wish for their results."""
-        reason = unsaid if self.raw is None else FINISH_REASONS.get(self.raw, "unknown")
+    def _finish_reason(self, default: FinishReason) -> FinishReason:
+        """Return why the choice ended: a refusal is one whatever the server's reason; ``stop`` with calls awaits their results."""
+        reason = default if self.raw is None else FINISH_REASONS.get(self.raw, "unknown")
         if self.assembly.has("refusal") and reason in ("stop", "tool_calls", "unknown"):
             return "content_filter"
         return "tool_calls" if reason == "stop" and len(self.calls) else reason
 
     def _add_logprobs(self, logprobs: JsonObject) -> None:
         for name, value in logprobs.items():
-            kept = self.logprobs.get(name)
+            saved = self.logprobs.get(name)
             if isinstance(value, list):
-                if isinstance(kept, list):
-                    kept.extend(value)
+                if isinstance(saved, list):
+                    saved.extend(value)
                 else:
                     self.logprobs[name] = list(value)
-            elif kept is None:
+            elif saved is None:
                 self.logprobs[name] = value
 
-    def _add_sound(self, audio: JsonObject) -> None:
-        for name, fragments in (("data", self._sound_data), ("transcript", self._transcript)):
+    def _add_audio(self, audio: JsonObject) -> None:
+        for name, fragments in (("data", self._audio_data), ("transcript", self._transcript)):
             if isinstance(fragment := audio.get(name), str):
                 fragments.append(fragment)
-        self._sound |= {name: value for name, value in audio.items() if value is not None}
+        self._audio_fields |= {name: value for name, value in audio.items() if value is not None}
 
     def _audio(self) -> Audio:
-        part_id = self._sound.get("id")
+        part_id = self._audio_fields.get("id")
         return Audio(
-            blob=Blob(data="".join(self._sound_data)),
+            blob=Blob(data="".join(self._audio_data)),
             transcript="".join(self._transcript) or None,
             id=part_id if isinstance(part_id, str) else None,
-            opaque={name: value for name, value in self._sound.items() if name not in _AUDIO_KEYS},
+            opaque={name: value for name, value in self._audio_fields.items() if name not in _AUDIO_KEYS},
         )
 
 
-def _keep(kept: JsonObject, wire: JsonObject, known: frozenset[str]) -> None:
+def _save_unknown(saved: JsonObject, wire: JsonObject, known: frozenset[str]) -> None:
     for name, value in wire.items():
         if name not in known and value is not None:
-            kept[name] = value
+            saved[name] = value

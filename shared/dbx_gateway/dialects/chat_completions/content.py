@@ -1,7 +1,7 @@
 """The content of a chat-completions message or delta: a string, a list of parts, or nothing.
 
-A list's part may be a whole one or a fragment of one, and nothing tells them apart; so neighbouring parts of one kind
-are one part here, whole answer or stream, until one ends with a signature, a citation or a field of the host
+A list's part may be a complete part or a fragment, and nothing distinguishes them. So neighbouring parts of one kind
+are one part here, streamed or not, until one ends with a signature, a citation or a field of the host
 (docs/wire/chat-completions.md#content-as-a-list).
 """
 
@@ -33,11 +33,11 @@ _POSITIONS: Final = (
     ("start_page_number", "end_page_number"),
     ("start_block_index", "end_block_index"),
 )
-"""Names of the places that a citation may give: OpenAI's, then those of Claude's citations."""
+"""Names of the positions in a citation: OpenAI's, then those of Claude's citations."""
 
 
 class Content:
-    """The parts of one message's content as they grow."""
+    """The parts of one message's content while it arrives."""
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
@@ -50,7 +50,7 @@ class Content:
         self.last_text: _Key | None = None
 
     def feed(self, content: JsonValue) -> None:
-        """Take the ``content`` of a message or delta. Anything but text and objects in a list says nothing."""
+        """Read the ``content`` of a message or delta. Anything but text and objects in a list is ignored."""
         if isinstance(content, str):
             self._text(content)
         elif isinstance(content, list):
@@ -61,11 +61,11 @@ class Content:
                     self._item(item)
 
     def seal(self) -> None:
-        """What comes next begins a part of its own."""
+        """End the current part: what comes next starts a new one."""
         self._sealed = True
 
     def name_text(self, part_id: str) -> None:
-        """Set the id of the text part that is growing, if one is."""
+        """Set the id of the current text part, if there is one."""
         if self._kind == "text" and not self._sealed:
             self._assembly.fields(self._key)["id"] = part_id
 
@@ -77,7 +77,7 @@ class Content:
         return True
 
     def end(self) -> None:
-        """The answer is whole: hand over what was kept of each part."""
+        """End the answer: add what was saved for each part."""
         for key, opaque in self._opaque.items():
             self._assembly.fields(key)["opaque"] = opaque
         for key, citations in self._citations.items():
@@ -148,13 +148,13 @@ class Content:
             self._sealed = True
 
     def _keep(self, extras: JsonObject) -> None:
-        """Keep fields of the host with the reasoning they came with, which a signature may have ended already."""
+        """Save fields of the host with their reasoning part, which a signature may have ended already."""
         key = self._key if self._kind == "reasoning" else self._run("reasoning")
         self._assembly.open(key, "reasoning")
         self._opaque.setdefault(key, {}).update(extras)
 
     def _run(self, kind: _Kind) -> _Key:
-        """Return the key of the part that grows, beginning a new one where it is of another kind or has ended."""
+        """Return the key of the current part; starts a new one where that has ended or is of another kind."""
         if self._kind != kind or self._sealed:
             self._key = self._next()
             self._kind, self._sealed = kind, False

@@ -1,4 +1,4 @@
-"""The chat-completions api: what is asked, beside the messages and the tools.
+"""The chat-completions api: the fields of a request beside the messages and the tools.
 
 Source of the fields: docs/wire/chat-completions.md#request; of those that are Databricks' own:
 docs/wire/chat-completions.md#accepted-fields.
@@ -27,7 +27,7 @@ _LONGEST_NAME: Final = 64
 
 
 class ChatCompletions:
-    """Speaks chat-completions, as OpenAI defines it (docs/wire/chat-completions.md); agents' bodies too.
+    """Writes requests and reads answers of chat-completions as OpenAI defines it (docs/wire/chat-completions.md), and of agents.
 
     Where a workspace takes less than the definition, its quirks change what this writes.
     """
@@ -58,7 +58,7 @@ class ChatCompletions:
         return body
 
     def decode(self, body: JsonObject, model: str) -> ChatResponse:
-        """Return the answer in ``body``; ``model`` is the name that was asked.
+        """Return the answer in ``body``; ``model`` is the requested name.
 
         Raises:
             InvalidResponseError: the body holds neither choices nor an agent's messages.
@@ -66,7 +66,7 @@ class ChatCompletions:
         return decode_answer(body, model)
 
     def decoder(self, model: str) -> Decoder:
-        """Return a fresh reader of one stream; ``model`` is the name that was asked."""
+        """Return a new reader of one stream; ``model`` is the requested name."""
         return ChatStream(model)
 
 
@@ -136,7 +136,7 @@ def _response_format(output: OutputFormat) -> JsonObject:
 def _custom_inputs(inputs: JsonObject, profile: Profile) -> JsonObject:
     if not profile.custom_inputs:
         raise InvalidRequestError(
-            f"custom_inputs are for agent endpoints, and {profile.model!r} is taken for a model of family "
-            f"{profile.family!r}; leave them out, or say family='agent'"
+            f"custom_inputs are for agent endpoints, and {profile.model!r} is treated as a model of family "
+            f"{profile.family!r}; leave them out, or set family='agent'"
         )
     return inputs

@@ -52,12 +52,12 @@ _FILE_NAMES: Final = {"application/pdf": "document.pdf", "text/plain": "document
 
 
 def encode_messages(messages: tuple[Message, ...], profile: Profile) -> list[JsonValue]:
-    """Return ``messages`` as the wire's.
+    """Return ``messages`` in the form of the api.
 
-    Tool results become one ``tool`` message each. Such a message holds text only, so what else a result holds moves to
-    a user message behind *all* results of the turn: nothing may stand between results
+    Tool results become one ``tool`` message each. Such a message holds text only, so other parts of a result move to a
+    user message after *all* results of the turn: no other message may come between results
     (docs/wire/chat-completions.md#messages-on-a-workspace, rules for Claude). Reasoning is never sent: the api has no
-    place for it, and workspaces refuse it.
+    field for it, and workspaces refuse it.
 
     Raises:
         InvalidRequestError: a part this api cannot carry; the message says what to change.
@@ -65,11 +65,11 @@ def encode_messages(messages: tuple[Message, ...], profile: Profile) -> list[Jso
     conversation = _Conversation(profile)
     for message in messages:
         conversation.add(message)
-    return conversation.written()
+    return conversation.finish()
 
 
 class _Conversation:
-    """The wire's messages so far, and what waits to go behind the tool results."""
+    """The messages so far, and the parts that move after the tool results."""
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
@@ -83,7 +83,7 @@ class _Conversation:
             self._messages.append(self._result(result))
         if results and not others:
             return
-        self._put_moved()
+        self._add_moved()
         match message.role:
             case "assistant":
                 self._assistant(message, others)
@@ -93,18 +93,20 @@ class _Conversation:
                     "message, or into the result's content"
                 )
             case "user":
-                self._messages.append(self._said(message, [self._user_part(part, message.origin) for part in others]))
+                self._messages.append(
+                    self._message(message, [self._user_part(part, message.origin) for part in others])
+                )
             case "system" | "developer":
-                self._messages.append(self._said(message, [self._system_part(part, message) for part in others]))
+                self._messages.append(self._message(message, [self._system_part(part, message) for part in others]))
 
-    def written(self) -> list[JsonValue]:
-        self._put_moved()
+    def finish(self) -> list[JsonValue]:
+        self._add_moved()
         return self._messages
 
-    def _said(self, message: Message, parts: list[JsonObject | None]) -> JsonObject:
+    def _message(self, message: Message, parts: list[JsonObject | None]) -> JsonObject:
         content = self._content([part for part in parts if part is not None], "")
-        said: JsonObject = {"role": message.role, "content": content}
-        return _named(said, message)
+        wire: JsonObject = {"role": message.role, "content": content}
+        return _with_name(wire, message)
 
     # System and user
 
@@ -139,7 +141,7 @@ class _Conversation:
                 )
             case ToolCall() | ToolResult():
                 raise InvalidRequestError(
-                    f"a user message or tool result holds {type(part).__name__}; tool calls belong into assistant "
+                    f"a user message or tool result holds {type(part).__name__}; put tool calls into assistant "
                     "messages and tool results into messages of their own"
                 )
         return wire
@@ -191,7 +193,7 @@ class _Conversation:
     def _marked(self, part: JsonObject, cache: CacheHint | None) -> JsonObject:
         return {**part, **cache_mark(cache, self._profile)}
 
-    def _content(self, parts: list[JsonObject], nothing: str | None) -> JsonValue:
+    def _content(self, parts: list[JsonObject], if_empty: str | None) -> JsonValue:
         """Return the content of a message: a single plain text as a string, more as a list of parts.
 
         The message of a chat agent has a string and no list (docs/wire/chat-completions.md#chat-agents), so its texts
@@ -200,7 +202,7 @@ class _Conversation:
         texts = [part["text"] for part in parts if part.keys() == {"type", "text"}]
         if len(texts) < len(parts) or (len(texts) > 1 and self._profile.content_lists):
             return list(parts)
-        return "\n".join(text for text in texts if isinstance(text, str)) if texts else nothing
+        return "\n".join(text for text in texts if isinstance(text, str)) if texts else if_empty
 
     # Tool results
 
@@ -226,7 +228,7 @@ class _Conversation:
         content = self._content([self._marked({"type": "text", "text": text}, cache)], "")
         return {"role": "tool", "tool_call_id": result.call_id, "content": content}
 
-    def _put_moved(self) -> None:
+    def _add_moved(self) -> None:
         if self._moved:
             self._messages.append({"role": "user", "content": list(self._moved)})
             self._moved = []
@@ -234,7 +236,7 @@ class _Conversation:
     # Assistant
 
     def _assistant(self, message: Message, parts: list[Part]) -> None:
-        """Write an assistant's turn; an agent's inner messages stand where they stood in it."""
+        """Write an assistant's turn; an agent's intermediate messages keep their places in it."""
         turn: list[Part] = []
         for part in parts:
             if isinstance(part, Native) and part.api == _API and "role" in part.payload:
@@ -250,7 +252,7 @@ class _Conversation:
     def _turn(self, message: Message, parts: list[Part]) -> None:
         if not parts and message.parts:
             return
-        said: JsonObject = {"role": "assistant", "content": None}
+        wire: JsonObject = {"role": "assistant", "content": None}
         content: list[JsonObject] = []
         calls: list[JsonValue] = []
         for part in parts:
@@ -258,20 +260,20 @@ class _Conversation:
                 case ToolCall():
                     calls.append(self._signed(_call(part, message.origin), message.origin, first=not calls))
                 case Refusal() if _is_ours(message.origin):
-                    said["refusal"] = part.text
-                case Audio(id=str(sound)) if _is_ours(message.origin):
-                    said["audio"] = {"id": sound}
+                    wire["refusal"] = part.text
+                case Audio(id=str(audio_id)) if _is_ours(message.origin):
+                    wire["audio"] = {"id": audio_id}
                 case _:
                     content += self._assistant_part(part, message.origin)
-        said["content"] = self._content(content, None)
+        wire["content"] = self._content(content, None)
         if calls:
-            said["tool_calls"] = calls
-        self._messages.append(_named(said, message))
+            wire["tool_calls"] = calls
+        self._messages.append(_with_name(wire, message))
 
     def _signed(self, call: JsonObject, origin: Origin | None, *, first: bool) -> JsonObject:
-        """Sign a call that another model made, the first of its turn: some models refuse it unsigned.
+        """Sign the first call of a turn if another model made it: some models refuse it unsigned.
 
-        A call that this very model left unsigned is complete as it is. Sources: docs/wire/quirks.md#gemini-signature;
+        A call of this same model is sent as it was, signed or not. Sources: docs/wire/quirks.md#gemini-signature;
         docs/wire/generate-content.md#round-trip.
         """
         own = origin is not None and origin == Origin(_API, self._profile.model)
@@ -295,8 +297,8 @@ class _Conversation:
                 return [] if wire is None else [wire]
 
 
-def _named(said: JsonObject, message: Message) -> JsonObject:
-    return said if message.name is None else {**said, "name": message.name}
+def _with_name(wire: JsonObject, message: Message) -> JsonObject:
+    return wire if message.name is None else {**wire, "name": message.name}
 
 
 def _is_ours(origin: Origin | None) -> bool:
@@ -304,17 +306,17 @@ def _is_ours(origin: Origin | None) -> bool:
 
 
 def _call(call: ToolCall, origin: Origin | None) -> JsonObject:
-    """Write a tool call; what came beside its known fields goes back to the level it came from."""
+    """Write a tool call; its unknown fields go back to the level they came from."""
     opaque = opaque_for(call, origin, _API)
     level = "custom" if call.custom else "function"
     inner = opaque.get(level)
     extras = inner if isinstance(inner, dict) else {}
-    written: JsonObject = (
+    inner_fields: JsonObject = (
         {**extras, "name": call.name, "input": call.arguments}
         if call.custom
         else {**extras, "name": call.name, "arguments": call.arguments if call.arguments.strip() else "{}"}
     )
-    return {"type": level, **opaque, "id": call.call_id, level: written}
+    return {"type": level, **opaque, "id": call.call_id, level: inner_fields}
 
 
 def _call_of(result: ToolResult) -> str:

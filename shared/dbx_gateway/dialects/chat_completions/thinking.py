@@ -1,4 +1,4 @@
-"""How much a model thinks, in the words that chat-completions has for it on a workspace.
+"""The fields of chat-completions on a workspace that control how much a model thinks.
 
 Three ways: Claude's ``thinking`` and ``output_config`` (docs/wire/models.md#claudes-thinking), Gemini 2.5's
 ``thinking.budget_tokens`` (docs/wire/models.md#geminis-thinking), and ``reasoning_effort`` for all others
@@ -23,7 +23,7 @@ _DEFAULT_EFFORT: Final = "medium"
 
 
 def reasoning_fields(request: ChatRequest, profile: Profile) -> JsonObject:
-    """Return the fields that say how much to think; none where the request leaves it to the model.
+    """Return the fields that control thinking; none where the request leaves it to the model.
 
     Raises:
         InvalidRequestError: an effort that does not exist, or a budget the model cannot have.
@@ -36,7 +36,7 @@ def reasoning_fields(request: ChatRequest, profile: Profile) -> JsonObject:
     if config.show is not None:
         warn_once(
             f"{profile.model}: reasoning show",
-            "chat-completions cannot say how much of the thoughts to show, so show= is not sent; api='messages' or "
+            "chat-completions has no field for how much of the reasoning to show, so show= is not sent; api='messages' or "
             "api='responses' can, where the model is served there",
         )
     if profile.thinking == "none":
@@ -72,23 +72,23 @@ def _budget_fields(config: ReasoningConfig, profile: Profile, most: int) -> Json
 
 
 def _effort_fields(config: ReasoningConfig, profile: Profile) -> JsonObject:
-    wanted = "none" if _is_off(config) else config.effort
-    if wanted is None and config.budget is not None:
+    effort = "none" if _is_off(config) else config.effort
+    if effort is None and config.budget is not None:
         budget = config.budget
-        wanted = min(EFFORT_BUDGETS, key=lambda name: abs(EFFORT_BUDGETS[name] - budget))
+        effort = min(EFFORT_BUDGETS, key=lambda name: abs(EFFORT_BUDGETS[name] - budget))
         warn_once(
             f"{profile.model}: thinking budget",
             f"{profile.model} takes no thinking budget; an effort is sent instead. Set the effort to choose it",
         )
-    if wanted is None and config.mode == "on" and profile.efforts:
-        wanted = _DEFAULT_EFFORT
-    if wanted is None or (wanted == "none" and config.effort is None and not profile.reasoning):
+    if effort is None and config.mode == "on" and profile.efforts:
+        effort = _DEFAULT_EFFORT
+    if effort is None or (effort == "none" and config.effort is None and not profile.reasoning):
         return {}
-    sent = nearest_effort(wanted, profile.efforts)
-    if sent != wanted:
+    sent = nearest_effort(effort, profile.efforts)
+    if sent != effort:
         warn_once(
-            f"{profile.model}: effort {wanted}",
-            f"{profile.model} takes the efforts {', '.join(profile.efforts)}; {sent!r} is sent for {wanted!r}",
+            f"{profile.model}: effort {effort}",
+            f"{profile.model} takes the efforts {', '.join(profile.efforts)}; {sent!r} is sent for {effort!r}",
         )
     return {"reasoning_effort": sent}
 
@@ -98,9 +98,9 @@ def _is_off(config: ReasoningConfig) -> bool:
 
 
 def nearest_effort(effort: str, known: tuple[str, ...]) -> str:
-    """Return the effort among ``known`` that is nearest to ``effort``, of two equally near the greater.
+    """Return the effort among ``known`` that is nearest to ``effort``; of two equally near, the higher one.
 
-    An empty ``known`` means that nothing is known: the effort stays.
+    Where ``known`` is empty, that is ``effort`` itself.
     """
     on_scale = [name for name in known if name in _SCALE]
     if effort in known or effort not in _SCALE or not on_scale:

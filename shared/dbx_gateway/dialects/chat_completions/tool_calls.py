@@ -1,8 +1,8 @@
-"""Which fragments of a stream belong to one tool call, whatever the server does with indices, ids and names.
+"""Joins the fragments of a stream into tool calls, whatever the server does with indices, ids and names.
 
 By definition a fragment's ``index`` names its call, and ``id`` and ``name`` come with the first fragment only
 (docs/wire/chat-completions.md#tool-calls-in-a-stream). Servers repeat both, leave out the index or the id, give every
-call the index 0, or make up a fresh id for each fragment (docs/wire/peers.md#tool-call-identity).
+call the index 0, or generate a new id for each fragment (docs/wire/peers.md#tool-call-identity).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _ENTRY_KEYS: Final = frozenset({"index", "id", "type", "function", "custom"})
 _INNER_KEYS: Final = frozenset({"name", "arguments", "input"})
 _KINDS: Final = frozenset({"function", "custom"})
 _LEGACY: Final = -1
-"""The place of ``function_call``, the one call of the api's first form."""
+"""The index of ``function_call``, the single call of the api's first version."""
 
 
 def with_places(message: JsonObject) -> JsonObject:
-    """Return a whole message whose tool calls have their places as indices: each is a call of its own."""
+    """Return a complete message whose tool calls have their positions as indices: each is a call of its own."""
     calls = message.get("tool_calls")
     if not isinstance(calls, list):
         return message
@@ -35,9 +35,9 @@ def with_places(message: JsonObject) -> JsonObject:
 
 
 class _Call:
-    """One tool call. It is begun in the assembly once its name is known, and its id or its first argument."""
+    """One tool call. The assembly starts it once its name is known, and its id or its first argument."""
 
-    __slots__ = ("begun", "custom", "held", "id", "key", "last", "name", "opaque", "place", "stray")
+    __slots__ = ("buffered", "custom", "id", "key", "last", "name", "opaque", "place", "started", "unused_id")
 
     def __init__(self, key: tuple[str, int], place: int | None) -> None:
         self.key = key
@@ -45,14 +45,14 @@ class _Call:
         self.id = ""
         self.name = ""
         self.custom = False
-        self.begun = False
-        self.held: list[str] = []
+        self.started = False
+        self.buffered: list[str] = []
         self.last = ""
         self.opaque: JsonObject = {}
-        self.stray = ""
+        self.unused_id = ""
 
-    def keep(self, fields: JsonObject, known: frozenset[str], level: str | None) -> None:
-        """Keep what the call has no field for, under the level of the wire it came from."""
+    def save_unknown(self, fields: JsonObject, known: frozenset[str], level: str | None) -> None:
+        """Save fields that the call has no attribute for, under the level of the wire they came from."""
         extras = {key: fields[key] for key in fields.keys() - known if fields[key] is not None}
         if not extras:
             return
@@ -65,12 +65,12 @@ class _Call:
 
 
 class ToolCalls:
-    """The tool calls of one answer as they grow."""
+    """The tool calls of one answer while it arrives."""
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
         self._calls: list[_Call] = []
-        self._begun = 0
+        self._started = 0
         self._last: _Call | None = None
         self._at: dict[int, _Call] = {}
         self._by_place: dict[tuple[int, str], _Call] = {}
@@ -80,11 +80,11 @@ class ToolCalls:
         return len(self._calls)
 
     def feed_legacy(self, function: JsonObject) -> None:
-        """Take ``function_call``."""
+        """Read ``function_call``."""
         self.feed({"index": _LEGACY, "function": function})
 
     def feed(self, entry: JsonObject) -> None:
-        """Take one entry of ``tool_calls``: a fragment, or a whole call."""
+        """Read one entry of ``tool_calls``: a fragment, or a complete call."""
         level = "custom" if isinstance(entry.get("custom"), dict) else "function"
         body = object_or_empty(entry.get(level))
         name, fragment = text_or_empty(body.get("name")), _arguments(body)
@@ -94,35 +94,35 @@ class ToolCalls:
         call.name = call.name or name
         call.custom = call.custom or level == "custom"
         if entry.keys() - _ENTRY_KEYS:
-            call.keep(entry, _ENTRY_KEYS, None)
+            call.save_unknown(entry, _ENTRY_KEYS, None)
         if body.keys() - _INNER_KEYS:
-            call.keep(body, _INNER_KEYS, level)
+            call.save_unknown(body, _INNER_KEYS, level)
         if (kind := text_or_none(entry.get("type"))) and kind not in _KINDS:
             call.opaque["type"] = kind
         self._add(call, fragment)
 
     def end(self) -> None:
-        """The answer is whole: begin the calls that still waited, and hand over what was kept of each.
+        """End the answer: start the calls that still wait, and add the unknown fields of each.
 
-        Servers write a call without arguments as ``""`` or ``"{}"`` (docs/wire/quirks.md#no-args-empty-string): it is
-        ``"{}"`` here.
+        Servers write a call without arguments as ``""`` or ``"{}"`` (docs/wire/quirks.md#no-args-empty-string): here
+        both become ``"{}"``.
         """
         for call in self._calls:
             if not call.name:
-                arguments = "".join(call.held)
+                arguments = "".join(call.buffered)
                 self._assembly.part(
                     call.key, ToolCall(call_id=call.id, name="", arguments=arguments, opaque=call.opaque)
                 )
                 continue
-            if not call.begun:
-                self._begin(call)
+            if not call.started:
+                self._start(call)
             if not call.last and not call.custom:
                 self._assembly.arguments(call.key, "{}")
             if call.opaque:
                 self._assembly.fields(call.key)["opaque"] = call.opaque
 
     def _call_of(self, place: int | None, call_id: str, name: str, fragment: str) -> _Call | None:
-        """Return the call that an entry belongs to, or None for an entry that says nothing."""
+        """Return the call that an entry belongs to, or None for an empty entry."""
         call = self._known(place, call_id)
         if call is None:
             current = self._current(place, begins=bool(call_id or name))
@@ -131,7 +131,7 @@ class ToolCalls:
                     return None
                 call = self._new(place, call_id)
             elif _is_another(current, call_id, name, fragment):
-                call = self._new(place, call_id or current.stray)
+                call = self._new(place, call_id or current.unused_id)
             else:
                 call = current
                 self._adopt(call, place, call_id)
@@ -151,7 +151,7 @@ class ToolCalls:
         )
 
     def _current(self, place: int | None, *, begins: bool) -> _Call | None:
-        """Return the call that grows at ``place``; arguments alone, at a place that has none, go on with the last."""
+        """Return the current call at ``place``; arguments at a place without a call belong to the last call."""
         if place is None or (place not in self._at and not begins):
             return self._last
         return self._at.get(place)
@@ -163,11 +163,11 @@ class ToolCalls:
         return call
 
     def _adopt(self, call: _Call, place: int | None, call_id: str) -> None:
-        """Take ``call_id`` as the id of a call that has none; another id without a name is noted, and means nothing."""
+        """Set ``call_id`` as the id of a call that has none; a further id is saved for the next call, and not used here."""
         if not call_id or call.id == call_id:
             return
-        if call.id or call.begun:
-            call.stray = call_id
+        if call.id or call.started:
+            call.unused_id = call_id
             return
         call.id = call_id
         self._by_id[call_id] = call
@@ -176,48 +176,48 @@ class ToolCalls:
 
     def _add(self, call: _Call, fragment: str) -> None:
         call.last = fragment.rstrip()[-1:] or call.last
-        if call.begun:
+        if call.started:
             self._assembly.arguments(call.key, fragment)
             return
         if fragment:
-            call.held.append(fragment)
-        self._begin_ready()
+            call.buffered.append(fragment)
+        self._start_ready()
 
-    def _begin_ready(self) -> None:
-        """Begin the calls that can be, in their order: with a name, and an id or an argument or a later call."""
-        while self._begun < len(self._calls):
-            call = self._calls[self._begun]
-            if not call.name or not (call.id or call.held or self._begun + 1 < len(self._calls)):
+    def _start_ready(self) -> None:
+        """Start, in order, the calls that are ready: with a name, and an id or an argument or a later call."""
+        while self._started < len(self._calls):
+            call = self._calls[self._started]
+            if not call.name or not (call.id or call.buffered or self._started + 1 < len(self._calls)):
                 return
-            self._begin(call)
-            self._begun += 1
+            self._start(call)
+            self._started += 1
 
-    def _begin(self, call: _Call) -> None:
+    def _start(self, call: _Call) -> None:
         fields = {"custom": True} if call.custom else {}
         self._assembly.call(call.key, call.id, call.name, **fields)
-        for fragment in call.held:
+        for fragment in call.buffered:
             self._assembly.arguments(call.key, fragment)
-        call.held = []
-        call.begun = True
+        call.buffered = []
+        call.started = True
 
 
 def _is_another(current: _Call, call_id: str, name: str, fragment: str) -> bool:
-    """Whether an entry under the place of ``current`` begins another call.
+    """Whether an entry at the place of ``current`` starts another call.
 
-    A new id with a name does; a new id alone is one of the fresh ids that some servers give every fragment. Without
-    ids, another name does, and the same name where a whole object has ended and the next one begins.
+    A new id with a name does; a new id alone does not, as some servers give every fragment a new id. Without ids,
+    another name does, and so does the same name where one object has ended and the next one starts.
     """
     if not name or not current.name:
         return False
-    if call_id or current.stray:
-        return bool(current.id or current.begun or name != current.name)
+    if call_id or current.unused_id:
+        return bool(current.id or current.started or name != current.name)
     if name != current.name:
         return True
     return not current.id and current.last == "}" and fragment.startswith("{")
 
 
 def _arguments(body: JsonObject) -> str:
-    """Return the arguments as text; a server that gives an object has it written compactly."""
+    """Return the arguments as text; an object is written as compact JSON."""
     value = body.get("input") if "input" in body else body.get("arguments")
     if value is None or isinstance(value, str):
         return value or ""

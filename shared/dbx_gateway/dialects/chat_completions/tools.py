@@ -15,7 +15,7 @@ __all__ = ["cache_mark", "tool_fields"]
 
 
 def cache_mark(cache: CacheHint | None, profile: Profile) -> JsonObject:
-    """Return the fields that mark a part or a tool as worth caching; none where the model takes no marks.
+    """Return the fields that mark a part or a tool for caching; none where the model takes no marks.
 
     Source: docs/wire/chat-completions.md#claude, ``cache_control``.
     """
@@ -30,22 +30,22 @@ def cache_mark(cache: CacheHint | None, profile: Profile) -> JsonObject:
 def tool_fields(request: ChatRequest, profile: Profile, *, thinking: bool) -> JsonObject:
     """Return ``tools``, ``tool_choice`` and ``parallel_tool_calls``; nothing where there are no tools.
 
-    A choice among several named tools is sent as those tools and no others: that holds on every host, while
-    ``allowed_tools`` is known of OpenAI's own only.
+    For a choice among several named tools, only those tools are sent: that works on every host, while
+    ``allowed_tools`` is known to work on OpenAI's own only.
 
     Args:
         request: the request.
         profile: of the model.
-        thinking: the model is asked to think; some then refuse to be forced
+        thinking: thinking is on; some models then refuse a forced call
             (``Profile.forced_tool_choice_while_thinking``).
 
     Raises:
-        InvalidRequestError: the choice asks for a call, but there is no such tool.
+        InvalidRequestError: the choice requires a call, but there is no such tool.
     """
     choice = request.tool_choice
     if not request.tools:
         if choice is not None and (choice.mode == "required" or choice.names):
-            raise InvalidRequestError("tool_choice asks for a call but there are no tools; give tools= or leave it out")
+            raise InvalidRequestError("tool_choice requires a call but there are no tools; give tools= or leave it out")
         return {}
     tools = _chosen(request.tools, choice)
     fields: JsonObject = {"tools": [_tool(tool, profile) for tool in tools]}
@@ -93,7 +93,7 @@ def _choice(choice: ToolChoice, tools: Iterable[ToolSpec], profile: Profile, *, 
     if not profile.forced_tool_choice or (thinking and not profile.forced_tool_choice_while_thinking):
         warn_once(
             f"{profile.model}: tool_choice",
-            f"{profile.model} cannot be made to call a tool{' while it thinks' if thinking else ''}, so tool_choice is "
+            f"{profile.model} cannot be forced to call a tool{' while it thinks' if thinking else ''}, so tool_choice is "
             "sent as 'auto'; ask for the call in the prompt",
         )
         return "auto"

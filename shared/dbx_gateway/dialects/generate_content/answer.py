@@ -1,4 +1,4 @@
-"""Reads answers of the generate-content api, whole or streamed: a whole answer is a stream of one event.
+"""Reads answers of the generate-content api: one that is not streamed is read as a stream of one event.
 
 Sources: docs/wire/generate-content.md; docs/wire/comparison.md#usage, #ends-of-streams.
 """
@@ -23,7 +23,7 @@ _ANSWER_KEYS: Final = frozenset({"candidates", "modelVersion", "promptFeedback",
 
 
 def decode_answer(body: JsonValue, model: str) -> ChatResponse:
-    """Return the whole answer in ``body``, an object or objects in a list; ``model`` is the name that was asked.
+    """Return the answer in ``body``, an object or objects in a list; ``model`` is the requested name.
 
     Raises:
         InvalidResponseError: the body is not an answer of this api.
@@ -35,7 +35,7 @@ def decode_answer(body: JsonValue, model: str) -> ChatResponse:
         if not isinstance(chunk, dict):
             raise InvalidResponseError(f"{model} answered with {type(chunk).__name__}, not a generateContent answer")
         events += decoder.feed(chunk)
-    if not decoder.answered:
+    if not decoder.has_answer:
         raise InvalidResponseError(
             f"{model} answered with neither candidates nor a block reason, so it is no generateContent answer",
             model=model,
@@ -45,7 +45,7 @@ def decode_answer(body: JsonValue, model: str) -> ChatResponse:
 
 
 class GenerateContentDecoder:
-    """Reads one stream. Each event is an answer that holds only what is new, and the total of the usage."""
+    """Reads one stream. Each event is an answer with only the new parts, and the usage so far."""
 
     def __init__(self, model: str) -> None:
         self.complete = False
@@ -59,12 +59,12 @@ class GenerateContentDecoder:
         self._extras: JsonObject = {}
 
     @property
-    def answered(self) -> bool:
-        """Whether there was a candidate, or the reason why there is none."""
+    def has_answer(self) -> bool:
+        """Whether a candidate has arrived, or the reason why there is none."""
         return bool(self._candidates) or self._block is not None
 
     def feed(self, event: JsonObject) -> list[Event]:
-        """Take one wire event, and return the events it causes."""
+        """Read one wire event, and return the events it causes."""
         if not _ANSWER_KEYS.isdisjoint(event):
             self._assembly.start(text_or_none(event.get("responseId")), text_or_none(event.get("modelVersion")))
         for position, candidate in enumerate(objects_in(event.get("candidates"))):
@@ -83,26 +83,26 @@ class GenerateContentDecoder:
         return self._assembly.drain()
 
     def sentinel(self) -> list[Event]:
-        """Take a ``[DONE]`` mark: this api has none, so it says nothing."""
+        """Ignore a ``[DONE]`` mark, which is not part of this api."""
         return []
 
     def close(self) -> list[Event]:
-        """The stream has ended: return the last events, among them the one ``End``.
+        """Return the last events at the end of the stream, among them the one ``End``.
 
         Raises:
             IncompleteStreamError: no finish reason and no block reason came; the error carries what had arrived.
         """
         if not self.complete:
             raise IncompleteStreamError(
-                f"the answer of {self._model} ended without a finish reason: it was cut on the way. "
-                "What had arrived is in .partial; ask again",
+                f"the answer of {self._model} ended without a finish reason: it is incomplete. "
+                "What had arrived is in .partial; send the request again",
                 model=self._model,
                 partial=self.partial(),
             )
         return self.end()
 
     def end(self) -> list[Event]:
-        """Return the last events, whether or not a finish reason came: a whole body is not cut."""
+        """Return the last events, whether or not there is a finish reason."""
         self.done = True
         self._assembly.start(None, None)
         primary = self._candidates.get(0)
@@ -128,7 +128,7 @@ class GenerateContentDecoder:
         return found
 
     def _other(self, index: int) -> Assembly:
-        """Return where a further candidate is gathered; its events reach nobody."""
+        """Return the assembly of a further candidate; its events are not handed out."""
         assembly = Assembly(self._origin)
         first = self._assembly.response_id
         assembly.start(first and f"{first}/{index}", None)
@@ -157,7 +157,7 @@ class GenerateContentDecoder:
 
 
 def _usage(record: JsonValue) -> Usage | None:
-    """Return the record in our arithmetic: thoughts count as output, tool use as input.
+    """Return the counts as this package defines them: thoughts count as output, tool use as input.
 
     Source: docs/wire/comparison.md#usage.
     """

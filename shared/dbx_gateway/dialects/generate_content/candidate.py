@@ -1,4 +1,4 @@
-"""One candidate of a generate-content answer, as it grows from wire event to wire event.
+"""One candidate of a generate-content answer, read event by event.
 
 Sources: docs/wire/generate-content.md#answer, #stream; docs/wire/comparison.md#finish-reasons.
 """
@@ -65,12 +65,12 @@ _REASONS: Final[dict[str, FinishReason]] = {
         "error",
     ),
 }
-"""``finishReason`` in our words (docs/wire/comparison.md#finish-reasons); any other is ``unknown``."""
+"""This package's reason for each ``finishReason`` (docs/wire/comparison.md#finish-reasons); others are ``unknown``."""
 
 _UNSPECIFIED: Final = ("", "FINISH_REASON_UNSPECIFIED")
 _TEXT_KEYS: Final = frozenset({"text", "thought", "thoughtSignature"})
 _END_KEYS: Final = frozenset({"continuationToken", "safetyRatings"})
-"""Fields of a candidate that belong to its end; other unknown ones become extras of the answer."""
+"""Fields of a candidate that become details of its finish; other unknown ones become extras of the answer."""
 
 _READ_KEYS: Final = frozenset({"content", "finishMessage", "finishReason", "index"})
 _PARTIAL_CALL: Final = frozenset({"partialArgs", "willContinue"})
@@ -79,12 +79,12 @@ _Run = Literal["text", "thought"]
 
 
 class Candidate:
-    """One candidate of an answer as it grows: its parts in an assembly, what is said of it as a whole in fields.
+    """One candidate of an answer while it arrives: its parts in an assembly, its other fields beside them.
 
     Args:
         assembly: takes the parts; the candidate is the only one that writes to it.
 
-    ``reason`` is the wire's finish reason, None until one came.
+    ``reason`` is the server's finish reason, None until it arrives.
     """
 
     def __init__(self, assembly: Assembly) -> None:
@@ -100,7 +100,7 @@ class Candidate:
         self._texts = 0
 
     def feed(self, candidate: JsonObject) -> bool:
-        """Take what one wire event says of this candidate, and return whether it has said why it ended."""
+        """Read this candidate in one wire event, and return whether it has its finish reason."""
         content = candidate.get("content")
         for part in objects_in(content.get("parts")) if isinstance(content, dict) else ():
             self._part(part)
@@ -114,7 +114,7 @@ class Candidate:
         return self.reason is not None
 
     def ended(self) -> tuple[Finish, JsonObject]:
-        """Return how this candidate ended and the extras of the answer; the text gets its citations."""
+        """Return this candidate's finish and the extras of the answer, after adding the citations to the text."""
         self._cite()
         fields = self._all_fields()
         reason = self._our_reason()
@@ -123,7 +123,7 @@ class Candidate:
         return Finish(reason=reason, raw=self.reason, message=self._message, details=details), extras
 
     def alternative(self) -> Alternative:
-        """Return this candidate as a further answer; all that is said of it stands in the details of its end."""
+        """Return this candidate as a further answer; its other fields are details of its finish."""
         self._cite()
         self._assembly.end_parts()
         finish = Finish(reason=self._our_reason(), raw=self.reason, message=self._message, details=self._all_fields())
@@ -143,7 +143,7 @@ class Candidate:
         return fields
 
     def _field(self, key: str, value: JsonValue) -> None:
-        """Keep a field of the candidate: lists that come in pieces add up, of all else the last one counts."""
+        """Save a field of the candidate: lists that arrive in pieces are joined, of other values the last one counts."""
         if key == "citationMetadata" and isinstance(value, dict):
             for citation in objects_in(value.get("citations") or value.get("citationSources")):
                 self._citations.setdefault(to_json(citation), citation)
@@ -166,7 +166,7 @@ class Candidate:
             self._assembly.part(self._next(), _whole_part(part))
 
     def _text_part(self, part: JsonObject) -> None:
-        """Take text or a thought. Neighbours of one kind are one run; a signed part, or one with extras, stands alone."""
+        """Read text or a thought. Neighbours of one kind are one run; a signed part, or one with extras, is a part by itself."""
         text = str(part["text"])
         run: _Run = "thought" if part.get("thought") is True else "text"
         if part.keys() <= {"text", "thought"}:
@@ -209,7 +209,7 @@ class Candidate:
         return key
 
     def _end_run(self) -> None:
-        """End what is open: something else begins. Until then the text may still get citations."""
+        """End the open run and the open text, which may get citations until then."""
         if self._run is not None:
             self._assembly.end(self._run[0])
         if self._text is not None:
@@ -217,7 +217,7 @@ class Candidate:
         self._run, self._text = None, None
 
     def _seal_run(self) -> None:
-        """Add no more to the open run: a part without text stands between it and what follows."""
+        """Close the open run: a part without text separates it from what follows."""
         if self._run is not None and self._run[1] == "thought":
             self._assembly.end(self._run[0])
         self._run = None
@@ -229,7 +229,7 @@ class Candidate:
             self._assembly.text(key, text)
 
     def _call(self, part: JsonObject) -> None:
-        """Take a function call, which comes whole; what else is said of it or of its part goes into ``opaque``."""
+        """Read a function call, which is never split; its other fields, and those of its part, go into ``opaque``."""
         function = object_or_empty(part["functionCall"])
         key = self._next()
         opaque = {name: value for name, value in part.items() if name not in ("functionCall", "thoughtSignature")}
@@ -253,7 +253,7 @@ class Candidate:
         return self._count
 
     def _cite(self) -> None:
-        """Give the citations to the text they speak of, where there is just one that can be meant."""
+        """Add the citations to the text, where there is exactly one."""
         if self._text is None or self._texts != 1:
             return
         grounding = object_or_empty(self._fields.get("groundingMetadata"))
@@ -263,7 +263,7 @@ class Candidate:
 
 
 def _is_call(part: JsonObject) -> bool:
-    """Whether ``part`` is a function call that came whole; streamed arguments must be asked for and are not read."""
+    """Whether ``part`` is a complete function call. Streamed arguments, which only some requests turn on, are not read."""
     function = part.get("functionCall")
     if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
         return False
@@ -271,7 +271,7 @@ def _is_call(part: JsonObject) -> bool:
 
 
 def _whole_part(part: JsonObject) -> Part:
-    """Return bytes as the part they are, anything else as it came."""
+    """Return media as the part of its type, anything else as native data."""
     inline, linked = part.get("inlineData"), part.get("fileData")
     rest = {name: value for name, value in part.items() if name not in ("inlineData", "fileData")}
     if isinstance(inline, dict) and inline.keys() <= {"mimeType", "data"} and isinstance(inline.get("data"), str):
@@ -323,7 +323,7 @@ def _groundings(grounding: JsonObject) -> list[Citation]:
 
 
 def _source_of(chunk: JsonObject) -> JsonObject:
-    """Return what a chunk says of its source, under a key that tells its kind."""
+    """Return the source of a chunk, which is under a key that names its kind."""
     return next(iter(objects_in([*chunk.values()])), JsonObject())
 
 

@@ -1,6 +1,6 @@
 """The generate-content api of Gemini: ``POST .../models/<model>:generateContent`` and ``:streamGenerateContent?alt=sse``.
 
-Sources: docs/wire/generate-content.md. The URL says which model and whether to stream.
+Source: docs/wire/generate-content.md. The URL names the model and whether to stream.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from dbx_gateway.surfaces import Api
 
 __all__ = ["GENERATE_CONTENT", "GenerateContent"]
 
-_SAYS_NOTHING: Final = frozenset(
+_NO_ARGUMENT_KEYWORDS: Final = frozenset(
     {"$comment", "$defs", "$id", "$schema", "additionalProperties", "definitions", "description", "title", "type"}
 )
-"""Keywords that a schema may have and still ask for no argument at all."""
+"""Keywords that declare no argument."""
 
 
 class GenerateContent:
@@ -33,12 +33,12 @@ class GenerateContent:
     api: Api = API
 
     def encode(self, request: ChatRequest, profile: Profile) -> JsonObject:
-        """Return the body to send, without ``extra_body``. Schemas go as the caller gave them.
+        """Return the body to send, without ``extra_body``. Schemas are sent as the caller set them.
 
         Raises:
             InvalidRequestError: the request holds something this api cannot carry; the message says what to change.
         """
-        _refuse(request)
+        _check_fields(request)
         written = write_contents(request, profile)
         body: JsonObject = {
             "systemInstruction": {"parts": written.system} if written.system else {},
@@ -52,7 +52,7 @@ class GenerateContent:
         return {name: value for name, value in body.items() if value is not None and value not in ([], {})}
 
     def decode(self, body: JsonValue, model: str) -> ChatResponse:
-        """Return the answer in ``body``, an object or that object in a list; ``model`` is the name that was asked.
+        """Return the answer in ``body``, an object or that object in a list; ``model`` is the requested name.
 
         Raises:
             InvalidResponseError: the body is not an answer of this api.
@@ -60,15 +60,15 @@ class GenerateContent:
         return decode_answer(body, model)
 
     def decoder(self, model: str) -> GenerateContentDecoder:
-        """Return a fresh reader of one stream; ``model`` is the name that was asked."""
+        """Return a new reader of one stream; ``model`` is the requested name."""
         return GenerateContentDecoder(model)
 
 
 GENERATE_CONTENT: Final = GenerateContent()
 
 
-def _refuse(request: ChatRequest) -> None:
-    """Refuse or warn of what this api has no field for (docs/wire/comparison.md#what-an-api-cannot-carry)."""
+def _check_fields(request: ChatRequest) -> None:
+    """Refuse, or warn about, settings this api has no field for (docs/wire/comparison.md#what-an-api-cannot-carry)."""
     if request.custom_inputs:
         raise InvalidRequestError(
             "custom_inputs are for agent endpoints, and the generate-content api has no field for them; leave them out"
@@ -76,7 +76,7 @@ def _refuse(request: ChatRequest) -> None:
     if request.parallel_tool_calls is False and request.tools:
         _warn_of(request, "parallel_tool_calls=False", "the model may call several tools at once")
     if request.user is not None:
-        _warn_of(request, "user", "metadata= travels as labels, and may carry it")
+        _warn_of(request, "user", "metadata= is sent as labels, and may carry it")
 
 
 def _warn_of(request: ChatRequest, what: str, hint: str) -> None:
@@ -87,7 +87,7 @@ def _warn_of(request: ChatRequest, what: str, hint: str) -> None:
 
 
 def _tools(tools: tuple[ToolSpec, ...]) -> list[JsonValue]:
-    """Return the tools: all functions in one entry, each native tool as given."""
+    """Return the tools: all functions in one entry, each native tool as it is."""
     declarations: list[JsonValue] = [_declaration(tool) for tool in tools if tool.native is None]
     native: list[JsonValue] = [{**tool.native} for tool in tools if tool.native is not None]
     return [{"functionDeclarations": declarations}, *native] if declarations else native
@@ -110,11 +110,11 @@ def _has_arguments(parameters: JsonObject) -> bool:
         return True
     if parameters.get("additionalProperties", False) is not False:
         return True
-    return bool(parameters.keys() - _SAYS_NOTHING - {"properties", "required"})
+    return bool(parameters.keys() - _NO_ARGUMENT_KEYWORDS - {"properties", "required"})
 
 
 def _wrapped(tool: ToolSpec) -> JsonObject:
-    """Return the schema that stands for a free-text tool: one string.
+    """Return the schema that replaces a free-text tool: one string.
 
     Source: docs/wire/comparison.md#what-an-api-cannot-carry.
     """
@@ -127,7 +127,7 @@ def _wrapped(tool: ToolSpec) -> JsonObject:
 
 
 def _tool_config(request: ChatRequest) -> JsonObject:
-    """Return the tool choice; the api refuses one where no function is declared.
+    """Return the tool choice; none where no function is declared, as the api refuses that.
 
     Source: docs/wire/generate-content.md#request.
     """
@@ -183,7 +183,7 @@ def _response_format(request: ChatRequest) -> JsonObject:
 
 
 def _labels(request: ChatRequest) -> JsonObject:
-    """Return the metadata as labels, which are strings; any other value travels as JSON text."""
+    """Return the metadata as labels, which are strings; any other value is sent as JSON text."""
     return {
         name: value if isinstance(value, str) else to_json(value).decode()
         for name, value in (request.metadata or {}).items()

@@ -1,4 +1,4 @@
-"""Writes a conversation as the generate-content api wants it: a system instruction, and contents of parts.
+"""Writes a conversation for the generate-content api: a system instruction, and contents of parts.
 
 Source: docs/wire/generate-content.md#request, #round-trip; docs/wire/comparison.md#opaque-values,
 #what-an-api-cannot-carry.
@@ -42,13 +42,13 @@ __all__ = ["API", "SKIP_SIGNATURE", "Contents", "write_contents"]
 API: Final[Api] = "generate-content"
 
 SKIP_SIGNATURE: Final = "skip_thought_signature_validator"
-"""Stands for the signature of a call that no Gemini model made, which newer models refuse without one.
+"""Replaces the signature of a call that no Gemini model made; newer models refuse an unsigned one.
 
-The vendor documents the word; it travels as it is, not in base64 (docs/wire/generate-content.md#round-trip).
+The vendor documents the value; it is sent as it is, not in base64 (docs/wire/generate-content.md#round-trip).
 """
 
 _EMPTY: Final[JsonObject] = {"text": ""}
-"""Fills a content that would have no part; every content has at least one.
+"""The part of a content that would otherwise have none.
 
 Source: docs/wire/generate-content.md#round-trip.
 """
@@ -80,7 +80,7 @@ _MIME_BY_SUFFIX: Final = {
     "webp": "image/webp",
 }
 _MIME_BY_HEAD: Final = (
-    # How the base64 text of a format's first bytes begins.
+    # The start of the base64 text of a format's first bytes.
     ("iVBORw0KGgo", "image/png"),
     ("/9j/", "image/jpeg"),
     ("R0lGOD", "image/gif"),
@@ -90,7 +90,7 @@ _MIME_BY_HEAD: Final = (
     ("ZkxhQw", "audio/flac"),
 )
 _RIFF: Final = (("XRUJQ", "image/webp"), ("XQVZF", "audio/wav"))
-"""The base64 text after ``RIFF`` and four bytes of length, by what the file then calls itself."""
+"""The base64 text of a RIFF file's format name, which follows ``RIFF`` and four bytes of length."""
 
 _Kind = Literal["turn", "results"]
 
@@ -106,9 +106,9 @@ class Contents:
 def write_contents(request: ChatRequest, profile: Profile) -> Contents:
     """Return the conversation of ``request`` on the wire.
 
-    System messages are hoisted, neighbours of one role merged. Results of tools stand in contents of their own, in the
-    order of their calls. Signatures go back on exactly the part they came with, to the family that made them; thoughts
-    and native parts of others are left out.
+    System messages move to the system instruction; neighbours of one role are merged. Tool results have contents of
+    their own, in the order of their calls. A signature goes back on the part it came with, to the family that made it.
+    Thoughts and native parts of other families are left out.
 
     Raises:
         InvalidRequestError: a part that this api cannot carry.
@@ -144,7 +144,7 @@ class _Writer:
         if message.name and message.role != "tool":
             warn_once(
                 f"{API}: message name",
-                "the generate-content api has no names of speakers, so a message's name is not sent; say it in the "
+                "the generate-content api has no field for a message's name, so it is not sent; put it into the "
                 "text if the model should know it",
             )
         if message.role in ("system", "developer"):
@@ -165,7 +165,7 @@ class _Writer:
             warn_once(
                 f"{API}: later system message",
                 "the generate-content api takes system messages only at the start; a later one was moved there. "
-                "Put it first, or say it in a user message, to choose its place",
+                "Put it first, or into a user message, to choose its place",
             )
         for part in message.parts:
             if not isinstance(part, Text):
@@ -177,7 +177,7 @@ class _Writer:
                 self._result.system.append({"text": part.text})
 
     def _is_own(self, origin: Origin | None) -> bool:
-        """Whether a message came from this api and the family now asked: only then may its opaque values go back."""
+        """Whether a message came from this api and the requested family: only then may its opaque values go back."""
         if origin is None or origin.api != API:
             return False
         return family_of(origin.model) in (None, self._profile.family)
@@ -208,7 +208,7 @@ class _Writer:
         self._result.contents.append({"role": role, "parts": parts})
 
     def _part(self, part: Part, message: Message, *, own: bool) -> JsonObject | None:
-        """Return ``part`` on the wire, or None where it has no place there."""
+        """Return ``part`` on the wire, or None where it is not sent."""
         extras: JsonObject = {**part.opaque} if own else {}
         wire: JsonObject | None
         match part:
@@ -229,31 +229,31 @@ class _Writer:
         return wire
 
     def _function_call(self, call: ToolCall, extras: JsonObject, origin: Origin | None, *, own: bool) -> JsonObject:
-        """Return a call of a tool; its id only where the server gave it, its signature only where the server made it."""
-        id_given = own and not call.minted
-        self._calls[call.call_id] = (len(self._calls), call, id_given)
+        """Return a tool call; its id and its signature only where this api's server made them."""
+        from_server = own and not call.minted
+        self._calls[call.call_id] = (len(self._calls), call, from_server)
         inner = extras.pop("functionCall", None)
-        function: JsonObject = {"id": call.call_id} if id_given else {}
+        function: JsonObject = {"id": call.call_id} if from_server else {}
         function |= {"name": call.name, "args": _arguments(call), **(inner if isinstance(inner, dict) else {})}
         part: JsonObject = {"functionCall": function, **extras}
         if own and call.signature is not None:
             part["thoughtSignature"] = call.signature
-        elif self._wants_signature(origin, own=own):
+        elif self._needs_signature(origin, own=own):
             part["thoughtSignature"] = SKIP_SIGNATURE
         return part
 
-    def _wants_signature(self, origin: Origin | None, *, own: bool) -> bool:
-        """Whether an unsigned call is the first of its step, and this model would refuse it so.
+    def _needs_signature(self, origin: Origin | None, *, own: bool) -> bool:
+        """Whether an unsigned call is the first of its step, and this model would refuse it unsigned.
 
-        A call that this very model left unsigned is complete as it is.
+        A call of this same model is sent as it was, signed or not.
         """
         if not self._profile.signed_tool_calls or (own and origin is not None and origin.model == self._request.model):
             return False
-        begun = self._parts if (self._role, self._kind) == ("model", "turn") else []
-        return not any(isinstance(part, dict) and "functionCall" in part for part in begun)
+        parts_so_far = self._parts if (self._role, self._kind) == ("model", "turn") else []
+        return not any(isinstance(part, dict) and "functionCall" in part for part in parts_so_far)
 
     def _tool_result(self, result: ToolResult) -> None:
-        place, call, id_given = self._calls.get(result.call_id, (len(self._calls), None, False))
+        place, call, from_server = self._calls.get(result.call_id, (len(self._calls), None, False))
         name = call.name if call is not None else result.name
         if name is None:
             raise InvalidRequestError(
@@ -263,7 +263,7 @@ class _Writer:
         if (self._role, self._kind) != ("user", "results"):
             self._open("user", "results")
         texts, media = _result_content(result)
-        response: JsonObject = {"id": result.call_id} if id_given else {}
+        response: JsonObject = {"id": result.call_id} if from_server else {}
         response |= {"name": name, "response": {"error" if result.is_error else "output": "\n".join(texts)}}
         if media and self._profile.image_tool_results:
             response["parts"] = [*media]
@@ -294,7 +294,7 @@ def _native(part: Native, message: Message) -> JsonObject | None:
 
 
 def _arguments(call: ToolCall) -> JsonObject:
-    """Return the arguments as the object that the wire wants; text that is none travels in ``input``."""
+    """Return the arguments as an object, as the api requires; other text is sent as its field ``input``."""
     if call.custom:
         return {"input": call.arguments}
     try:
@@ -325,7 +325,7 @@ def _result_content(result: ToolResult) -> tuple[list[str], list[JsonObject]]:
             case _:
                 raise InvalidRequestError(
                     f"the result of tool call {result.call_id!r} holds {type(part).__name__}; give text, images, files, "
-                    "sound or film"
+                    "audio or video"
                 )
     return texts, media
 
@@ -347,16 +347,16 @@ def _media(part: Image | File | Audio | Video) -> JsonObject:
 
 
 def _warn_of(what: str) -> None:
-    warn_once(f"{API}: {what}", f"the generate-content api has no word for {what}; the part is sent without it")
+    warn_once(f"{API}: {what}", f"the generate-content api has no field for {what}; the part is sent without it")
 
 
 def _file_text(file: File) -> str:
     return "\n".join(text for text in (file.title, file.context, file.text) if text)
 
 
-def _blob(given: Blob, what: str, filename: str | None = None) -> JsonObject:
-    """Return bytes as ``inlineData``, what the server fetches as ``fileData``."""
-    blob = blob_of_url(given.url, given.mime) if given.url is not None else given
+def _blob(source: Blob, what: str, filename: str | None = None) -> JsonObject:
+    """Return bytes as ``inlineData``, a URL or file id as ``fileData``."""
+    blob = blob_of_url(source.url, source.mime) if source.url is not None else source
     if blob.data is None:
         uri = blob.url or blob.file_id or ""
         mime = blob.mime or _mime_of_name(urlsplit(uri).path) or _mime_of_name(filename)

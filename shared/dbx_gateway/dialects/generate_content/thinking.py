@@ -1,4 +1,4 @@
-"""How much a Gemini model thinks: our one reasoning setting in the generate-content api's words.
+"""How much a Gemini model thinks: the reasoning setting as fields of the generate-content api.
 
 Gemini 2.5 takes a budget of tokens, later models a level (``Profile.thinking``, ``Profile.efforts``).
 Sources: docs/wire/generate-content.md#request; docs/wire/models.md#geminis-thinking.
@@ -47,7 +47,7 @@ def thinking_config(config: ReasoningConfig | None, profile: Profile) -> JsonObj
         raise InvalidRequestError(f"unknown reasoning effort {config.effort!r}; give one of {', '.join(_SCALE)}")
     if config.budget is not None and config.budget < 0:
         raise InvalidRequestError(
-            f"a thinking budget of {config.budget} tokens makes no sense; give 0 or more, or mode='auto'"
+            f"a thinking budget of {config.budget} tokens is negative; give 0 or more, or mode='auto'"
         )
     amount = _budget(config) if profile.thinking in ("budget", "both") else _level(config, profile)
     return amount if config.show is None else {**amount, "includeThoughts": config.show != "none"}
@@ -74,7 +74,7 @@ def _level(config: ReasoningConfig, profile: Profile) -> JsonObject:
         least = _nearest("none", profile)
         warn_once(
             f"{profile.model}: thinking off",
-            f"{profile.model} cannot stop thinking; it is asked for its least level, {least!r}, instead",
+            f"{profile.model} cannot switch thinking off; its lowest level, {least!r}, is sent instead",
         )
         return {"thinkingLevel": least.upper()}
     if config.effort is None:
@@ -96,6 +96,6 @@ def _level(config: ReasoningConfig, profile: Profile) -> JsonObject:
 
 
 def _nearest(effort: str, profile: Profile) -> str:
-    """Return the level nearest to ``effort`` that the model takes, of two the lower one."""
+    """Return the level nearest to ``effort`` that the model takes; of two equally near, the lower one."""
     known = [level for level in _LEVELS if level in profile.efforts] or _LEVELS
     return min(known, key=lambda level: abs(_SCALE.index(level) - _SCALE.index(effort)))

@@ -1,6 +1,6 @@
-"""Reads answers of the Messages api, whole and streamed, with one reader for both.
+"""Reads answers of the Messages api, streamed or not, with one reader for both.
 
-A whole answer is what ``message_start`` carries, with its content filled in, so the same methods take both. Source:
+An answer that is not streamed has the form of ``message_start`` with its content, so the same methods read both. Source:
 docs/wire/messages.md.
 """
 
@@ -32,15 +32,15 @@ _FINISH: Final[dict[str, FinishReason]] = {
 
 _Kind: TypeAlias = Literal["text", "thinking", "redacted_thinking", "tool_use"]
 
-_READ: Final[dict[_Kind, frozenset[str]]] = {
-    # Keys that parts have fields for; every other key of a block travels in ``opaque``.
+_PART_KEYS: Final[dict[_Kind, frozenset[str]]] = {
+    # Keys that parts have fields for; every other key of a block goes into ``opaque``.
     "text": frozenset({"type", "text", "citations"}),
     "thinking": frozenset({"type", "thinking", "signature"}),
     "redacted_thinking": frozenset({"type", "data"}),
     "tool_use": frozenset({"type", "id", "name", "input"}),
 }
 
-_IMPLIED: Final[dict[str | None, _Kind]] = {
+_IMPLIED_BLOCKS: Final[dict[str | None, _Kind]] = {
     # The block that a delta belongs to when a host leaves its start out.
     "text_delta": "text",
     "citations_delta": "text",
@@ -66,8 +66,8 @@ def decode_message(body: JsonObject, model: str) -> ChatResponse:
     """Return the answer in ``body``.
 
     Args:
-        body: a whole answer of the Messages api (docs/wire/messages.md#answer).
-        model: the name that was asked.
+        body: an answer of the Messages api (docs/wire/messages.md#answer).
+        model: the requested name.
 
     Raises:
         InvalidResponseError: the body is no message.
@@ -75,7 +75,7 @@ def decode_message(body: JsonObject, model: str) -> ChatResponse:
     kind, content = body.get("type", "message"), body.get("content")
     if kind != "message" or not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
         raise InvalidResponseError(
-            f"{model!r} answered with something that is no message: type {kind!r}, fields {sorted(body)}; "
+            f"{model!r} answered with something other than a message: type {kind!r}, fields {sorted(body)}; "
             "check that the endpoint speaks the messages api, or choose another with api=",
             model=model,
         )
@@ -86,12 +86,12 @@ def decode_message(body: JsonObject, model: str) -> ChatResponse:
 
 
 class _Block:
-    """A block that is still growing, beside what the assembly keeps of it.
+    """A block that is not complete yet: what the assembly has no field for.
 
     Args:
         key: its key in the assembly.
         kind: None for a block this package has no part for.
-        block: the block as it started.
+        block: the block of the start event.
     """
 
     __slots__ = ("block", "citations", "fragments", "input", "key", "kind", "streamed", "values")
@@ -106,24 +106,24 @@ class _Block:
         self.fragments: dict[str, list[str]] = {}
         self.values: JsonObject = {}
 
-    def keep(self, delta: JsonObject) -> None:
-        """Keep a delta that no part has a field for: text is added to the text so far, anything else replaces it."""
+    def save(self, delta: JsonObject) -> None:
+        """Save a delta that no part has a field for: text is appended, any other value replaces the one before."""
         for name, value in delta.items():
             if isinstance(value, str) and name != "type":
                 self.fragments.setdefault(name, [text_or_empty(self.block.get(name))]).append(value)
             elif name != "type" and value is not None:
                 self.values[name] = value
 
-    def kept(self) -> JsonObject:
+    def values_so_far(self) -> JsonObject:
         return {**self.values, **{name: "".join(fragments) for name, fragments in self.fragments.items()}}
 
     def opaque(self) -> JsonObject:
-        """What the wire said about a known block that its part has no field for."""
-        read = _READ[self.kind] if self.kind else frozenset[str]()
-        return {**{name: value for name, value in self.block.items() if name not in read}, **self.kept()}
+        """The fields of a known block that its part has no field for."""
+        read = _PART_KEYS[self.kind] if self.kind else frozenset[str]()
+        return {**{name: value for name, value in self.block.items() if name not in read}, **self.values_so_far()}
 
     def native(self) -> Native:
-        payload = {**self.block, **self.kept()}
+        payload = {**self.block, **self.values_so_far()}
         if text := "".join(self.input):
             payload["input"] = _parsed(text)
         return Native(api="messages", payload=payload)
@@ -132,7 +132,7 @@ class _Block:
 class MessagesDecoder:
     """Reads one stream of the Messages api (docs/wire/messages.md#stream).
 
-    A ``message_delta`` with a stop reason proves that the content is whole; ``message_stop`` ends the stream.
+    A ``message_delta`` with a stop reason shows that the content is complete; ``message_stop`` ends the stream.
     """
 
     def __init__(self, model: str) -> None:
@@ -147,7 +147,7 @@ class MessagesDecoder:
         self._stop: JsonObject = {}
 
     def feed(self, event: JsonObject) -> list[Event]:
-        """Take one wire event, and return the events it causes; ``ping`` and unknown events cause none."""
+        """Read one wire event, and return the events it causes; ``ping`` and unknown events cause none."""
         match event.get("type"):
             case "content_block_delta":
                 self._delta(_place(event), object_or_empty(event.get("delta")))
@@ -167,19 +167,19 @@ class MessagesDecoder:
         return self._assembly.drain()
 
     def sentinel(self) -> list[Event]:
-        """Take a ``[DONE]`` mark, which this api does not have: it proves nothing."""
+        """Ignore a ``[DONE]`` mark, which is not part of this api."""
         return []
 
     def close(self) -> list[Event]:
         """Return the last events, among them the one ``End``.
 
         Raises:
-            IncompleteStreamError: neither a stop reason nor ``message_stop`` came; the error carries what had arrived.
+            IncompleteStreamError: there was neither a stop reason nor ``message_stop``; the error carries what had arrived.
         """
         if not self.complete:
             raise IncompleteStreamError(
                 f"the stream from {self._model!r} ended before the answer was complete (no stop_reason, no "
-                "message_stop); ask again, and run no tool call of this answer",
+                "message_stop); send the request again, and run no tool call of this answer",
                 model=self._model,
                 partial=self.partial(),
             )
@@ -202,15 +202,15 @@ class MessagesDecoder:
             self._end(None)
 
     def _message_delta(self, event: JsonObject) -> None:
-        self._begun()
+        self._ensure_started()
         self._take_end(event)
         self._take_end(object_or_empty(event.get("delta")))
         self._take_usage(event)
         if self._stop.get("stop_reason") is not None:
             self.complete = True
 
-    def _begun(self) -> None:
-        """Make sure the answer has begun, for hosts that leave ``message_start`` out."""
+    def _ensure_started(self) -> None:
+        """Start the answer if it has not started: some hosts leave ``message_start`` out."""
         if not self._assembly.started:
             self._assembly.start(None, None)
 
@@ -224,7 +224,7 @@ class MessagesDecoder:
                 self._extras[name] = value
 
     def _take_usage(self, fields: JsonObject) -> None:
-        """Merge token counts: what comes later overwrites, what is absent keeps its value.
+        """Merge token counts: a later count replaces an earlier one, an absent one changes nothing.
 
         Source: docs/wire/messages.md#stream.
         """
@@ -234,7 +234,7 @@ class MessagesDecoder:
             self._assembly.usage(_usage(self._usage))
 
     def _start(self, index: JsonValue, block: JsonObject) -> None:
-        self._begun()
+        self._ensure_started()
         self._end(index)
         # Keys are counted here: a host may give several blocks one index.
         key, self._count = self._count, self._count + 1
@@ -264,9 +264,9 @@ class MessagesDecoder:
         kind = text_or_none(delta.get("type"))
         opened = self._open.get(index)
         if opened is None:
-            if kind not in _IMPLIED:
+            if kind not in _IMPLIED_BLOCKS:
                 return
-            self._start(index, {"type": _IMPLIED[kind]})
+            self._start(index, {"type": _IMPLIED_BLOCKS[kind]})
             opened = self._open[index]
         match opened.kind, kind:
             case "text", "text_delta":
@@ -284,7 +284,7 @@ class MessagesDecoder:
             case None, "input_json_delta":
                 opened.input.append(text_or_empty(delta.get("partial_json")))
             case _:
-                opened.keep(delta)
+                opened.save(delta)
 
     def _end(self, index: JsonValue) -> None:
         opened = self._open.pop(index, None)
@@ -312,21 +312,21 @@ class MessagesDecoder:
 
 
 def _place(event: JsonObject) -> JsonValue:
-    """Return what tells the blocks of a stream apart; a list or an object tells nothing."""
+    """Return the index of an event's block; None where it is a list or an object."""
     index = event.get("index")
     return None if isinstance(index, list | dict) else index
 
 
 def _usage(raw: JsonObject) -> Usage:
-    """Return the counts in our arithmetic: the wire's input leaves the cache out (docs/wire/comparison.md#usage)."""
+    """Return the counts as this package defines them: the api's input excludes the cached tokens (docs/wire/comparison.md#usage)."""
     read = integer_or_none(raw.get("cache_read_input_tokens"))
     write = integer_or_none(raw.get("cache_creation_input_tokens"))
-    given = (integer_or_none(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
-    output = integer_or_none(raw.get("output_tokens")) or 0
+    input_tokens = (integer_or_none(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
+    output_tokens = integer_or_none(raw.get("output_tokens")) or 0
     return Usage(
-        input=given,
-        output=output,
-        total=given + output,
+        input=input_tokens,
+        output=output_tokens,
+        total=input_tokens + output_tokens,
         cache_read=read,
         cache_write=write,
         reasoning=integer_or_none(object_or_empty(raw.get("output_tokens_details")).get("thinking_tokens")),
@@ -348,14 +348,14 @@ def _citation(source: JsonObject) -> Citation:
 
 
 def _arguments(value: JsonValue) -> str:
-    """Return the arguments of a call that came as a value, not as the model's text."""
+    """Return the arguments of a call that are a value, not text, as text."""
     if isinstance(value, str):
         return value
     return to_json({} if value is None else value).decode()
 
 
 def _parsed(text: str) -> JsonValue:
-    """Return the input of a server tool's call; what does not parse is kept as text inside the object the wire wants."""
+    """Return the input of a server tool's call; text that does not parse is wrapped in an object, as the api requires one."""
     try:
         value: JsonValue = from_json(text)
     except ValueError:

@@ -33,8 +33,8 @@ __all__ = ["MESSAGES", "Messages", "default_max_tokens"]
 _MOST_CACHE_MARKS: Final = 4
 """The vendor's limit per request (docs/wire/messages.md#request)."""
 
-_HOMELESS: Final = (
-    # Request fields this api has no field for, and the value that asks for nothing
+_NOT_CARRIED: Final = (
+    # Request fields this api has no field for, and the value that has no effect
     # (docs/wire/comparison.md#what-an-api-cannot-carry).
     ("seed", None),
     ("presence_penalty", 0),
@@ -55,12 +55,12 @@ class Messages:
     def encode(self, request: ChatRequest, profile: Profile) -> JsonObject:
         """Return the body to send, without ``extra_body``.
 
-        ``max_tokens`` is always there, as the api demands: see :func:`default_max_tokens` for what stands in.
+        ``max_tokens`` is always sent, as the api requires it; :func:`default_max_tokens` is the default.
 
         Raises:
             InvalidRequestError: the request holds something this api cannot carry; the message says what to change.
         """
-        _refuse(request)
+        _check_fields(request)
         prompt = write_prompt(request, profile)
         plan = plan_beside_choice(plan_thinking(request, profile), request.tool_choice, request.model)
         plan = plan_within_turn(plan, prompt.messages, request.model)
@@ -88,7 +88,7 @@ class Messages:
         return body
 
     def decode(self, body: JsonObject, model: str) -> ChatResponse:
-        """Return the answer in ``body``; ``model`` is the name that was asked.
+        """Return the answer in ``body``; ``model`` is the requested name.
 
         Raises:
             InvalidResponseError: the body is no message.
@@ -96,20 +96,20 @@ class Messages:
         return decode_message(body, model)
 
     def decoder(self, model: str) -> MessagesDecoder:
-        """Return a fresh reader of one stream; ``model`` is the name that was asked."""
+        """Return a new reader of one stream; ``model`` is the requested name."""
         return MessagesDecoder(model)
 
 
 MESSAGES: Final = Messages()
 
 
-def _refuse(request: ChatRequest) -> None:
-    """Refuse or warn of what this api has no field for."""
+def _check_fields(request: ChatRequest) -> None:
+    """Refuse, or warn about, settings this api has no field for."""
     if request.custom_inputs:
         raise InvalidRequestError(
             "custom_inputs are for agent endpoints, and the messages api has no field for them; leave them out"
         )
-    for name, neutral in _HOMELESS:
+    for name, neutral in _NOT_CARRIED:
         if getattr(request, name) not in (None, neutral):
             warn_once(
                 f"{request.model}: {name}",
@@ -128,7 +128,7 @@ def _system(blocks: list[JsonObject]) -> JsonValue:
 
 
 def _tool(tool: ToolSpec) -> JsonObject:
-    """Return one tool on the wire; a native one as given."""
+    """Return one tool on the wire; a native one as it is."""
     if tool.native is not None:
         return {**tool.native}
     schema: JsonObject = {"type": "object", "properties": {}, **tool.parameters}
@@ -146,7 +146,7 @@ def _tool(tool: ToolSpec) -> JsonObject:
 
 
 def _wrapped(tool: ToolSpec) -> JsonObject:
-    """Return the schema that stands for a free-text tool: one string.
+    """Return the schema that replaces a free-text tool: one string.
 
     Source: docs/wire/comparison.md#what-an-api-cannot-carry.
     """
@@ -163,7 +163,7 @@ def _choice(
 ) -> tuple[JsonObject | None, tuple[ToolSpec, ...]]:
     """Return the ``tool_choice`` and the tools to offer.
 
-    The api can force any tool or one, not one of several: then only those are offered, which is the same.
+    The api can force any tool or one named tool, not one of several: for that, only those tools are offered.
     """
     tools, choice = request.tools, request.tool_choice
     if not tools:
@@ -182,13 +182,13 @@ def _choice(
 
 
 def _allowed_choice(choice: ToolChoice, request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> ToolChoice:
-    """Return the choice that the model takes: some take no forced one, none does beside a thinking budget."""
+    """Return a choice that the model takes: some models take no forced one, and none does with a thinking budget."""
     if choice.mode != "required":
         return replace(choice, names=())
     if not profile.forced_tool_choice:
         warn_once(
             f"{request.model}: forced tool choice",
-            f"{request.model} cannot be forced to call a tool; it is offered the tools asked for and decides. "
+            f"{request.model} cannot be forced to call a tool; the tools are offered, and the model decides. "
             "For an answer of a fixed form ask for output json_schema",
         )
         return replace(choice, mode="auto")
@@ -201,9 +201,10 @@ def _allowed_choice(choice: ToolChoice, request: ChatRequest, profile: Profile, 
 
 
 def _output(request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> tuple[JsonObject, str | None]:
-    """Return ``output_config``, and the sentence that stands for what it cannot say.
+    """Return ``output_config``, and an instruction for the system prompt where the api has no field for the format.
 
-    The api has no mode for "any JSON object": the model is told so. A model that takes no schema is told the schema.
+    The api has no mode for "any JSON object", so the instruction asks for one. For a model that takes no schema, the
+    instruction holds the schema.
     """
     config: JsonObject = {} if plan.effort is None else {"effort": plan.effort}
     output = request.output
@@ -214,29 +215,29 @@ def _output(request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> tuple
     if not profile.structured_output:
         warn_once(
             f"{request.model}: output schema",
-            f"{request.model} does not hold its answers to a schema; it is told the schema in the system prompt",
+            f"{request.model} does not enforce a schema; the schema is sent in the system prompt instead",
         )
         return config, f"{_JSON_ONLY} It must match this JSON Schema:\n{to_json(output.schema).decode()}"
     if output.strict is False:
         warn_once(
             "messages: output not strict",
-            "the messages api always holds an answer to its schema; strict=False is not sent",
+            "the messages api always enforces the schema of an answer; strict=False is not sent",
         )
     config["format"] = {"type": "json_schema", "schema": for_anthropic_output(_described(output, output.schema))}
     return config, None
 
 
 def _described(output: OutputFormat, schema: JsonObject) -> JsonObject:
-    """The wire has no description beside the schema, so it goes inside."""
+    """Return ``schema`` with the description inside: the api has no field for it beside the schema."""
     return {"description": output.description, **schema} if output.description else schema
 
 
 def _sampling(request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> JsonObject:
     """Return the sampling fields that are set and that the model takes.
 
-    A model that thinks takes none but the default temperature, 1 (docs/wire/models.md#claudes-thinking).
+    While thinking is on, only the default temperature, 1, is taken (docs/wire/models.md#claudes-thinking).
     """
-    given: JsonObject = {
+    fields: JsonObject = {
         name: value
         for name, value in (
             ("temperature", request.temperature),
@@ -246,13 +247,13 @@ def _sampling(request: ChatRequest, profile: Profile, plan: ThinkingPlan) -> Jso
         if value is not None
     }
     if profile.sampling and not plan.on:
-        return given
-    why = "while it thinks" if profile.sampling else "at all"
-    for name, value in given.items():
+        return fields
+    when = "while it thinks" if profile.sampling else "at all"
+    for name, value in fields.items():
         if (name, value) != ("temperature", 1):
             warn_once(
                 f"{request.model}: {name}",
-                f"{request.model} takes no {name} {why}, so it is not sent; leave it out or choose another model",
+                f"{request.model} takes no {name} {when}, so it is not sent; leave it out or choose another model",
             )
     return {}
 

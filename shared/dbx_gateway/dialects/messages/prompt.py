@@ -1,4 +1,4 @@
-"""Writes a conversation as the Messages api wants it: a system prompt, and turns of blocks.
+"""Writes a conversation for the Messages api: a system prompt, and turns of blocks.
 
 Source: docs/wire/messages.md#request, #round-trip.
 """
@@ -45,7 +45,7 @@ fine-grained tool streaming advises."""
 
 _IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _HEADS: Final = (
-    # How the base64 text of a format's first bytes begins.
+    # The start of the base64 text of a format's first bytes.
     ("iVBORw0KGgo", "image/png"),
     ("/9j/", "image/jpeg"),
     ("R0lGOD", "image/gif"),
@@ -92,12 +92,12 @@ class Prompt:
 def write_prompt(request: ChatRequest, profile: Profile) -> Prompt:
     """Return the conversation of ``request`` on the wire.
 
-    System messages are hoisted; a later one stays in its place where the model takes that and it follows a user turn
-    that no tool result continues. Turns of one role are merged, tool results come first in theirs. Blank texts,
-    reasoning and native parts of another api or model are left out, and so is a message of nothing else.
+    System messages move to the system prompt. A later one stays in its place where the model takes that, it follows a
+    user turn and no tool result comes next. Turns of one role are merged; tool results come first in their turn. Blank
+    texts, and reasoning and native parts of another api or model, are left out, and so is a message of nothing else.
 
     Raises:
-        InvalidRequestError: a part this api cannot carry, or nothing left to send.
+        InvalidRequestError: a part this api cannot carry, or no content to send.
     """
     prompt = Prompt()
     for position, message in enumerate(request.messages):
@@ -121,7 +121,7 @@ def write_prompt(request: ChatRequest, profile: Profile) -> Prompt:
 
 
 def cache_control(cache: CacheHint) -> JsonObject:
-    """Return the mark ``cache`` on the wire."""
+    """Return the cache mark ``cache`` on the wire."""
     return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
 
 
@@ -138,7 +138,7 @@ def _hoist(prompt: Prompt, message: Message, model: str) -> None:
         warn_once(
             f"{model}: later system message",
             f"{model} takes system messages only at the start; a later one was moved there. "
-            "Put it first, or say it in a user message, to choose its place",
+            "Put it first, or into a user message, to choose its place",
         )
     prompt.system += _system_blocks(message)
 
@@ -156,20 +156,20 @@ def _warn_of_name(message: Message, model: str) -> None:
     if message.name and message.role != "tool":
         warn_once(
             f"{model}: message name",
-            "the messages api has no names of speakers, so a message's name is not sent; say it in the text if the "
+            "the messages api has no field for a message's name, so it is not sent; put it into the text if the "
             "model should know it",
         )
 
 
 def _results_first(turn: JsonObject) -> None:
-    """Tool results come first in the turn that follows the calls (docs/wire/messages.md#round-trip)."""
+    """Move tool results to the start of the turn that follows the calls (docs/wire/messages.md#round-trip)."""
     content = turn["content"]
     if turn["role"] == "user" and isinstance(content, list):
         content.sort(key=lambda block: not isinstance(block, dict) or block.get("type") != "tool_result")
 
 
 def _strip_end(blocks: list[JsonValue]) -> None:
-    """A final assistant text must not end in white space (docs/wire/messages.md#round-trip)."""
+    """Remove white space at the end of a final assistant text, which the api refuses (docs/wire/messages.md#round-trip)."""
     last = blocks[-1]
     if isinstance(last, dict) and last.get("type") == "text" and isinstance(text := last["text"], str):
         last["text"] = text.rstrip()
@@ -187,7 +187,7 @@ def _blocks(parts: tuple[Part, ...], origin: Origin | None, model: str) -> list[
 
 
 def _mark(blocks: list[JsonObject], cache: CacheHint) -> None:
-    """Mark the last block that can carry a mark: the part's own, or the one before where it has none."""
+    """Set the cache mark on the last block that can carry one."""
     for block in reversed(blocks):
         if block.get("type") not in _UNMARKED:
             block["cache_control"] = cache_control(cache)
@@ -195,7 +195,7 @@ def _mark(blocks: list[JsonObject], cache: CacheHint) -> None:
 
 
 def _block(part: Part, origin: Origin | None, model: str) -> JsonObject | None:
-    """Return ``part`` as a fresh block, or None where it has no place on the wire."""
+    """Return ``part`` as a new block, or None where it is not sent."""
     block: JsonObject | None
     match part:
         case Text():
@@ -233,12 +233,12 @@ def _text(part: Text, origin: Origin | None) -> JsonObject | None:
 
 
 def _without_null_file(source: JsonObject) -> JsonObject:
-    """Citations are answered with a ``file_id`` that requests do not know; where it is null it says nothing."""
+    """Return a citation without a null ``file_id``: answers have that field, and requests refuse it."""
     return {name: value for name, value in source.items() if name != "file_id" or value is not None}
 
 
 def _reasoning(part: Reasoning, origin: Origin | None, model: str) -> JsonObject | None:
-    """Thoughts go back unmodified, to the model that had them and to no other.
+    """Return reasoning unchanged, for the model that produced it and no other.
 
     Source: docs/wire/comparison.md#opaque-values.
     """
@@ -263,7 +263,7 @@ def _tool_use(call: ToolCall, origin: Origin | None) -> JsonObject:
 
 
 def _input(call: ToolCall) -> JsonObject:
-    """Return the arguments as the object the wire wants; cut or malformed ones stay readable for the model."""
+    """Return the arguments as an object, as the api requires; the model can still read incomplete or malformed ones."""
     if call.custom:
         return {"input": call.arguments}
     try:
@@ -351,7 +351,7 @@ def _remote(blob: Blob) -> JsonObject:
 
 
 def _mime(blob: Blob) -> str | None:
-    """Return the media type without parameters: as given, else as the first bytes tell."""
+    """Return the media type without parameters: the blob's own, else the one its first bytes show."""
     if blob.mime:
         return blob.mime.partition(";")[0].strip().lower()
     return next((mime for head, mime in _HEADS if (blob.data or "").startswith(head)), None)

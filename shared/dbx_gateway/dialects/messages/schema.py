@@ -1,4 +1,4 @@
-"""JSON Schema as the Messages api takes it where it holds the model to a schema.
+"""JSON Schema as the Messages api takes it where it enforces a schema.
 
 That is ``output_config.format`` and strict tools (docs/wire/schemas.md#keywords, column Anthropic strict); the plain
 ``input_schema`` of a tool is JSON Schema of draft 2020-12 and needs none of this.
@@ -25,11 +25,11 @@ _UNCHANGED: Final = frozenset({"title", "description", "required"})
 
 
 def for_anthropic_output(schema: JsonObject) -> JsonObject:
-    """Return ``schema`` as the server can enforce it; ``schema`` itself is not changed.
+    """Return ``schema`` in the form that the server can enforce; ``schema`` itself is not changed.
 
     Every object is closed (``additionalProperties: false``), ``oneOf`` becomes ``anyOf``, a list of types becomes
-    ``anyOf``, and a keyword the server does not enforce moves into the ``description``, where the model reads it. An
-    object with free keys cannot be had: it stays empty, and one warning says so.
+    ``anyOf``, and a keyword the server does not enforce moves into the ``description``, where the model reads it.
+    Objects with free keys are not possible: they stay empty in the answer, and one warning says so.
     """
     node = _single_typed(schema)
     prepared: JsonObject = {}
@@ -56,7 +56,7 @@ def _each(values: Iterable[JsonValue]) -> list[JsonValue]:
 
 
 def _single_typed(schema: JsonObject) -> JsonObject:
-    """Return ``schema`` with a list of types written as ``anyOf``; with an enum the values say the types already."""
+    """Return ``schema`` with a list of types written as ``anyOf``; beside an enum or ``anyOf`` the list is left out."""
     types = schema.get("type")
     if not isinstance(types, list):
         return schema
@@ -73,7 +73,7 @@ def _single_typed(schema: JsonObject) -> JsonObject:
 
 
 def _place(keyword: str, value: JsonValue, node: JsonObject, prepared: JsonObject, notes: JsonObject) -> None:
-    """Put one keyword where it belongs: into the schema, into the notes, or nowhere."""
+    """Add one keyword to the schema or to the notes, or leave it out."""
     match keyword, value:
         case (("$defs" | "definitions" | "additionalProperties"), _):
             pass

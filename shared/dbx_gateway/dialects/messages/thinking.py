@@ -1,4 +1,4 @@
-"""How much a Claude model thinks: our one reasoning setting in the Messages api's words.
+"""How much a Claude model thinks: the reasoning setting as fields of the Messages api.
 
 Models differ in what they take (``Profile.thinking``, ``Profile.efforts``): a budget of tokens, an effort, either, or
 thinking that cannot be switched off. Sources: docs/wire/models.md#claudes-thinking, #efforts.
@@ -32,7 +32,7 @@ EFFORT_BUDGETS: Final[dict[str, int]] = {
     "xhigh": 24576,
     "max": 32768,
 }
-"""Tokens of thought for each effort, on models that count tokens. Ours: the vendor names no such scale."""
+"""Thinking tokens for each effort, on models that take a budget. This package's own: the vendor publishes no such scale."""
 
 _LEAST_BUDGET: Final = 1024
 """The vendor's least ``budget_tokens`` (docs/wire/messages.md#request)."""
@@ -45,7 +45,7 @@ _DEFAULT_EFFORT: Final = "medium"
 
 @dataclass(frozen=True, slots=True)
 class ThinkingPlan:
-    """What to send about thinking.
+    """The fields about thinking to send.
 
     Args:
         thinking: the ``thinking`` field of the body, or None to leave it out.
@@ -57,7 +57,7 @@ class ThinkingPlan:
 
     @property
     def budget(self) -> int:
-        """Tokens of thought that ``max_tokens`` has to hold beside the answer; 0 where the model decides."""
+        """Thinking tokens that ``max_tokens`` must include beside the answer; 0 where the model decides."""
         budget = (self.thinking or {}).get("budget_tokens")
         return budget if isinstance(budget, int) else 0
 
@@ -68,16 +68,16 @@ class ThinkingPlan:
 
 
 def default_max_tokens(request: ChatRequest, profile: Profile) -> int:
-    """Return the ``max_tokens`` to send when the caller gave none, in tokens.
+    """Return the ``max_tokens`` to send when the caller set none.
 
-    The api demands the field (docs/wire/messages.md#request). It is what the model can write, at most 8,192, and the
-    thinking budget on top, within the model's limit.
+    The api requires the field (docs/wire/messages.md#request). It is the model's output limit, at most 8,192, plus the
+    thinking budget, within the model's limit.
     """
     budget, longest = plan_thinking(request, profile).budget, profile.max_output
     if longest is None:
         return _DEFAULT_MAX_TOKENS + budget
-    wanted = min(longest, _DEFAULT_MAX_TOKENS) + budget
-    return wanted if budget >= longest else min(wanted, longest)
+    max_tokens = min(longest, _DEFAULT_MAX_TOKENS) + budget
+    return max_tokens if budget >= longest else min(max_tokens, longest)
 
 
 def plan_thinking(request: ChatRequest, profile: Profile) -> ThinkingPlan:
@@ -95,7 +95,7 @@ def plan_thinking(request: ChatRequest, profile: Profile) -> ThinkingPlan:
         return _off(config, profile)
     if config.budget is not None and config.budget < _LEAST_BUDGET:
         raise InvalidRequestError(
-            f"a thinking budget of {config.budget} tokens is below the least the messages api takes, {_LEAST_BUDGET}; "
+            f"a thinking budget of {config.budget} tokens is below the minimum of the messages api, {_LEAST_BUDGET}; "
             "raise it, or switch thinking off with mode='off'"
         )
     if profile.thinking == "none":
@@ -113,27 +113,27 @@ def plan_thinking(request: ChatRequest, profile: Profile) -> ThinkingPlan:
 def plan_within_turn(plan: ThinkingPlan, turns: list[JsonObject], model: str) -> ThinkingPlan:
     """Return ``plan``, or one without thinking where the conversation does not allow it.
 
-    With a budget, the assistant turn that the last tool results answer has to begin with its thoughts
-    (docs/wire/messages.md#round-trip). Where another model wrote that turn, or its thoughts were not kept, there are
+    With a budget, the assistant turn before the last tool results must begin with its thinking blocks
+    (docs/wire/messages.md#round-trip). Where another model wrote that turn, or its reasoning was not saved, there are
     none.
 
     Args:
-        plan: what the settings ask for.
+        plan: the plan from the settings.
         turns: the conversation on the wire.
-        model: the name that is asked.
+        model: the requested name.
     """
     if not plan.budget or _begins_with_thoughts(turns):
         return plan
     warn_once(
         f"{model}: thinking within a turn",
-        f"{model} goes on with tool calls that came without its own thoughts, which it does not take while it thinks; "
-        "it is asked without thinking until the user speaks again",
+        f"{model} continues after tool calls that have no reasoning of its own, which it refuses while thinking is on; "
+        "thinking is off until the next user message",
     )
     return ThinkingPlan(effort=plan.effort)
 
 
 def plan_beside_choice(plan: ThinkingPlan, choice: ToolChoice | None, model: str) -> ThinkingPlan:
-    """Return ``plan``, or one without thinking where a call is to be forced and matters more.
+    """Return ``plan``, or one without thinking where a call is forced and outranks thinking.
 
     Source: docs/wire/models.md#forced-tool-choice.
     """
@@ -141,14 +141,13 @@ def plan_beside_choice(plan: ThinkingPlan, choice: ToolChoice | None, model: str
         return plan
     warn_once(
         f"{model}: thinking beside a forced call",
-        f"{model} cannot be forced to call a tool while it thinks; where a program forces a call, it is asked without "
-        "thinking",
+        f"{model} cannot be forced to call a tool while it thinks; for a call that a program forces, thinking is off",
     )
     return ThinkingPlan(effort=plan.effort)
 
 
 def _begins_with_thoughts(turns: list[JsonObject]) -> bool:
-    """Whether the turn of the latest tool calls, if the user has not spoken since, begins with thoughts."""
+    """Whether the turn of the latest tool calls begins with thinking; True if a user message came after it."""
     for turn in reversed(turns):
         kinds = [block.get("type") for block in objects_in(turn.get("content"))]
         if turn.get("role") == "assistant" and "tool_use" in kinds:
@@ -165,14 +164,14 @@ def _off(config: ReasoningConfig, profile: Profile) -> ThinkingPlan:
         least = _nearest("none", profile.efforts or _VENDOR_EFFORTS)
         warn_once(
             f"{profile.model}: thinking off",
-            f"{profile.model} cannot stop thinking; it is asked for its least effort, {least!r}, instead",
+            f"{profile.model} cannot switch thinking off; its lowest effort, {least!r}, is sent instead",
         )
         return ThinkingPlan(effort=least)
     return ThinkingPlan({"type": "disabled"}, _effort(config, profile))
 
 
 def _counted(request: ChatRequest, config: ReasoningConfig, profile: Profile) -> ThinkingPlan:
-    """Thinking with a budget: the caller's own, or the one that stands for the effort."""
+    """Return a plan with a budget: the caller's own, or the one for the effort."""
     if config.budget is None and config.mode is None and config.effort is None and config.show == "none":
         return ThinkingPlan()
     stands_for = EFFORT_BUDGETS.get(config.effort or "", EFFORT_BUDGETS[_DEFAULT_EFFORT])
@@ -188,9 +187,9 @@ def _counted(request: ChatRequest, config: ReasoningConfig, profile: Profile) ->
 
 
 def _adaptive(config: ReasoningConfig, profile: Profile) -> ThinkingPlan:
-    """Thinking whose amount the model decides, guided by an effort."""
-    asked = config.mode is not None or config.effort is not None or config.budget is not None
-    if not asked and config.show == "none" and profile.thinking != "always":
+    """Return a plan where the model decides how much to think, guided by an effort."""
+    thinking_requested = config.mode is not None or config.effort is not None or config.budget is not None
+    if not thinking_requested and config.show == "none" and profile.thinking != "always":
         return ThinkingPlan()  # nothing to hide: only a request for thinking switches it on
     effort = _effort(config, profile)
     if config.budget is not None:
@@ -204,13 +203,13 @@ def _adaptive(config: ReasoningConfig, profile: Profile) -> ThinkingPlan:
 
 
 def _fitting(budget: int, request: ChatRequest, profile: Profile) -> int:
-    """Return ``budget``, or half the room there is: a budget of ours must leave room for the answer."""
+    """Return ``budget``, at most half the output limit: a default budget must leave room for the answer."""
     room = request.max_tokens or profile.max_output
     return budget if room is None else max(_LEAST_BUDGET, min(budget, room // 2))
 
 
 def _effort(config: ReasoningConfig, profile: Profile) -> str | None:
-    """Return the effort to send: the one asked for, or the nearest the model takes."""
+    """Return the effort to send: the requested one, or the nearest one the model takes."""
     if config.effort in (None, "none"):
         return None
     if not profile.efforts and profile.thinking == "budget":
@@ -242,6 +241,6 @@ def _display(config: ReasoningConfig, profile: Profile) -> JsonObject:
         case "full":
             warn_once(
                 f"{profile.model}: thinking display",
-                "the messages api shows thoughts summarised at most; show='summary' is sent for show='full'",
+                "the messages api shows at most a summary of the reasoning; show='summary' is sent for show='full'",
             )
             return {"display": "summarized"}

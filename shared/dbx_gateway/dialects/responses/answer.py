@@ -1,4 +1,4 @@
-"""Reads a Responses stream, event by event, and a whole answer by the same steps.
+"""Reads answers of the Responses api, streamed or not, with one reader for both.
 
 Source: docs/wire/responses.md#stream, #items-on-a-workspace.
 """
@@ -25,7 +25,7 @@ _GROWTH: Final[dict[str, tuple[str, Growth, str]]] = {
     "response.function_call_arguments": ("function_call", "arguments", ""),
     "response.custom_tool_call_input": ("custom_tool_call", "arguments", ""),
 }
-"""What grows with ``<name>.delta`` and is repeated by ``<name>.done``: the item's type, the text, its index."""
+"""What ``<name>.delta`` adds to and ``<name>.done`` repeats: the item's type, the kind of text, the name of its index."""
 
 _DELTAS: Final = {f"{name}.delta": row for name, row in _GROWTH.items()}
 _DONES: Final = {f"{name}.done": row for name, row in _GROWTH.items()}
@@ -40,22 +40,21 @@ _LAST: Final = frozenset(
     }
 )
 _ON_EVENTS: Final = frozenset({"custom_outputs", "databricks_output", "trace_id"})
-"""Fields that agents put beside an event's own (docs/wire/responses.md#agents-on-responses)."""
+"""Fields that agents add to events (docs/wire/responses.md#agents-on-responses)."""
 
 
 class ResponsesDecoder:
     """Reads one Responses stream.
 
-    A stream that begins with ``response.created`` is complete at ``response.completed`` or ``response.incomplete``,
-    and nowhere else. Agents send no such envelope: theirs is complete at ``[DONE]``, or when the stream ends and every
-    item that began is done (at least one).
+    A stream that begins with ``response.created`` is complete at ``response.completed`` or ``response.incomplete``
+    only. Agents send no such envelope: their stream is complete at ``[DONE]``, or when it ends and every item that
+    started is done (at least one).
 
-    A call that an agent has run itself, so that its result is in the same answer, is carried as native data: nobody is
-    to run it again. So a call in an agent's stream waits, and what follows with it, until its result or the end is
-    there.
+    A call that an agent has run itself, with its result in the same answer, is carried as native data, so that it is not
+    run again. So a call in an agent's stream, and what follows it, waits for its result or the end of the stream.
 
     Args:
-        model: the name that was asked.
+        model: the requested name.
     """
 
     def __init__(self, model: str) -> None:
@@ -65,16 +64,16 @@ class ResponsesDecoder:
         self._order = EventOrder()
         self._items = OutputItems(model)
         self._waiting: list[JsonObject] = []
-        self._unanswered: set[str] = set()
+        self._pending_calls: set[str] = set()
         self._enveloped = False
         self._status: str | None = None
         self._extras: JsonObject = {}
 
     def feed(self, event: JsonObject) -> list[Event]:
-        """Take one wire event, and return the events it causes.
+        """Read one wire event, and return the events it causes.
 
         Raises:
-            APIError: the event says that the answer failed; the error carries what had arrived.
+            APIError: the event reports that the answer failed; the error carries what had arrived.
             InvalidResponseError: a call ended with other arguments than were streamed.
         """
         due = self._order.take(event)
@@ -86,7 +85,7 @@ class ResponsesDecoder:
         return self._items.assembly.drain()
 
     def sentinel(self) -> list[Event]:
-        """Take the ``[DONE]`` mark: the end of an agent's stream, and nothing in any other."""
+        """Read the ``[DONE]`` mark: it ends an agent's stream, and has no meaning in any other."""
         self._take_rest()
         if not self._enveloped:
             self.done = True
@@ -94,7 +93,7 @@ class ResponsesDecoder:
         return self._items.assembly.drain()
 
     def close(self) -> list[Event]:
-        """The stream has ended: return the last events, among them the one ``End``.
+        """Return the last events at the end of the stream, among them the one ``End``.
 
         Raises:
             IncompleteStreamError: the answer is not complete; the error carries what had arrived.
@@ -105,7 +104,7 @@ class ResponsesDecoder:
         if not self.complete:
             raise IncompleteStreamError(
                 f"the stream of {self._model!r} ended before the answer was complete (no response.completed); "
-                "what had arrived is in .partial: ask again, and run none of its tool calls",
+                "what had arrived is in .partial: send the request again, and run none of its tool calls",
                 model=self._model,
                 partial=self.partial(),
             )
@@ -117,10 +116,10 @@ class ResponsesDecoder:
         return self._items.partial()
 
     def whole(self, body: JsonObject) -> list[Event]:
-        """Return all events of an answer that came whole.
+        """Return all events of an answer that was not streamed.
 
         Raises:
-            APIError: the body says that the answer failed.
+            APIError: the body reports that the answer failed.
         """
         self._conclude(body, nonempty_text(body.get("status")))
         return self._finish()
@@ -135,13 +134,13 @@ class ResponsesDecoder:
             return
         if self._must_wait(event):
             self._waiting.append(event)
-            if not self._unanswered:
+            if not self._pending_calls:
                 self._resume()
         else:
             self._handle(event)
 
     def _must_wait(self, event: JsonObject) -> bool:
-        """Whether ``event`` waits for the results of an agent's calls; notes which calls and results it brings."""
+        """Whether ``event`` waits for the results of an agent's calls; records the calls and results in it."""
         if self._enveloped:
             return False
         if text_or_empty(event.get("type")) in _LAST or isinstance(event.get("output"), list):
@@ -151,17 +150,17 @@ class ResponsesDecoder:
         if event.get("type") == "response.output_item.done":
             kind, call_id = kind_of(wire), text_or_empty(wire.get("call_id"))
             if kind in CALLS:
-                self._unanswered.add(call_id)
+                self._pending_calls.add(call_id)
                 return True
             if kind in RESULTS and self._waiting:
-                self._unanswered.discard(call_id)
-                self._items.answered.add(call_id)
+                self._pending_calls.discard(call_id)
+                self._items.with_result.add(call_id)
         return bool(self._waiting)
 
     def _resume(self) -> None:
-        """Take the events that waited."""
+        """Handle the events that waited."""
         waiting, self._waiting = self._waiting, []
-        self._unanswered.clear()
+        self._pending_calls.clear()
         for event in waiting:
             self._handle(event)
 
@@ -175,7 +174,7 @@ class ResponsesDecoder:
         if kind in _DELTAS:
             self._grow(event, *_DELTAS[kind])
         elif kind in _DONES:
-            self._settle(event, *_DONES[kind])
+            self._fill_rest(event, *_DONES[kind])
         else:
             self._dispatch(kind, event)
 
@@ -207,15 +206,15 @@ class ResponsesDecoder:
 
     def _grow(self, event: JsonObject, kind: str, growth: Growth, place: str) -> None:
         item = self._items.growing(kind, integer_or_none(event.get("output_index")))
-        self._items.say(item, growth, integer_or_none(event.get(place)) or 0, text_or_empty(event.get("delta")))
+        self._items.add_text(item, growth, integer_or_none(event.get(place)) or 0, text_or_empty(event.get("delta")))
 
-    def _settle(self, event: JsonObject, kind: str, growth: Growth, place: str) -> None:
+    def _fill_rest(self, event: JsonObject, kind: str, growth: Growth, place: str) -> None:
         item = self._items.growing(kind, integer_or_none(event.get("output_index")))
         for field in ("text", "refusal", "arguments", "input"):
-            self._items.settle(item, growth, integer_or_none(event.get(place)) or 0, text_or_empty(event.get(field)))
+            self._items.fill_rest(item, growth, integer_or_none(event.get(place)) or 0, text_or_empty(event.get(field)))
 
     def _untyped(self, event: JsonObject) -> None:
-        """Take what an agent sends without saying what it is: more fields of the answer, or the answer itself."""
+        """Read an agent's event without a type: more fields of the answer, or the answer itself."""
         if isinstance(event.get("output"), list):
             self._conclude(event, nonempty_text(event.get("status")))
         else:
@@ -235,7 +234,7 @@ class ResponsesDecoder:
             self._items.assembly.usage(usage)
 
     def _conclude(self, response: JsonObject, status: str | None) -> None:
-        """Take the answer's own object: fill what is still missing, and know how it ended."""
+        """Read the response object: fill what is still missing, and set how the answer ended."""
         error = object_or_empty(response.get("error"))
         if status == "failed" or error:
             raise failure(error, self._model, self.partial())
@@ -254,6 +253,6 @@ class ResponsesDecoder:
         items.end_all()
         if items.logprobs:
             self._extras["logprobs"] = items.logprobs
-        finish = finish_of(items.envelope, self._status, calls=items.unanswered, refused=items.refused)
+        finish = finish_of(items.envelope, self._status, calls=items.has_pending_calls, refused=items.refused)
         items.assembly.finish(finish, extras=self._extras)
         return items.assembly.drain()

@@ -25,7 +25,7 @@ __all__ = ["Responses"]
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SUMMARIES: Final[dict[str, str]] = {"summary": "auto", "full": "detailed"}
 _NOT_CARRIED: Final = ("stop", "top_k", "seed", "presence_penalty", "frequency_penalty", "n")
-"""Fields this api has no place for (docs/wire/responses.md#request, rows stop and sampling)."""
+"""Request fields this api has no field for (docs/wire/responses.md#request, rows stop and sampling)."""
 
 
 class Responses:
@@ -36,9 +36,9 @@ class Responses:
     def encode(self, request: ChatRequest, profile: Profile) -> JsonObject:
         """Return the body to send, without ``extra_body``.
 
-        A model is asked not to keep the answer (``store: false``: the api keeps it when nothing is said), and a
-        reasoning model to hand over the proof of its reasoning instead (``include``), so that the next turn can give it
-        back. An agent gets only what is set (``Profile.client_defaults``).
+        The server is asked not to store the answer (``store: false``; it stores it by default). A reasoning model is asked
+        for its encrypted reasoning instead (``include``), which the next turn sends back. An agent gets only the fields
+        that are set (``Profile.client_defaults``).
 
         Raises:
             InvalidRequestError: the request holds something this api cannot carry; the message says what to change.
@@ -61,32 +61,32 @@ class Responses:
             body["text"] = {"format": _format(request.output)}
         body |= _sampling(request, profile, effort=reasoning.get("effort"))
         body |= _includes(request, profile)
-        body |= _as_given(request)
+        body |= _passed_on(request)
         _warn_of_what_is_not_carried(request)
         return body
 
     def decode(self, body: JsonObject, model: str) -> ChatResponse:
-        """Return the answer in ``body``; ``model`` is the name that was asked.
+        """Return the answer in ``body``; ``model`` is the requested name.
 
         Raises:
             InvalidResponseError: the body is not an answer of this api.
-            APIError: the body says that the answer failed; the class fits the server's code.
+            APIError: the body reports that the answer failed; its class is the one for the server's code.
         """
         if not isinstance(body.get("output"), list) and not isinstance(body.get("status"), str):
             raise InvalidResponseError(
-                f"the answer of {model!r} is no Responses answer: it has neither output nor status; "
+                f"the answer of {model!r} is not a Responses answer: it has neither output nor status; "
                 "set api= to what the endpoint speaks",
                 model=model,
             )
         return fold(ResponsesDecoder(model).whole(body))
 
     def decoder(self, model: str) -> ResponsesDecoder:
-        """Return a fresh reader of one stream; ``model`` is the name that was asked."""
+        """Return a new reader of one stream; ``model`` is the requested name."""
         return ResponsesDecoder(model)
 
 
 def _tools(request: ChatRequest) -> JsonObject:
-    """Return the fields about tools; a tool choice without tools is no field the api takes."""
+    """Return the fields about tools; none without tools, as the api refuses a tool choice then."""
     if not request.tools:
         return {}
     fields: JsonObject = {"tools": [_tool(tool) for tool in request.tools]}
@@ -142,7 +142,7 @@ def _format(output: OutputFormat) -> JsonObject:
 
 
 _EFFORT_OF_MODE: Final[Mapping[str | None, str]] = {"off": "none", "on": "medium"}
-"""The effort that stands for thinking switched off or on: the default of some models is none.
+"""The effort that switches thinking off or on; for some models the default is none.
 
 Source: docs/wire/models.md#efforts.
 """
@@ -173,12 +173,12 @@ def _reasoning(request: ChatRequest, profile: Profile) -> JsonObject:
 
 
 def _nearest_effort(effort: str, model: str, profile: Profile) -> str:
-    """Return ``effort`` if the model takes it, else the nearest it takes; an unknown word is left to the server."""
+    """Return ``effort`` if the model takes it, else the nearest one it takes; an unknown effort is left to the server."""
     ranked = [one for one in _EFFORTS if one in profile.efforts]
     if not ranked or effort in profile.efforts or effort not in _EFFORTS:
         return effort
-    wanted = _EFFORTS.index(effort)
-    nearest = min(ranked, key=lambda one: abs(_EFFORTS.index(one) - wanted))
+    included = _EFFORTS.index(effort)
+    nearest = min(ranked, key=lambda one: abs(_EFFORTS.index(one) - included))
     warn_once(
         f"{model}: reasoning effort {effort}",
         f"{model!r} takes reasoning effort {', '.join(ranked)}; {nearest!r} was sent for {effort!r}.",
@@ -187,12 +187,12 @@ def _nearest_effort(effort: str, model: str, profile: Profile) -> str:
 
 
 def _sampling(request: ChatRequest, profile: Profile, *, effort: JsonValue) -> JsonObject:
-    """Return temperature and top_p where the model takes them: a reasoning model does only while it does not reason."""
-    given: JsonObject = {"temperature": request.temperature, "top_p": request.top_p}
-    given = {name: value for name, value in given.items() if value is not None}
+    """Return temperature and top_p where the model takes them: a reasoning model does only with reasoning off."""
+    fields: JsonObject = {"temperature": request.temperature, "top_p": request.top_p}
+    fields = {name: value for name, value in fields.items() if value is not None}
     if profile.sampling or effort == "none":
-        return given
-    for name in given:
+        return fields
+    for name in fields:
         warn_once(
             f"{request.model}: {name}",
             f"{request.model!r} takes no {name} while it reasons; it was left out. "
@@ -202,18 +202,18 @@ def _sampling(request: ChatRequest, profile: Profile, *, effort: JsonValue) -> J
 
 
 def _includes(request: ChatRequest, profile: Profile) -> JsonObject:
-    wanted: list[JsonValue] = []
+    included: list[JsonValue] = []
     fields: JsonObject = {}
     if profile.reasoning and profile.client_defaults:
-        wanted.append("reasoning.encrypted_content")
+        included.append("reasoning.encrypted_content")
     if request.logprobs or (request.logprobs is None and request.top_logprobs is not None):
-        wanted.append("message.output_text.logprobs")
+        included.append("message.output_text.logprobs")
         if request.top_logprobs is not None:
             fields["top_logprobs"] = request.top_logprobs
-    return {"include": wanted, **fields} if wanted else fields
+    return {"include": included, **fields} if included else fields
 
 
-def _as_given(request: ChatRequest) -> JsonObject:
+def _passed_on(request: ChatRequest) -> JsonObject:
     fields: JsonObject = {
         "max_output_tokens": request.max_tokens,
         "service_tier": request.service_tier,

@@ -1,4 +1,4 @@
-"""Numbered stream events, put back into their order and freed of repeats."""
+"""Puts numbered stream events back into order and drops repeats."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _LONGEST_GAP = 1000
 
 
 class EventOrder:
-    """Undoes what a gateway does to ``sequence_number``: events sent twice, and neighbours that changed places.
+    """Corrects events that a gateway sent twice, or in swapped places, by their ``sequence_number``.
 
-    Clients that ignore the numbers double or reorder the text then (docs/wire/peers.md#order-of-events). An event that
-    comes too early waits for one more event and no longer, so a gap in the numbers delays nothing else. Numbers that
-    repeat on different events tell nothing and are ignored from there on.
+    Clients that ignore the numbers repeat or reorder text (docs/wire/peers.md#order-of-events). An event that is too
+    early waits for one more event and no longer, so a gap in the numbers delays nothing else. Where different events
+    have the same number, the numbers are ignored from there on.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class EventOrder:
         self._trusted = True
 
     def take(self, event: JsonObject) -> list[JsonObject]:
-        """Return the events that are due now that ``event`` came, in order; none for a repeat."""
+        """Return the events that are due after ``event``, in order; none for a repeat."""
         number = event.get("sequence_number")
         if not self._trusted or not isinstance(number, int):
             return [*self.rest(), event]
@@ -39,7 +39,7 @@ class EventOrder:
         return self._early(number, event)
 
     def rest(self) -> list[JsonObject]:
-        """Return the event that still waits, if there is one: nothing will fill its gap any more."""
+        """Return the event that still waits, if there is one: the events before it are lost."""
         if self._waiting is None:
             return []
         (number, event), self._waiting = self._waiting, None
@@ -80,6 +80,6 @@ class EventOrder:
             self._gaps.append(range(self._next, number))
 
     def _is_missing(self, number: int) -> bool:
-        """Whether ``number`` lies in a gap and has not come since; gaps are kept as such, not number by number."""
+        """Whether ``number`` lies in a gap and has not arrived since."""
         place = bisect_right(self._gaps, number, key=lambda gap: gap.start) - 1
         return place >= 0 and number in self._gaps[place] and number not in self._filled

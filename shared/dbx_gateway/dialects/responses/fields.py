@@ -1,4 +1,4 @@
-"""What stands in a Responses answer beside its texts: citations, usage, how it ended, why it failed.
+"""The fields of a Responses answer beside its texts: citations, usage, how it ended, why it failed.
 
 Source: docs/wire/responses.md#answer, #usage, #errors; docs/wire/comparison.md#usage, #finish-reasons.
 """
@@ -27,10 +27,10 @@ __all__ = [
 ]
 
 CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
-"""Items that ask for a tool, and the field that holds what the tool gets."""
+"""Items that are tool calls, and the field that holds the tool's input."""
 
 RESULTS: Final = frozenset({"function_call_output", "custom_tool_call_output"})
-"""Items that tell what a tool gave: agent endpoints run tools themselves.
+"""Items that hold a tool's result: agent endpoints run tools themselves.
 
 Source: docs/wire/responses.md#agents-on-responses.
 """
@@ -76,7 +76,7 @@ _ECHOES: Final = frozenset(
 
 
 def wire_extras(response: JsonObject) -> JsonObject:
-    """Return the fields of an answer that have no place of their own; what repeats the request is left out."""
+    """Return the unknown fields of an answer; fields that repeat the request are left out."""
     return {
         name: value
         for name, value in response.items()
@@ -90,7 +90,7 @@ def kind_of(item: JsonObject) -> str:
 
 
 def arguments_of(item: JsonObject) -> str:
-    """Return what the tool of a call item is to get, as text."""
+    """Return the tool's input in a call item, as text."""
     value = item.get(CALLS[kind_of(item)])
     if isinstance(value, dict | list):
         return to_json(value).decode()
@@ -110,17 +110,17 @@ def citation_of(annotation: JsonObject) -> Citation:
 
 
 def usage_of(wire: JsonObject) -> Usage | None:
-    """Return the tokens in ``wire``; None where it counts nothing (docs/wire/comparison.md#usage)."""
-    took, gave = integer_or_none(wire.get("input_tokens")), integer_or_none(wire.get("output_tokens"))
+    """Return the tokens in ``wire``; None where it has no counts (docs/wire/comparison.md#usage)."""
+    input_tokens, output_tokens = integer_or_none(wire.get("input_tokens")), integer_or_none(wire.get("output_tokens"))
     total = integer_or_none(wire.get("total_tokens"))
-    if took is None and gave is None and total is None:
+    if input_tokens is None and output_tokens is None and total is None:
         return None
     of_input = object_or_empty(wire.get("input_tokens_details"))
     of_output = object_or_empty(wire.get("output_tokens_details"))
     return Usage(
-        input=took or 0,
-        output=gave or 0,
-        total=(took or 0) + (gave or 0) if total is None else total,
+        input=input_tokens or 0,
+        output=output_tokens or 0,
+        total=(input_tokens or 0) + (output_tokens or 0) if total is None else total,
         cache_read=integer_or_none(of_input.get("cached_tokens")),
         cache_write=integer_or_none(of_input.get("cache_write_tokens")),
         reasoning=integer_or_none(of_output.get("reasoning_tokens")),
@@ -134,15 +134,15 @@ def finish_of(response: JsonObject, status: str | None, *, calls: bool, refused:
     """Return why the answer ended (docs/wire/comparison.md#finish-reasons).
 
     Args:
-        response: the answer's own object; empty where the stream had none.
-        status: the wire's word, None where it said none.
-        calls: the answer asks for a tool that is still to be run.
+        response: the response object; empty where the stream had none.
+        status: its status, None where it had none.
+        calls: the answer holds a tool call that is still to be run.
         refused: the answer holds a refusal.
     """
-    cut = response.get("incomplete_details")
-    details: JsonObject = {"incomplete_details": cut} if cut else {}
+    incomplete = response.get("incomplete_details")
+    details: JsonObject = {"incomplete_details": incomplete} if incomplete else {}
     if status == "incomplete":
-        raw = text_or_empty(object_or_empty(cut).get("reason")) or status
+        raw = text_or_empty(object_or_empty(incomplete).get("reason")) or status
         return Finish(reason=_INCOMPLETE.get(raw, "unknown"), raw=raw, details=details)
     if status == "cancelled":
         return Finish(reason="error", raw=status, details=details)
@@ -153,10 +153,9 @@ def finish_of(response: JsonObject, status: str | None, *, calls: bool, refused:
 
 
 def failure(error: JsonObject, model: str, partial: ChatResponse | None) -> APIError:
-    """Return the error for an answer that failed under HTTP 200; ``error`` holds the server's code and words.
+    """Return the error for an answer that failed under HTTP 200; ``error`` holds the server's code and message.
 
-    Its class is the one that the code stands for on every api; a code that is unknown, or none, is a failure of the
-    server.
+    Its class is the one for the code on every api; an unknown or missing code is a failure of the server.
     """
     if not nonempty_text(error.get("message")):
         error = {**error, "message": "the answer failed; no reason was given"}

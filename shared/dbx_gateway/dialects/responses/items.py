@@ -1,7 +1,7 @@
-"""The output items of one Responses answer while they grow, and the parts they become.
+"""The output items of one Responses answer while they arrive, and the parts they become.
 
-Items are told apart by ``output_index`` and never by their ids, which change in mid-stream on the AI Gateway
-(docs/wire/responses.md#items-on-a-workspace). What the wire repeats at the end only fills what came too short before.
+Items are identified by ``output_index`` and never by their ids, which change in mid-stream on the AI Gateway
+(docs/wire/responses.md#items-on-a-workspace). What the server repeats at the end only fills what is missing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dbx_gateway.surfaces import Api
 __all__ = ["Growth", "Item", "OutputItems"]
 
 Growth: TypeAlias = Literal["text", "refusal", "summary", "raw", "arguments"]
-"""What kind of text grows in an item."""
+"""The kinds of text in an item that deltas add to."""
 
 _API: Final[Api] = "responses"
 _OF_MESSAGE: Final = frozenset({"type", "id", "role", "content", "phase"})
@@ -37,11 +37,11 @@ _CONTENT: Final[dict[str, tuple[Growth, str]]] = {
     "reasoning_text": ("raw", "text"),
     "refusal": ("refusal", "refusal"),
 }
-"""Types of a content part: what grows there, and the field that holds it."""
+"""Types of a content part: the kind of its text, and the field that holds it."""
 
 
 class Item:
-    """One output item, as far as it has arrived."""
+    """One output item, with what has arrived of it."""
 
     __slots__ = ("annotations", "ended", "facts", "kind", "natives", "number", "opened", "runs")
 
@@ -57,12 +57,12 @@ class Item:
 
     @property
     def id(self) -> str | None:
-        """The item's id, as last said."""
+        """The item's id, as last sent."""
         return nonempty_text(self.facts.get("id"))
 
     @property
     def call_id(self) -> str:
-        """What pairs a call with its result; empty where the item has none."""
+        """The id that connects a call with its result; empty where the item has none."""
         return text_or_empty(self.facts.get("call_id"))
 
 
@@ -70,15 +70,15 @@ class OutputItems:
     """The items of one answer.
 
     Args:
-        model: the name that was asked.
+        model: the requested name.
     """
 
     def __init__(self, model: str) -> None:
         self.assembly = Assembly(Origin(_API, model))
         self.envelope: JsonObject = {}
-        """The answer's own object, as far as it is known: its id and the model's name."""
-        self.answered: set[str] = set()
-        """Ids of calls whose result is in the same answer: an agent ran them, and nobody is to run them again."""
+        """The response object so far: its id and the model's name."""
+        self.with_result: set[str] = set()
+        """Ids of calls whose result is in the same answer: an agent ran them, so they must not be run again."""
         self.refused = False
         self.logprobs: list[JsonValue] = []
         self._model = model
@@ -90,17 +90,17 @@ class OutputItems:
         return len(self._items)
 
     def open(self, *kinds: str) -> bool:
-        """Whether an item of one of ``kinds`` has begun and not ended; of any kind where none is named."""
+        """Whether an item of one of ``kinds`` (of any kind, without ``kinds``) has started and not ended."""
         return any(not item.ended and (not kinds or item.kind in kinds) for item in self._items)
 
     @property
-    def unanswered(self) -> bool:
-        """Whether the answer asks for a tool that is still to be run."""
+    def has_pending_calls(self) -> bool:
+        """Whether the answer holds a tool call that is still to be run."""
         calls = self.assembly.partial().tool_calls
-        return any(call.minted or call.call_id not in self.answered for call in calls)
+        return any(call.minted or call.call_id not in self.with_result for call in calls)
 
     def begin(self) -> None:
-        """Make sure that the answer has begun, before anything is said in it."""
+        """Start the answer, if it has not started."""
         if not self.assembly.started:
             envelope = self.envelope
             self.assembly.start(nonempty_text(envelope.get("id")), nonempty_text(envelope.get("model")))
@@ -110,12 +110,12 @@ class OutputItems:
         return self.assembly.partial()
 
     def add(self, wire: JsonObject, index: int | None, *, calls_at_once: bool) -> None:
-        """An item begins.
+        """Start an item.
 
         Args:
             wire: the item so far.
             index: its ``output_index``; agents leave it out.
-            calls_at_once: hand a call out now, before it is known whether the answer holds its result.
+            calls_at_once: hand out a call now, before it is known whether the answer holds its result.
         """
         kind = kind_of(wire)
         item = self._at.get((kind, index))
@@ -128,9 +128,9 @@ class OutputItems:
             self._open_call(item)
 
     def growing(self, kind: str, index: int | None) -> Item:
-        """Return the item of ``kind`` that a delta at ``index`` belongs to; one whose beginning got lost begins here.
+        """Return the item of ``kind`` that a delta at ``index`` belongs to; starts it if its start event was lost.
 
-        Text at a place where a reasoning item grows is reasoning: some hosts send it so
+        Text at the index of a reasoning item is reasoning: some hosts send it that way
         (docs/wire/peers.md#other-servers).
         """
         item = self._at.get((kind, index))
@@ -140,7 +140,7 @@ class OutputItems:
             item = self._new(kind, index)
         return item
 
-    def say(self, item: Item, growth: Growth, place: int, fragment: str) -> None:
+    def add_text(self, item: Item, growth: Growth, place: int, fragment: str) -> None:
         """Add ``fragment`` to one text of ``item``."""
         if item.ended or not fragment:
             return
@@ -162,11 +162,11 @@ class OutputItems:
             case "text":
                 self.assembly.text(self._content_key(item, growth, place), fragment)
 
-    def settle(self, item: Item, growth: Growth, place: int, final: str) -> None:
-        """Fill what the deltas of one text left out of ``final``. What was handed out stands.
+    def fill_rest(self, item: Item, growth: Growth, place: int, final: str) -> None:
+        """Add the rest of ``final`` that the deltas of one text left out. What was handed out is not changed.
 
         Raises:
-            InvalidResponseError: a call would get other arguments than were streamed.
+            InvalidResponseError: the arguments of a call differ from those that were streamed.
         """
         if item.ended or not final:
             return
@@ -174,17 +174,17 @@ class OutputItems:
             growth = "raw"
         streamed = self._so_far(item, growth, place)
         if final.startswith(streamed):
-            self.say(item, growth, place, final[len(streamed) :])
+            self.add_text(item, growth, place, final[len(streamed) :])
         elif growth == "arguments" and not _same_json(streamed, final):
             raise InvalidResponseError(
                 f"{self._model!r} ended tool call {item.call_id!r} with other arguments than it had streamed; "
-                "the call cannot be trusted: ask again",
+                "the call cannot be trusted: send the request again",
                 model=self._model,
                 partial=self.partial(),
             )
 
     def _so_far(self, item: Item, growth: Growth, place: int) -> str:
-        """Return what has been said of one text; its pieces become one, for a host may repeat the end of a text."""
+        """Return one text so far; its pieces are joined, as a host may repeat the end of a text."""
         pieces = item.runs.get((growth, place))
         if pieces is None:
             return ""
@@ -192,24 +192,24 @@ class OutputItems:
         return pieces[0]
 
     def annotate(self, item: Item, place: int, annotation: JsonObject) -> None:
-        """Keep a citation of one text; the item's last word may replace it."""
+        """Save a citation of one text; the end of the item may replace it."""
         if annotation:
             item.annotations.setdefault(place, []).append(annotation)
 
     def content(self, item: Item, place: int, wire: JsonObject) -> None:
-        """Take one finished content part; one of an unknown type is carried as native data."""
+        """Read one complete content part; one of an unknown type is carried as native data."""
         if item.ended or not wire:
             return
         known = _CONTENT.get(text_or_empty(wire.get("type")))
         if known is not None:
             growth, field = known
-            self.settle(item, growth, place, text_or_empty(wire.get(field)))
+            self.fill_rest(item, growth, place, text_or_empty(wire.get(field)))
         elif item.kind == "message" and place not in item.natives:
             item.natives.add(place)
             self._native(item, ("content", place), {"type": "message", "role": "assistant", "content": [wire]})
 
     def end(self, wire: JsonObject, index: int | None) -> None:
-        """An item ends; ``wire`` is its last word."""
+        """End an item; ``wire`` is its final form."""
         kind = kind_of(wire)
         item = self._at.get((kind, index))
         if item is None and index is not None:
@@ -219,8 +219,8 @@ class OutputItems:
         self._end(item, wire)
 
     def fill(self, output: list[JsonObject]) -> None:
-        """Take all items once more, as the answer's last event repeats them: end the open ones, add the missing."""
-        self.answered.update(text_or_empty(wire.get("call_id")) for wire in output if kind_of(wire) in RESULTS)
+        """Read all items again, as the answer's last event repeats them: end the open ones, add the missing ones."""
+        self.with_result.update(text_or_empty(wire.get("call_id")) for wire in output if kind_of(wire) in RESULTS)
         kinds = [kind_of(wire) for wire in output]
         placed = all((kind, index) in self._at for index, kind in enumerate(kinds))
         arrived = list(self._items)
@@ -232,7 +232,7 @@ class OutputItems:
                 self.end(wire, index)
 
     def end_all(self) -> None:
-        """End what is still open, as it stands."""
+        """End the items that are still open, as they are."""
         for item in self._items:
             self._end(item, {})
 
@@ -242,13 +242,13 @@ class OutputItems:
         return item
 
     def _known(self, wire: JsonObject) -> Item | None:
-        """Return the item that ``wire`` is by its ids: a host may give it another index at its end."""
+        """Return the item with the ids of ``wire``: a host may give it another index at its end."""
         kind = kind_of(wire)
         known = (self._by_id.get((kind, text_or_empty(wire.get(name)))) for name in ("call_id", "id"))
         return next((item for item in known if item is not None), None)
 
     def _learn(self, item: Item, wire: JsonObject) -> None:
-        """Keep what ``wire`` says about ``item``: a later word replaces an earlier one, but not what names the item."""
+        """Save the fields of ``wire`` for ``item``: they replace earlier ones, but for the ids and names of the item."""
         named = {name: value for name, value in item.facts.items() if name in _NAMING}
         item.facts = (named if wire else item.facts) | without(
             wire, ("content", "summary", "arguments", "input", "encrypted_content")
@@ -270,7 +270,7 @@ class OutputItems:
             self._end_call(item, wire)
         elif item.kind and wire:
             if item.kind in RESULTS:
-                self.answered.add(item.call_id)
+                self.with_result.add(item.call_id)
             self._native(item, "item", wire)
         item.ended = True
 
@@ -283,7 +283,7 @@ class OutputItems:
         extras = without(item.facts, _OF_MESSAGE)
         for growth, place in sorted(item.runs, key=lambda run: run[1]):
             part = parts[place] if place < len(parts) else {}
-            fields = self._said(item, growth, place, part)
+            fields = self._text_fields(item, growth, place, part)
             opaque = without(part, _OF_CONTENT)
             if growth == "refusal" and item.facts.get("phase"):
                 extras = {"phase": item.facts["phase"], **extras}
@@ -291,7 +291,7 @@ class OutputItems:
                 opaque, extras = {**opaque, "message": extras}, {}
             self.assembly.end((item.number, growth, place), **fields, opaque=opaque)
 
-    def _said(self, item: Item, growth: Growth, place: int, part: JsonObject) -> dict[str, Any]:
+    def _text_fields(self, item: Item, growth: Growth, place: int, part: JsonObject) -> dict[str, Any]:
         if growth == "refusal":
             return {"id": item.id}
         annotations = objects_in(part.get("annotations")) or item.annotations.get(place, [])
@@ -303,7 +303,7 @@ class OutputItems:
         }
 
     def _content_key(self, item: Item, growth: Literal["text", "refusal"], place: int) -> tuple[int, Growth, int]:
-        """Return the key of one content part, open and with its item's id on it."""
+        """Return the key of one content part, after opening it with its item's id."""
         key = (item.number, growth, place)
         if not self.assembly.is_open(key):
             self.assembly.open(key, growth, id=item.id)
@@ -339,11 +339,11 @@ class OutputItems:
             self.assembly.arguments(key, fragment)
 
     def _end_call(self, item: Item, wire: JsonObject) -> None:
-        if not item.opened and (item.call_id in self.answered or not item.facts.get("name")):
+        if not item.opened and (item.call_id in self.with_result or not item.facts.get("name")):
             if wire:
                 self._native(item, "item", wire)
             return
-        self.settle(item, "arguments", 0, arguments_of(wire) if wire else "")
+        self.fill_rest(item, "arguments", 0, arguments_of(wire) if wire else "")
         self._open_call(item)
         self.assembly.end((item.number, "call"), id=item.id, opaque=without(item.facts, _OF_CALL))
 

@@ -1,8 +1,7 @@
-"""The input items of a Responses request: what each message of a conversation becomes on the wire.
+"""The input items of a Responses request, made from the messages of a conversation.
 
 Source: docs/wire/responses.md#request, #round-trip; docs/wire/comparison.md#what-an-api-cannot-carry. The package
-always asks without server-side state (``store: false``), so item ids are left out: an id would make the server look for
-an item it never kept.
+always sends ``store: false``, so item ids are left out: an id would make the server look for an item it did not store.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ _CACHE_TTLS: Final = frozenset({"30m", "12h"})
 
 @dataclass(frozen=True, slots=True)
 class _Conversation:
-    """What the items of one message depend on beside that message."""
+    """What the items of a message depend on beside the message itself."""
 
     model: str
     custom_calls: frozenset[str]
@@ -58,9 +57,8 @@ class _Conversation:
 def input_items(request: ChatRequest, profile: Profile) -> list[JsonValue]:
     """Return the conversation as flat input items.
 
-    Every message keeps its place and its role: system and developer messages become items of that role rather than
-    ``instructions``, which could hold neither their roles nor their places. A message of one plain text is sent in the
-    short form, its ``content`` a string.
+    Every message keeps its place and its role: system and developer messages become items of that role, not
+    ``instructions``, which have neither role nor place. The ``content`` of a message of one plain text is a string.
 
     Raises:
         InvalidRequestError: a part cannot be carried by this api.
@@ -74,11 +72,11 @@ def input_items(request: ChatRequest, profile: Profile) -> list[JsonValue]:
         if message.role == "assistant":
             items += _answer_items(message, conversation)
         else:
-            items += _given_items(message, conversation)
+            items += _caller_items(message, conversation)
     return items
 
 
-def _given_items(message: Message, conversation: _Conversation) -> list[JsonObject]:
+def _caller_items(message: Message, conversation: _Conversation) -> list[JsonObject]:
     """Return the items of a message that the caller wrote: system, developer, user and tool."""
     role = "user" if message.role == "tool" else message.role
     items: list[JsonObject] = []
@@ -91,10 +89,10 @@ def _given_items(message: Message, conversation: _Conversation) -> list[JsonObje
             content.append(_content(part, conversation))
             continue
         if content:
-            items.append(_given_message(role, content))
+            items.append(_caller_message(role, content))
             content = []
         items.append(item)
-    return [*items, _given_message(role, content)] if content else items
+    return [*items, _caller_message(role, content)] if content else items
 
 
 def _own_item(part: Part, conversation: _Conversation) -> JsonObject | None:
@@ -108,7 +106,7 @@ def _own_item(part: Part, conversation: _Conversation) -> JsonObject | None:
             return None
 
 
-def _given_message(role: str, content: list[JsonObject]) -> JsonObject:
+def _caller_message(role: str, content: list[JsonObject]) -> JsonObject:
     if len(content) == 1 and content[0].keys() == {"type", "text"}:
         return {"type": "message", "role": role, "content": content[0]["text"]}
     return {"type": "message", "role": role, "content": list[JsonValue](content)}
@@ -133,7 +131,7 @@ def _content(part: Part, conversation: _Conversation) -> JsonObject:
         case Refusal() | Reasoning() | ToolCall() | ToolResult():
             kind = type(part).__name__
             raise InvalidRequestError(
-                f"the responses api takes no {kind} part here; {kind} parts belong into assistant messages"
+                f"the responses api takes no {kind} part here; put {kind} parts into assistant messages"
             )
     return content | _cache_mark(part.cache, conversation)
 
@@ -180,7 +178,7 @@ def _result_item(result: ToolResult, conversation: _Conversation) -> JsonObject:
 
 
 def _output(result: ToolResult, conversation: _Conversation) -> JsonValue:
-    """Return a tool's result as the wire wants it: never empty, and a failure told in its text."""
+    """Return a tool's result for the api: never empty, and with a failure marked in its text."""
     if all(isinstance(part, Text) for part in result.content):
         text = result_text(result)
         return (_ERROR if result.is_error else "") + (text if text.strip() else NO_OUTPUT)
@@ -193,22 +191,22 @@ def _output(result: ToolResult, conversation: _Conversation) -> JsonValue:
 def _answer_items(message: Message, conversation: _Conversation) -> list[JsonObject]:
     """Return the items of an assistant message, in order.
 
-    Reasoning goes back only to the model it came from, with its proof, and only in front of the item it led to: the
-    server refuses a reasoning item that nothing follows (docs/wire/responses.md#round-trip).
+    Reasoning goes back only to the model it came from, encrypted, and only before another item: the server refuses a
+    reasoning item that no item follows (docs/wire/responses.md#round-trip).
     """
     items: list[JsonObject] = []
-    said: list[Text | Refusal] = []
+    texts: list[Text | Refusal] = []
     for part in message.parts:
         if isinstance(part, Text | Refusal):
-            if said and not _same_item(said[-1], part):
-                items += _said_item(said, message.origin)
-                said = []
-            said.append(part)
+            if texts and not _same_item(texts[-1], part):
+                items += _message_item(texts, message.origin)
+                texts = []
+            texts.append(part)
         else:
-            items += _said_item(said, message.origin)
-            said = []
+            items += _message_item(texts, message.origin)
+            texts = []
             items += _answer_item(part, message.origin, conversation)
-    items += _said_item(said, message.origin)
+    items += _message_item(texts, message.origin)
     while items and items[-1].get("type") == "reasoning":
         items.pop()
     return items
@@ -245,25 +243,25 @@ def _phase(part: Text | Refusal) -> JsonValue:
     return wrapper.get("phase") if isinstance(wrapper, dict) else None
 
 
-def _said_item(parts: list[Text | Refusal], origin: Origin | None) -> list[JsonObject]:
-    """Return the one message item that ``parts`` came from or make together; nothing for empty text."""
-    kept = [part for part in parts if part.text or (isinstance(part, Text) and part.citations)]
-    if not kept:
+def _message_item(parts: list[Text | Refusal], origin: Origin | None) -> list[JsonObject]:
+    """Return the one message item of ``parts``; nothing for empty text."""
+    nonempty = [part for part in parts if part.text or (isinstance(part, Text) and part.citations)]
+    if not nonempty:
         return []
     wrapper = opaque_for(parts[0], origin, _API).get("message")
     extras = wrapper if isinstance(wrapper, dict) else {}
-    contents = [_said(part, origin) for part in kept]
+    contents = [_content_part(part, origin) for part in nonempty]
     item: JsonObject = {"type": "message", "role": "assistant", **extras}
     plain = len(contents) == 1 and not extras and contents[0].keys() == {"type", "text", "annotations"}
     if plain and not contents[0]["annotations"]:
         item["content"] = contents[0]["text"]
     else:
         item["content"] = list[JsonValue](contents)
-    phase = _phase(kept[0])
+    phase = _phase(nonempty[0])
     return [item | {"phase": phase}] if phase else [item]
 
 
-def _said(part: Text | Refusal, origin: Origin | None) -> JsonObject:
+def _content_part(part: Text | Refusal, origin: Origin | None) -> JsonObject:
     extras = {name: value for name, value in opaque_for(part, origin, _API).items() if name != "message"}
     if isinstance(part, Refusal):
         return {**extras, "type": "refusal", "refusal": part.text}
@@ -305,7 +303,7 @@ def _call_item(call: ToolCall, origin: Origin | None) -> JsonObject:
 
 
 def _call_id(call_id: str) -> str:
-    """Return ``call_id`` in the wire's characters, at its own length (docs/wire/responses.md#round-trip).
+    """Return ``call_id`` with the characters that the api allows, at its own length (docs/wire/responses.md#round-trip).
 
     The api's cap of 64 is not enforced here: a workspace itself hands out longer ones, and the quirk ``resp-id-64``
     shortens them.
