@@ -600,7 +600,10 @@ COUNTED_THOUGHTS = ReasoningConfig(budget=1000)
         (ADAPTIVE, {}),
         (CLAUDE, {"reasoning": ReasoningConfig(mode="off")}),
         (Profile(model=MODEL, family="gpt", reasoning=True), {"reasoning": THINKS}),
-        (Profile(model=MODEL, family="gemini", thinking="budget", reasoning=True), {"reasoning": COUNTED_THOUGHTS}),
+        (
+            Profile(model=MODEL, family="gemini", thinking="budget", reasoning=True, max_thinking_budget=24_576),
+            {"reasoning": COUNTED_THOUGHTS},
+        ),
     ],
     ids=["claude", "adaptive-claude", "claude-told-not-to-think", "thinking-gpt", "thinking-gemini"],
 )
