@@ -75,7 +75,7 @@ def read_embeddings(body: bytes, count: int, target: RequestTarget) -> Embedding
     """Return the vectors in ``body``.
 
     Raises:
-        DbxGatewayError: it reports an error, or does not hold ``count`` vectors.
+        DbxGatewayError: it reports an error, or does not hold ``count`` vectors of one length.
     """
     try:
         value: JsonValue = from_json(body)
@@ -88,15 +88,21 @@ def read_embeddings(body: bytes, count: int, target: RequestTarget) -> Embedding
         found = len(rows) if isinstance(rows, list) else "no"
         raise _invalid(target, f"{found} vectors for {count} texts")
     model = value.get("model")
+    vectors = tuple(_vector(row.get("embedding"), target) for row in _ordered(rows, target))
+    _check_lengths(vectors, target)
     return Embeddings(
-        tuple(_vector(row.get("embedding"), target) for row in _ordered(rows, target)),
+        vectors,
         model if isinstance(model, str) else None,
         _usage(value.get("usage")),
     )
 
 
 def joined(parts: Iterable[Embeddings]) -> Embeddings:
-    """Return the results of several batches as one."""
+    """Return the results of several batches as one.
+
+    Raises:
+        InvalidResponseError: their vectors are not of one length.
+    """
     vectors: list[tuple[float, ...]] = []
     model: str | None = None
     used: list[Usage | None] = []
@@ -104,10 +110,28 @@ def joined(parts: Iterable[Embeddings]) -> Embeddings:
         vectors += part.vectors
         model = part.model or model
         used.append(part.usage)
+    lengths = {len(vector) for vector in vectors}
+    if len(lengths) > 1:
+        raise InvalidResponseError(
+            f"the batches came back with vectors of {_shown(lengths)} numbers, which cannot be compared. Check that the "
+            "endpoint serves one embedding model, or set dimensions=.",
+            model=model,
+        )
     counts = [usage for usage in used if usage is not None]
     complete = counts and len(counts) == len(used)  # the tokens of some batches are not the tokens of all
     total = Usage(input=sum(u.input for u in counts), total=sum(u.total for u in counts)) if complete else None
     return Embeddings(tuple(vectors), model, total)
+
+
+def _check_lengths(vectors: tuple[tuple[float, ...], ...], target: RequestTarget) -> None:
+    lengths = {len(vector) for vector in vectors}
+    if len(lengths) > 1:
+        raise _invalid(target, f"vectors of {_shown(lengths)} numbers, which cannot be compared")
+
+
+def _shown(lengths: set[int]) -> str:
+    least, most = min(lengths), max(lengths)
+    return f"{least} and {most}" if len(lengths) == 2 else f"{least} to {most}"
 
 
 def _ordered(rows: list[JsonValue], target: RequestTarget) -> list[JsonObject]:

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from support.promises import promise
 
 from dbx_gateway.errors import AuthenticationError
 from dbx_gateway.models.discovery import (
@@ -223,6 +224,27 @@ def test_the_search_ends_at_a_page_token_that_was_seen_before():
     )
     assert len(asked) == 3
     assert (facts.found, facts.conclusive) == (False, True)
+
+
+@promise("bounded-pages")
+def test_no_more_pages_are_asked_for_than_fifty():
+    pages = [(200, {"model_services": [], "next_page_token": f"p{number}"}) for number in range(50)]
+    facts, asked = look_up("main.ai.team_chat", *pages, surface="ai-gateway")
+    assert len(asked) == 50
+    assert (facts.found, facts.conclusive) == (False, False)
+
+
+@promise("bounded-pages")
+@pytest.mark.parametrize("answer", [b'{"model_services": [], "next_page_token": "p%d"}', b"%d"], ids=["pages", "504"])
+def test_no_page_is_asked_for_after_a_minute(answer):
+    now = iter(range(0, 10_000, 25))
+    lookup = MetadataLookup(HOST, "ai-gateway", "main.ai.team_chat", clock=lambda: float(next(now)))
+    sends = 0
+    while lookup.request is not None:
+        sends += 1
+        lookup.feed(200 if answer.startswith(b"{") else 504, {}, answer % sends)
+    assert sends == 3
+    assert (lookup.facts.found, lookup.facts.conclusive) == (False, False)
 
 
 def test_a_page_that_answers_499_or_504_is_asked_for_again():

@@ -3,6 +3,7 @@ import json
 import struct
 
 import pytest
+from support.promises import promise
 
 from dbx_gateway.chat import Usage
 from dbx_gateway.embeddings import Embeddings, batches, embeddings_body, joined, read_embeddings
@@ -93,6 +94,7 @@ def test_usage_is_what_the_server_says_and_never_costs_the_vectors(usage, expect
     assert (found.vectors, found.usage) == (((1.0,),), expected)
 
 
+@promise("one-length")
 @pytest.mark.parametrize(
     ("value", "says"),
     [
@@ -117,6 +119,8 @@ def test_usage_is_what_the_server_says_and_never_costs_the_vectors(usage, expect
         (rows((0, [1]), (1, "not base64!")), "neither numbers nor base64"),
         (rows((0, [1]), (1, "AAAAAAA=")), "neither numbers nor base64"),
         (rows((0, [1]), (1, "")), "an empty vector"),
+        (rows((0, [1, 2]), (1, [1])), "vectors of 1 and 2 numbers, which cannot be compared"),
+        (rows((0, [1]), (1, "AAAAAAAAAAA=")), "vectors of 1 and 2 numbers"),
     ],
 )
 def test_an_answer_that_is_not_one_vector_for_each_text_is_told(value, says):
@@ -135,6 +139,13 @@ def test_batches_are_joined_in_order_and_their_usage_is_summed():
     second = Embeddings(((3.0,),), None, Usage(input=4, total=5))
     assert joined([first, second]) == Embeddings(((1.0,), (2.0,), (3.0,)), "gte", Usage(input=7, total=8))
     assert joined([]) == Embeddings(())
+
+
+@promise("one-length")
+def test_batches_whose_vectors_differ_in_length_are_refused():
+    parts = [Embeddings(((1.0,),), "gte"), Embeddings(((2.0, 3.0),), "gte"), Embeddings(((2.0, 3.0, 4.0),), "gte")]
+    with pytest.raises(InvalidResponseError, match="vectors of 1 to 3 numbers, which cannot be compared"):
+        joined(parts)
 
 
 def test_usage_that_some_batches_do_not_tell_is_not_made_up():

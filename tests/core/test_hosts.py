@@ -1,7 +1,11 @@
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.promises import promise
+from support.recording_host import redirect, wire
 
+from dbx_gateway import APIConnectionError, BadRequestError, Client
 from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.transport.hosts import normalise_host, origin_of
 
@@ -27,6 +31,9 @@ from dbx_gateway.transport.hosts import normalise_host, origin_of
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://localhost:80", "http://localhost"),
         ("http://[::1]:8000/", "http://[::1]:8000"),
+        ("https://göod.com", "https://xn--god-sna.com"),
+        ("https://GÖOD.com:8443", "https://xn--god-sna.com:8443"),
+        ("https://xn--god-sna.com", "https://xn--god-sna.com"),
     ],
 )
 def test_a_host_is_reduced_to_scheme_name_and_port(given, host):
@@ -37,6 +44,9 @@ def test_a_host_is_reduced_to_scheme_name_and_port(given, host):
     ("given", "says"),
     [
         ("", "has no name"),
+        ("https://xn--a", "'https://xn--a' has a name that is none in any language"),
+        ("https://xn--a.cloud.databricks.com", "has a name that is none in any language"),
+        ("https://\u2603\u200d.example", "has a name that is none in any language"),
         ("https://", "has no name"),
         ("my workspace", "has no name"),
         ("https://ws.example.com/ml/endpoints", "has a path, '/ml/endpoints'; give https://ws.example.com alone"),
@@ -61,6 +71,47 @@ def test_a_host_that_cannot_be_meant_is_refused_with_what_to_give_instead(given,
     assert "hunter2" not in caught.value.message
 
 
+@promise("names")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"host": "https://xn--a"},
+        {"host": "https://xn--a.cloud.databricks.com", "surface": "model-serving"},
+        {"endpoint_url": "https://xn--a/chat/completions"},
+    ],
+)
+def test_a_host_that_idna_does_not_know_is_refused_before_anything_is_sent(fields):
+    with pytest.raises(ConfigurationError, match="a name that is none in any language"):
+        Client(model="databricks-llama-x", token="dapi-x", **fields)
+
+
+@promise("names")
+def test_a_redirect_to_a_host_that_idna_does_not_know_is_not_followed():
+    with (
+        wire(lambda request: redirect(307, "https://xn--a/x")) as host,
+        pytest.raises(APIConnectionError, match="redirects to something that is no URL"),
+    ):
+        Client(model="databricks-llama-x", host=host.url, token="dapi-x", surface="model-serving").chat("Hello")
+
+
+def test_a_host_beyond_ascii_is_the_host_of_its_own_token():
+    sent = []
+
+    def reply(request: httpx.Request) -> httpx.Response:
+        sent.append(str(request.url.raw_host))
+        return httpx.Response(400, json={"message": "no"})
+
+    with httpx.Client(transport=httpx.MockTransport(reply)) as client, pytest.raises(BadRequestError):
+        Client(
+            model="databricks-llama-x",
+            host="https://göod.com",
+            token="dapi-x",
+            surface="model-serving",
+            http_client=client,
+        ).chat("Hello")
+    assert sent == ["b'xn--god-sna.com'"]
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.text(max_size=40))
 def test_whatever_is_given_becomes_a_host_that_stays_itself_or_a_configuration_error(text):
@@ -77,6 +128,8 @@ def test_whatever_is_given_becomes_a_host_that_stays_itself_or_a_configuration_e
         ("https://ws.example.com/a?b", ("https", "ws.example.com", 443)),
         ("https://WS.example.com:443", ("https", "ws.example.com", 443)),
         ("http://[::1]:8000/x", ("http", "::1", 8000)),
+        ("https://göod.com/x", ("https", "xn--god-sna.com", 443)),
+        ("https://xn--god-sna.com/x", ("https", "xn--god-sna.com", 443)),
     ],
 )
 def test_an_origin_is_scheme_name_and_port(url, origin):

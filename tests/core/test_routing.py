@@ -4,7 +4,10 @@ from itertools import product
 from typing import get_args
 
 import pytest
+from support.promises import promise
+from support.recording_host import answer, wire
 
+from dbx_gateway import Client
 from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import ConfigurationError, InvalidRequestError
 from dbx_gateway.models.families import Family
@@ -293,3 +296,20 @@ def test_a_route_says_surface_api_and_url():
 def test_only_an_answer_that_means_not_served_here_lets_the_next_candidate_be_tried(status, body, next_one):
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     assert may_try_next(api_error(status, {}, raw, RequestTarget("m", "a route"))) is next_one
+
+
+@promise("names")
+@pytest.mark.parametrize("model", [".", ".."])
+@pytest.mark.parametrize("family", ["gemini", "agent", None])
+@pytest.mark.parametrize("surface", ["ai-gateway", "model-serving", "auto"])
+def test_a_model_that_a_url_cannot_name_is_refused_before_anything_is_sent(model, family, surface):
+    with wire(lambda request: answer(200, b"{}")) as host:
+        client = Client(model=model, host=host.url, token="dapi-x", surface=surface, family=family)
+        for call in (
+            lambda: client.chat("Hello"),
+            lambda: list(client.stream("Hello")),
+            lambda: client.embed(["Hello"]),
+        ):
+            with pytest.raises(InvalidRequestError, match="in a URL means another folder"):
+                call()
+    assert host.requests == []

@@ -6,7 +6,8 @@ headers and body. Source: docs/wire/discovery.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
@@ -34,6 +35,12 @@ PROBE_SECONDS: Final = 5.0
 """Seconds that the probe of a host may take; a call waits for it."""
 
 METADATA_SECONDS: Final = 20.0
+
+LOOKUP_SECONDS: Final = 60.0
+"""How long all pages of one question may take together; after that no further page is asked for."""
+
+_MOST_PAGES: Final = 50
+"""Pages of one schema's model services: 5,000 of them, at 100 a page."""
 
 _PAGE_SENDS: Final = 4
 """Sends of one page of model-services, which answers 499 and 504 now and then (docs/wire/discovery.md#listings)."""
@@ -209,14 +216,17 @@ class MetadataLookup:
         host: ``https://…`` without a path.
         surface: where the model is served.
         model: its name: an endpoint's, or ``catalog.schema.model`` on the gateway.
+        clock: seconds that only ever grow; the pages have :data:`LOOKUP_SECONDS` from now on.
     """
 
-    def __init__(self, host: str, surface: Surface, model: str) -> None:
+    def __init__(self, host: str, surface: Surface, model: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._host = host
         self._model = model
         self._is_service = surface == "ai-gateway" and model.count(".") >= 2
         self._sends = 0
         self._tokens: set[str] = set()
+        self._clock = clock
+        self._ends = clock() + LOOKUP_SECONDS
         self.facts = EndpointFacts(name=model, found=False, conclusive=False)
         """What is known so far; ``found`` is False until a response shows the endpoint."""
         self.request: Get | None = self._services("") if self._is_service else self._endpoint()
@@ -236,9 +246,10 @@ class MetadataLookup:
         sent, self.request = self.request, None
         if status == 401 and sent is not None:
             raise api_error(status, headers, body, RequestTarget(f"metadata of {self._model!r}", sent.url))
-        if self._is_service and status in _FLAKY and self._sends < _PAGE_SENDS:
-            self._sends += 1
-            self.request = sent
+        if self._is_service and status in _FLAKY:
+            if self._sends < _PAGE_SENDS and self._clock() < self._ends:
+                self._sends += 1
+                self.request = sent
         elif status == 404:
             self.facts = replace(self.facts, conclusive=True)
         elif status == 200 and self._is_service:
@@ -269,6 +280,8 @@ class MetadataLookup:
         if token is None or token in self._tokens:
             self.facts = replace(self.facts, conclusive=True)
             return
+        if len(self._tokens) + 1 >= _MOST_PAGES or self._clock() >= self._ends:
+            return  # not found, and not settled either: the model is sent as one of which nothing is known
         self._tokens.add(token)
         self.request = self._services(token)
 

@@ -166,7 +166,7 @@ def choose_surface(model: str, host: str, surface: str = AUTO) -> SurfaceChoice:
 
     Raises:
         ConfigurationError: the host serves one route-optimised endpoint only, or not the surface that is set.
-        InvalidRequestError: the model is a Databricks App, or has no name.
+        InvalidRequestError: the model is a Databricks App, or has no name, or one that a URL cannot hold.
     """
     _refuse_other_services(model, host)
     if is_gateway_host(host):
@@ -273,10 +273,19 @@ def may_try_next(error: APIError) -> bool:
     return isinstance(error, NotFoundError) or error.status == 501 or error.error_code in _NOT_HERE_CODES
 
 
+_STEPS_OF_PATHS: Final = frozenset({".", ".."})
+"""Names that no escape protects in a path: ``/serving-endpoints/./invocations`` is another endpoint's URL (RFC 3986, 5.2.4)."""
+
+
 def _refuse_other_services(model: str, host: str) -> None:
     if not model.strip():
         raise InvalidRequestError(
             "the model name is empty; give model= the name of a serving endpoint or model service"
+        )
+    if model in _STEPS_OF_PATHS:
+        raise InvalidRequestError(
+            f"the model name is {model!r}, which in a URL means another folder; give model= the name of a serving endpoint "
+            "or model service"
         )
     if model.startswith("apps/"):
         raise InvalidRequestError(

@@ -7,6 +7,8 @@ import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+import httpx
+
 from dbx_gateway.errors import ConfigurationError
 
 __all__ = ["HostOrigin", "is_loopback", "normalise_host", "origin_of"]
@@ -47,7 +49,7 @@ def normalise_host(text: str) -> str:
     whole = text.strip()
     shown = whole.rsplit("@", 1)[-1]  # what errors may show: a password can stand before it
     parts = _split(whole if "://" in whole else f"https://{whole}", shown)
-    name = (parts.hostname or "").lower()
+    name = _ascii((parts.hostname or "").lower(), shown)
     if not name or any(character.isspace() for character in parts.netloc):
         raise ConfigurationError(f"the host {shown!r} has no name; give https://<workspace>")
     if parts.username is not None or parts.password is not None:
@@ -72,7 +74,7 @@ def origin_of(url: str) -> HostOrigin:
         ConfigurationError: it is no URL.
     """
     parts = _split(url, url)
-    return parts.scheme, (parts.hostname or "").lower(), _port(parts)
+    return parts.scheme, _ascii((parts.hostname or "").lower(), url), _port(parts)
 
 
 def is_loopback(name: str) -> bool:
@@ -95,9 +97,28 @@ def _split(url: str, shown: str) -> SplitResult:
     return parts
 
 
+def _ascii(name: str, shown: str) -> str:
+    """Return a host name as it is sent: letters beyond ASCII in their ``xn--`` form.
+
+    Raises:
+        ConfigurationError: it, or what its ``xn--`` form stands for, is no host name.
+    """
+    if name.isascii() and "xn--" not in name:
+        return name
+    try:
+        url = httpx.URL(f"https://{name}")
+        sent = url.raw_host.decode()
+        str(url.host)  # decodes it, as httpx does while it sends
+    except (UnicodeError, httpx.InvalidURL):
+        raise ConfigurationError(
+            f"the host {shown!r} has a name that is none in any language (IDNA); give https://<workspace>"
+        ) from None
+    return sent
+
+
 def _check_name(name: str) -> None:
     if not name.isascii():
-        return  # httpx refuses what IDNA does not know
+        return  # :func:`_ascii` refuses what IDNA does not know
     name.encode("idna")  # as the resolver does: no label is empty or longer than 63 letters
     if refused := _IN_NO_NAME.search(name):
         msg = f"a host name cannot hold {refused[0]!r}"

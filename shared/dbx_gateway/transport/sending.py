@@ -123,6 +123,8 @@ class SyncTransport:
             return self._follow(client, request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise failure(error, request) from error
+        except UnicodeError as error:
+            raise _misnamed(error, request) from error
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send ``request`` and return its whole answer.
@@ -178,6 +180,8 @@ class AsyncTransport:
             raise overdue(request) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise failure(error, request) from error
+        except UnicodeError as error:
+            raise _misnamed(error, request) from error
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send ``request`` and return its whole answer.
@@ -518,6 +522,14 @@ def _redirected(response: httpx.Response, request: HttpRequest, url: str) -> str
             request_id=request_id_of(headers_of(response)),
         )
     return target
+
+
+def _misnamed(error: UnicodeError, request: HttpRequest) -> APIConnectionError:
+    """Return the error of a redirect to a host that IDNA does not know: httpx looks at it before we do."""
+    if isinstance(error, UnicodeEncodeError | UnicodeDecodeError):
+        raise error  # of something else
+    forget_frames(error)
+    return _not_followed("the server redirects to something that is no URL. Check host=.", request)
 
 
 def _too_many_redirects(request: HttpRequest) -> APIConnectionError:
