@@ -23,7 +23,7 @@ from typing import Any, Literal
 from pydantic_core import from_json, to_json
 
 from dbx_gateway.testing.json_values import is_object
-from dbx_gateway.testing.model import spoken_tools as spoken
+from dbx_gateway.testing.model import prompt_tools as spoken
 from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
 from dbx_gateway.testing.model.schema_values import Hints, hints_of, value_for
 from dbx_gateway.testing.model.signatures import is_genuine, seal
