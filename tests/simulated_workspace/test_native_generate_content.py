@@ -12,7 +12,7 @@ from dbx_gateway.testing.apis.generate_content import wire as wire_generate_cont
 from dbx_gateway.testing.apis.generate_content.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.model.brain import Memory, answer
-from dbx_gateway.testing.model.conversation import Answer, Ask, Counts, Saying
+from dbx_gateway.testing.model.conversation import Answer, Counts, ParsedRequest, TextItem
 from dbx_gateway.testing.model.situation import Situation
 
 OLD, NEW = "databricks-gemini-2-5-pro", "databricks-gemini-3-pro"
@@ -355,7 +355,7 @@ ASKS = {
 }
 
 
-def exchange(name: str, of: str = OLD) -> tuple[Ask, Answer]:
+def exchange(name: str, of: str = OLD) -> tuple[ParsedRequest, Answer]:
     ask = wire_generate_content.read(ASKS[name], situation(of), of)
     return ask, answer(ask, situation(of), Memory())
 
@@ -447,9 +447,9 @@ def test_the_reason_of_the_end_comes_in_a_later_chunk_with_an_empty_text():
 
 
 def test_usage_runs_and_thoughts_are_outside_of_the_candidates_tokens():
-    said = (Saying("reasoning", "hm hm"), Saying("text", "one two three"))
+    said = (TextItem("reasoning", "hm hm"), TextItem("text", "one two three"))
     made = Answer("id", OLD, said, "stop", Counts(100, 10, cache_read=60, reasoning=4))
-    ask = Ask(OLD, ())
+    ask = ParsedRequest(OLD, ())
     usage = wire_generate_content.whole(made, ask, situation())["usageMetadata"]
     assert usage == {
         "promptTokenCount": 100,
@@ -485,5 +485,5 @@ def test_an_error_has_the_vendors_status(status, name):
     expected = {"error": {"code": status, "message": "no", "status": name}}
     assert wire_generate_content.error(status, "", "no") == expected
     assert wire_generate_content.failed(status, "", "no") == expected
-    for begun in (False, True):
-        assert events_of([wire_generate_content.error_event(status, "", "no", begun=begun)]) == [expected]
+    for started in (False, True):
+        assert events_of([wire_generate_content.error_event(status, "", "no", started=started)]) == [expected]

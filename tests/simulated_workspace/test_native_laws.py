@@ -13,7 +13,7 @@ from dbx_gateway.testing.apis.messages import wire as wire_messages
 from dbx_gateway.testing.apis.responses import wire as wire_responses
 from dbx_gateway.testing.apis.wire import Refused, Wire
 from dbx_gateway.testing.model.brain import Memory, answer
-from dbx_gateway.testing.model.conversation import Ask
+from dbx_gateway.testing.model.conversation import ParsedRequest
 from dbx_gateway.testing.model.signatures import seal
 from dbx_gateway.testing.model.situation import Situation
 
@@ -157,7 +157,7 @@ def damaged(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
     return broken
 
 
-def read(wire: Wire, sent: dict[str, Any], situation: Situation) -> Ask | Refused:
+def read(wire: Wire, sent: dict[str, Any], situation: Situation) -> ParsedRequest | Refused:
     try:
         return wire.read(sent, situation, None)
     except Refused as refused:

@@ -15,7 +15,7 @@ from dbx_gateway.testing.apis.messages import wire as wire_messages
 from dbx_gateway.testing.apis.messages.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.model.brain import Memory, answer
-from dbx_gateway.testing.model.conversation import Answer, Ask, CalledTool, Counts, Saying
+from dbx_gateway.testing.model.conversation import Answer, CalledTool, Counts, ParsedRequest, TextItem
 from dbx_gateway.testing.model.signatures import seal
 from dbx_gateway.testing.model.situation import Situation
 
@@ -344,7 +344,7 @@ ASKS = {
 }
 
 
-def exchange(name: str, **profile: Any) -> tuple[Ask, Answer]:
+def exchange(name: str, **profile: Any) -> tuple[ParsedRequest, Answer]:
     ask = wire_messages.read(ASKS[name], situation(**profile), None)
     return ask, answer(ask, situation(), Memory())
 
@@ -423,8 +423,8 @@ def test_hidden_thinking_keeps_its_signature_and_loses_its_text():
 
 
 def test_input_tokens_leave_cache_out():
-    made = Answer("id", MODEL, (Saying("text", "hi"),), "stop", Counts(100, 10, cache_read=60, cache_write=30))
-    usage = wire_messages.whole(made, Ask(MODEL, ()), situation())["usage"]
+    made = Answer("id", MODEL, (TextItem("text", "hi"),), "stop", Counts(100, 10, cache_read=60, cache_write=30))
+    usage = wire_messages.whole(made, ParsedRequest(MODEL, ()), situation())["usage"]
     assert (usage["input_tokens"], usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]) == (
         10,
         60,
@@ -435,7 +435,7 @@ def test_input_tokens_leave_cache_out():
 def test_arguments_come_in_several_fragments_and_none_when_there_are_none():
     calls = (CalledTool("call_1", "add", {"x": 2, "y": 3}), CalledTool("call_2", "now", {}))
     made = Answer("id", MODEL, calls, "calls", Counts(1, 1))
-    written = events_of(list(wire_messages.stream(made, Ask(MODEL, ()), situation())))
+    written = events_of(list(wire_messages.stream(made, ParsedRequest(MODEL, ()), situation())))
     pieces = [
         (event["index"], event["delta"]["partial_json"]) for event in written if "delta" in event and "index" in event
     ]
@@ -483,8 +483,8 @@ def test_the_events_of_the_end_are_told_from_the_others():
 def test_an_error_has_the_vendors_type(status, kind):
     assert wire_messages.error(status, "", "no")["error"] == {"type": kind, "message": "no"}
     assert wire_messages.failed(status, "", "no")["error"] == {"type": kind, "message": "no"}
-    for begun in (False, True):
-        assert events_of([wire_messages.error_event(status, "", "no", begun=begun)])[0]["error"]["type"] == kind
+    for started in (False, True):
+        assert events_of([wire_messages.error_event(status, "", "no", started=started)])[0]["error"]["type"] == kind
 
 
 def test_a_profile_of_an_unknown_model_refuses_no_effort():

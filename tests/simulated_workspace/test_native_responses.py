@@ -13,7 +13,7 @@ from dbx_gateway.testing.apis.responses import wire as wire_responses
 from dbx_gateway.testing.apis.responses.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.model.brain import Memory, answer
-from dbx_gateway.testing.model.conversation import Answer, Ask, Counts, Saying
+from dbx_gateway.testing.model.conversation import Answer, Counts, ParsedRequest, TextItem
 from dbx_gateway.testing.model.signatures import seal
 from dbx_gateway.testing.model.situation import Situation
 
@@ -356,7 +356,7 @@ ASKS = {
 }
 
 
-def exchange(name: str) -> tuple[Ask, Answer]:
+def exchange(name: str) -> tuple[ParsedRequest, Answer]:
     ask = wire_responses.read(ASKS[name], situation(), None)
     return ask, answer(ask, situation(), Memory())
 
@@ -484,8 +484,8 @@ def test_on_the_gateway_an_item_is_announced_under_another_id():
 
 
 def test_cached_and_reasoning_tokens_are_inside_the_totals():
-    made = Answer("id", MODEL, (Saying("text", "hi"),), "stop", Counts(100, 10, cache_read=60, reasoning=4))
-    assert wire_responses.whole(made, Ask(MODEL, ()), situation())["usage"] == {
+    made = Answer("id", MODEL, (TextItem("text", "hi"),), "stop", Counts(100, 10, cache_read=60, reasoning=4))
+    assert wire_responses.whole(made, ParsedRequest(MODEL, ()), situation())["usage"] == {
         "input_tokens": 100,
         "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 0},
         "output_tokens": 10,
@@ -511,7 +511,9 @@ def test_the_event_of_the_end_is_told_from_the_others():
 
 def test_an_error_ends_a_response_that_has_begun_and_stands_alone_before_that():
     code = "rate_limit_exceeded"
-    failed, flat = (events_of([wire_responses.error_event(429, code, "no", begun=begun)])[0] for begun in (True, False))
+    failed, flat = (
+        events_of([wire_responses.error_event(429, code, "no", started=started)])[0] for started in (True, False)
+    )
     assert failed["type"] == "response.failed"
     assert failed["response"] == wire_responses.failed(429, code, "no")
     assert failed["response"]["error"] == {"code": code, "message": "no"}

@@ -171,10 +171,10 @@ def test_a_whole_answer_gives_way_to_the_error_that_would_have_ended_its_stream(
 def test_a_response_that_has_begun_fails_with_the_code_of_the_fault(server, socket_client):
     server.workspace.inject(Fault(error_after=2, **DENIED))
     server.workspace.inject(Fault(error_after=0, **DENIED))
-    begun, at_once = (events(socket_client.post(RESPONSES, json=responses_body(stream=True))) for _ in range(2))
-    assert len(begun) == 3
-    assert begun[-1].startswith("event: response.failed\n")
-    assert '"status":"failed","error":{"code":"PERMISSION_DENIED"' in begun[-1]
+    started, at_once = (events(socket_client.post(RESPONSES, json=responses_body(stream=True))) for _ in range(2))
+    assert len(started) == 3
+    assert started[-1].startswith("event: response.failed\n")
+    assert '"status":"failed","error":{"code":"PERMISSION_DENIED"' in started[-1]
     assert len(at_once) == 1
     assert at_once[0].startswith("event: error\n")
     assert '"code":"PERMISSION_DENIED"' in at_once[0]

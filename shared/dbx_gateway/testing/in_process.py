@@ -27,7 +27,7 @@ def workspace_transport(workspace: Workspace) -> WorkspaceTransport:
 
 
 class WorkspaceTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Hands every request to a workspace, whatever its host.
+    """Passes every request to a workspace, whatever its host.
 
     A stall longer than the request's read timeout raises :class:`httpx.ReadTimeout` at once; a broken connection is
     :class:`httpx.RemoteProtocolError`, and one that is reset :class:`httpx.ReadError`, as over a socket.

@@ -30,10 +30,10 @@ Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 _START_SECONDS = 20.0
 
 _TICK_SECONDS = 1.0
-"""How often the server renews the date of its headers."""
+"""Seconds between updates of the server's date header."""
 
 _LAST_SECONDS = 1.0
-"""How long responses that are under way may take to end when the server stops."""
+"""Seconds that open responses may take to end when the server stops."""
 
 _RESET = "dbx_gateway.reset"
 """The extension by which the server lets the application reset the connection of a request."""
@@ -45,7 +45,7 @@ _KEEP_ALIVE_SECONDS = 75
 def application(workspace: Workspace) -> Application:
     """Return the workspace as an ASGI application, to run under any server.
 
-    One that cannot reset a connection answers in its own way where a reset is asked for, most likely with a status 500.
+    A server that cannot reset a connection answers a reset in its own way, most likely with a status 500.
     """
 
     async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -210,7 +210,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Stops when it is asked to: uvicorn itself looks every tenth of a second whether it should."""
+    """Stops at once: uvicorn itself checks only every tenth of a second whether it should stop."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -33,8 +33,8 @@ _ORG = "1234567890123456"
 class Workspace:
     """A Databricks workspace that exists in this process only.
 
-    It serves every known model on both surfaces, answers deterministically, and keeps a ledger. It holds requests to
-    the strictness of a real workspace, and shows its oddities, unless it is in plain mode.
+    It serves every known model on both surfaces, answers deterministically, and keeps a ledger. It refuses what a real
+    workspace refuses, and its answers have the oddities of one, unless it is in plain mode.
 
     Example:
         >>> workspace = Workspace()
@@ -49,10 +49,10 @@ class Workspace:
         token: the personal access token of its first user.
         tokens: more personal access tokens, and their users.
         clients: OAuth clients (service principals) and their secrets.
-        token_lifetime: seconds that an OAuth token lives, and says that it lives.
+        token_lifetime: seconds until an OAuth token expires; also its ``expires_in``.
         revoke_after: revoke each OAuth token after this many uses; None never.
-        without: names of rules and oddities that are not in force.
-        clock: a clock in seconds, by which OAuth tokens expire.
+        without: names of rules and oddities to turn off.
+        clock: returns the time in seconds, for the expiry of OAuth tokens.
     """
 
     def __init__(  # noqa: PLR0913  # each is a setting of the workspace
@@ -91,26 +91,26 @@ class Workspace:
         self._numbers = itertools.count(1)
 
     def inject(self, fault: Fault, *, times: int | None = 1, where: str = "") -> None:
-        """Let the next requests fail.
+        """Make the next requests fail.
 
         Args:
-            fault: how.
-            times: how many requests; None: all from now on.
+            fault: the failure.
+            times: number of requests; None: all from now on.
             where: only requests whose path contains this.
         """
         self._faults.add(fault, times, where)
 
     def inject_at_rate(self, rate: float, *, seed: int = 0, faults: Mapping[str, Fault] = TRANSIENT_FAULTS) -> None:
-        """Let requests to models fail by chance from now on, the same ones every time.
+        """Make requests to models fail at random from now on, the same ones in every run.
 
         Example:
             >>> workspace = Workspace()
             >>> workspace.inject_at_rate(0.05, seed=7)
 
         Args:
-            rate: how often each fault comes, from 0 to 1; faults that wait for a request go first.
-            seed: another one makes other requests fail.
-            faults: the faults and their names; by default those that pass by themselves.
+            rate: the share of requests that get each fault, from 0 to 1; injected faults go first.
+            seed: selects which requests fail.
+            faults: the faults and their names; by default the temporary ones.
 
         Raises:
             ValueError: a rate below 0, or above 1 for all faults together.
@@ -118,7 +118,7 @@ class Workspace:
         self._rates = FaultRates(faults, rate, seed)
 
     def clear_faults(self) -> None:
-        """Drop the faults that still wait for a request, and those that come by chance."""
+        """Remove all injected faults, and those at random."""
         self._faults.clear()
         self._rates = None
 
@@ -166,7 +166,7 @@ class Workspace:
         )
 
     def _record(self, exchange: WorkspaceExchange, status: int, fault: Fault | None) -> None:
-        kept = {name: value for name, value in exchange.headers.items() if name not in _SECRET_HEADERS}
+        headers = {name: value for name, value in exchange.headers.items() if name not in _SECRET_HEADERS}
         self.ledger.add(
             Entry(
                 id=exchange.id,
@@ -180,7 +180,7 @@ class Workspace:
                 stream=exchange.stream,
                 billed=exchange.billed,
                 body=exchange.body,
-                headers=kept,
+                headers=headers,
                 fault=fault,
             )
         )
@@ -210,13 +210,13 @@ class Workspace:
         if not self.gateway and _needs_gateway(exchange.path):
             raise _no_api(exchange)
         if exchange.place is not None and exchange.method == "POST":
-            return self._inference.ask(exchange, exchange.place, exchange.login)
+            return self._inference.request(exchange, exchange.place, exchange.login)
         if exchange.method == "GET" and (listing := self._listing(exchange)) is not None:
             return json_reply(listing)
         raise _no_api(exchange)
 
     def _public(self, exchange: WorkspaceExchange) -> Reply | None:
-        """What needs no credential: how to sign in, and signing in."""
+        """Answer a request that needs no credential: the sign-in metadata, and signing in. None for any other."""
         match exchange.method, exchange.path:
             case "GET", "/.well-known/databricks-config":
                 account = {"account_id": "00000000-0000-4000-8000-00000000acc0", "workspace_id": _ORG, "cloud": "AWS"}

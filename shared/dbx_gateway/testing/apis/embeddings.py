@@ -1,4 +1,4 @@
-"""Embeddings as the simulated workspace computes them: deterministic, and nearer for texts that share words."""
+"""The embeddings of the simulated workspace: deterministic, and closer for texts that share words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dbx_gateway.testing.model.situation import Situation
 __all__ = ["MOST_TEXTS", "embed"]
 
 MOST_TEXTS = 150
-"""Texts per request that the workspace takes."""
+"""The maximum number of texts in a request."""
 
 _DIMENSIONS = 1024
 _FIELDS = frozenset({"input", "model", "encoding_format", "dimensions", "user", "instruction"})
@@ -26,10 +26,10 @@ _WORD = re.compile(r"\w+")
 
 
 def embed(body: dict[str, Any], situation: Situation) -> tuple[dict[str, Any], Counts]:
-    """Return the body of an embeddings answer, and the tokens it cost.
+    """Return the body of an embeddings answer, and its tokens.
 
     Raises:
-        Refused: ``input`` is no text or list of texts, or holds too many.
+        Refused: ``input`` is not a text or list of texts, or holds too many.
     """
     unknown = sorted(set(body) - _FIELDS)
     if unknown:
@@ -48,8 +48,8 @@ def embed(body: dict[str, Any], situation: Situation) -> tuple[dict[str, Any], C
     return answer, Counts(tokens, 0)
 
 
-def _texts(given: Any) -> list[str]:
-    texts: list[Any] = [given] if isinstance(given, str) else list(given) if is_array(given) else []
+def _texts(value: Any) -> list[str]:
+    texts: list[Any] = [value] if isinstance(value, str) else list(value) if is_array(value) else []
     if not texts or not all(isinstance(text, str) for text in texts):
         raise Refused(400, "Invalid 'input': expected a string or a non-empty array of strings.")
     if len(texts) > MOST_TEXTS:
@@ -64,7 +64,7 @@ def _written(vector: list[float], body: dict[str, Any]) -> list[float] | str:
 
 
 def _vector(text: str, size: int) -> list[float]:
-    """The sum of its words' vectors, at length one."""
+    """Return the sum of the vectors of the text's words, with length one."""
     vector = [0.0] * size
     for word in _WORD.findall(text.lower()) or [text]:
         for at, sign in _places(word, size):

@@ -1,4 +1,4 @@
-"""Whether a JSON Schema is one at all, as far as every vendor looks before it shows the schema to a model."""
+"""Whether a value is a valid JSON Schema, as far as every vendor checks it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "m
 
 
 def is_sound_schema(value: Any) -> bool:
-    """Return whether every keyword of a schema holds the kind of value that JSON Schema gives it, at any depth.
+    """Return whether every keyword of a schema has a value of the type that JSON Schema requires, at any depth.
 
     Args:
-        value: a decoded JSON value. True and False are schemas too; keywords that are not known may hold anything.
+        value: a decoded JSON value. True and False are schemas too; unknown keywords may have any value.
     """
     if not is_object(value):
         return isinstance(value, bool)

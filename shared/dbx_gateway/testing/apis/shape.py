@@ -1,7 +1,7 @@
-"""The shape a vendor's strict validator holds a request to, as data, and the first place where a body departs from it.
+"""The shape that a vendor's strict validator requires of a request, as data, and the first mismatch of a body.
 
 A shape is built of :class:`Leaf`, :class:`Words`, :class:`Many`, :class:`Fields`, :class:`Tagged` and :class:`Either`.
-Each wire format words a :class:`Departure` as its vendor does.
+Each wire format reports a :class:`Mismatch` with its vendor's message.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ __all__ = [
     "NUMBER",
     "OBJECT",
     "STRING",
-    "Departure",
     "Either",
     "Fields",
     "Leaf",
     "Many",
+    "Mismatch",
     "Path",
     "Shape",
     "Tagged",
     "Words",
-    "first_departure",
+    "first_mismatch",
 ]
 
 Path = tuple[str | int, ...]
-"""Where in a body: object keys and list positions from the top."""
+"""A place in a body: object keys and list positions from the top."""
 
 
 @dataclass(frozen=True)
-class Departure:
-    """One departure of a body from its shape.
+class Mismatch:
+    """One place where a body does not have its shape.
 
     Args:
         kind: ``unknown``: a key that does not exist there; ``missing``: a required key is not there; ``type``: a value
             of another JSON type; ``value``: a string outside the allowed ones; ``tag``: a tagged object of no known tag.
         path: where; for ``unknown`` and ``missing`` it ends with the key.
-        expected: the JSON type wanted, or the allowed strings.
+        expected: the required JSON type, or the allowed strings.
         got: the value found.
     """
 
@@ -55,7 +55,7 @@ class Departure:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A value of one JSON type; ``name`` is how a vendor's message calls it."""
+    """A value of one JSON type; ``name`` is its name in a vendor's message."""
 
     name: str
     accepts: Callable[[Any], bool]
@@ -70,7 +70,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Many:
-    """A list whose every entry has one shape."""
+    """A list whose entries all have one shape."""
 
     item: Shape
 
@@ -92,7 +92,7 @@ class Fields:
 
 @dataclass(frozen=True)
 class Tagged:
-    """An object whose shape the string at ``tag`` chooses; ``default`` stands in where the tag is absent or null."""
+    """An object whose shape depends on the string at ``tag``; ``default`` is used where that is absent or null."""
 
     tag: str
     choices: Mapping[str, Fields]
@@ -116,73 +116,73 @@ NUMBER = Leaf("number", lambda value: isinstance(value, int | float) and not isi
 OBJECT = Leaf("object", lambda value: isinstance(value, dict))
 
 
-def first_departure(value: Any, shape: Shape, path: Path = ()) -> Departure | None:
-    """Return the first place where ``value`` departs from ``shape``, in the order of the body; None where it fits."""
-    return next(_departures(value, shape, path), None)
+def first_mismatch(value: Any, shape: Shape, path: Path = ()) -> Mismatch | None:
+    """Return the first place where ``value`` does not have ``shape``, in the order of the body; None where it fits."""
+    return next(_mismatches(value, shape, path), None)
 
 
-def _departures(value: Any, shape: Shape, path: Path) -> Iterator[Departure]:
+def _mismatches(value: Any, shape: Shape, path: Path) -> Iterator[Mismatch]:
     match shape:
         case Leaf(name, accepts):
             if not accepts(value):
-                yield Departure("type", path, (name,), value)
+                yield Mismatch("type", path, (name,), value)
         case Words(values):
             if value not in values:
-                yield Departure("value" if isinstance(value, str) else "type", path, values, value)
+                yield Mismatch("value" if isinstance(value, str) else "type", path, values, value)
         case Many(item):
-            yield from _entry_departures(value, item, path)
+            yield from _entry_mismatches(value, item, path)
         case Fields():
-            yield from _field_departures(value, shape, path)
+            yield from _field_mismatches(value, shape, path)
         case Tagged():
-            yield from _tag_departures(value, shape, path)
+            yield from _tag_mismatches(value, shape, path)
         case Either(shapes):
-            yield from _either_departures(value, shapes, path)
+            yield from _either_mismatches(value, shapes, path)
 
 
-def _entry_departures(value: Any, item: Shape, path: Path) -> Iterator[Departure]:
+def _entry_mismatches(value: Any, item: Shape, path: Path) -> Iterator[Mismatch]:
     if not is_array(value):
-        yield Departure("type", path, ("array",), value)
+        yield Mismatch("type", path, ("array",), value)
         return
     for position, entry in enumerate(value):
-        yield from _departures(entry, item, (*path, position))
+        yield from _mismatches(entry, item, (*path, position))
 
 
-def _either_departures(value: Any, shapes: tuple[Shape, ...], path: Path) -> Iterator[Departure]:
+def _either_mismatches(value: Any, shapes: tuple[Shape, ...], path: Path) -> Iterator[Mismatch]:
     chosen = next((one for one in shapes if _fits_type(value, one)), None)
     if chosen is None:
-        yield Departure("type", path, tuple(_type_name(one) for one in shapes), value)
+        yield Mismatch("type", path, tuple(_type_name(one) for one in shapes), value)
     else:
-        yield from _departures(value, chosen, path)
+        yield from _mismatches(value, chosen, path)
 
 
-def _field_departures(value: Any, shape: Fields, path: Path) -> Iterator[Departure]:
+def _field_mismatches(value: Any, shape: Fields, path: Path) -> Iterator[Mismatch]:
     if not is_object(value):
-        yield Departure("type", path, ("object",), value)
+        yield Mismatch("type", path, ("object",), value)
         return
     for key in shape.required:
         if key not in value:
-            yield Departure("missing", (*path, key))
+            yield Mismatch("missing", (*path, key))
     for key, entry in value.items():
         known = shape.fields.get(key)
         if known is None:
-            yield Departure("unknown", (*path, key), (), entry)
+            yield Mismatch("unknown", (*path, key), (), entry)
         elif entry is not None or key not in shape.nullable:
-            yield from _departures(entry, known, (*path, key))
+            yield from _mismatches(entry, known, (*path, key))
 
 
-def _tag_departures(value: Any, shape: Tagged, path: Path) -> Iterator[Departure]:
+def _tag_mismatches(value: Any, shape: Tagged, path: Path) -> Iterator[Mismatch]:
     if not is_object(value):
-        yield Departure("type", path, ("object",), value)
+        yield Mismatch("type", path, ("object",), value)
         return
     tag = value.get(shape.tag)
     if tag is None:
         tag = shape.default
     if tag is None:
-        yield Departure("missing", (*path, shape.tag))
+        yield Mismatch("missing", (*path, shape.tag))
     elif not isinstance(tag, str) or tag not in shape.choices:
-        yield Departure("tag", (*path, shape.tag), tuple(shape.choices), tag)
+        yield Mismatch("tag", (*path, shape.tag), tuple(shape.choices), tag)
     else:
-        yield from _field_departures(value, shape.choices[tag], path)
+        yield from _field_mismatches(value, shape.choices[tag], path)
 
 
 def _fits_type(value: Any, shape: Shape) -> bool:

@@ -1,1 +1,1 @@
-"""Faults on request and by chance."""
+"""Faults that a test injects, and faults at random."""

@@ -1,4 +1,4 @@
-"""Failures a test can ask of the simulated workspace, and the replies they turn answers into."""
+"""Failures that a test can inject into the simulated workspace, and the replies that they produce."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pydantic_core import to_json
 __all__ = ["NO_ANSWER", "ConnectionCut", "Failure", "Fault", "Faults", "Pause", "Reply", "Streamed"]
 
 NO_ANSWER = 0
-"""Stands where a status would, when the connection was reset instead of an answer."""
+"""The status of a request whose connection was reset instead of answered."""
 
 
 @dataclass(frozen=True)
 class Pause:
-    """A silence inside a stream, in seconds: whoever sends the stream waits so long."""
+    """A pause inside a stream, in seconds: the sender of the stream waits that long."""
 
     seconds: float
 
 
 class ConnectionCut(Exception):  # noqa: N818  # it is what happens to the client, not a failure of the simulation
-    """The connection breaks here: whoever sends the body must close it without ending the body."""
+    """The connection breaks here: the sender of the body must close it without ending the body."""
 
 
 Streamed: TypeAlias = Iterator["bytes | Pause"]
@@ -39,7 +39,7 @@ class Reply:
         headers: response headers, lower case.
         body: all of it, or its pieces.
         stall: seconds to wait before the headers are sent.
-        reset: send nothing of all this; reset the connection instead.
+        reset: send none of this; reset the connection instead.
     """
 
     status: int
@@ -54,9 +54,9 @@ class Failure:
     """An error as an api reports it inside an answer of status 200.
 
     Args:
-        body: in place of a whole answer; None where the request reached no model.
+        body: replaces an answer that is not streamed; None where the request reached no model.
         first: as the first event of a stream.
-        event: as an event of a stream that has begun.
+        event: as a later event of a stream.
     """
 
     body: bytes | None
@@ -69,21 +69,21 @@ class Fault:
     """One way in which a request fails. Several may be combined: slow and then cut.
 
     Args:
-        status: answer with this status instead; the model is not asked and nothing is billed.
+        status: answer with this status instead; the model is not called and nothing is billed.
         body: the body of that answer, as JSON or as it is; by default a Databricks error body.
         headers: headers of that answer, such as ``{"Retry-After": "1"}``.
-        reset: reset the connection instead of answering; the model is not asked and nothing is billed.
-        stall: seconds of silence before the headers.
-        stall_after: send this many events first, then be silent for ``stall`` seconds.
-        slow: seconds of silence before each event.
+        reset: reset the connection instead of answering; the model is not called and nothing is billed.
+        stall: seconds to wait before the headers.
+        stall_after: send this many events first, then wait for ``stall`` seconds.
+        slow: seconds to wait before each event.
         cut_after: send this many bytes of the body, then break the connection.
         end_after: send this many events, then end the stream as if it were complete, without its closing events.
-        error_after: send this many events, then an error event of this api, then end the stream. A whole answer gives
-            way to the same error in a body of its own; its status stays 200. A request that reaches no model is
-            answered as ever.
-        error_status: the HTTP status that such an error stands for. It decides the vendor's word for it, where the
-            api has one, and is sent where the api has a number.
-        error_code: code of such an error, where the api has a place for it, or of the default body; sent as it is.
+        error_after: send this many events, then an error event of this api, then end the stream. An answer that is
+            not streamed is replaced by a body with the same error; its status stays 200. A request that reaches no
+            model is answered as usual.
+        error_status: the HTTP status of such an error. It selects the vendor's error type, where the api has one, and
+            is sent where the api has a number.
+        error_code: code of such an error, where the api has a field for it, or of the default body; sent as it is.
         error_message: message of such an error, or of the default body.
     """
 
@@ -102,7 +102,7 @@ class Fault:
     error_message: str = "the simulated workspace was asked to fail"
 
     def refusal(self) -> Reply | None:
-        """Return the answer to give instead of asking the model, if the fault is of that kind."""
+        """Return the reply to send instead of calling the model; None if the fault has none."""
         if self.reset:
             return Reply(NO_ANSWER, {}, b"", stall=self.stall, reset=True)
         if self.status is None:
@@ -116,7 +116,7 @@ class Fault:
         return Reply(self.status, headers, raw, stall=self.stall)
 
     def apply(self, reply: Reply, failure: Failure, is_terminal: Callable[[bytes], bool]) -> Reply:
-        """Return an answer as this fault leaves it.
+        """Return an answer as this fault changes it.
 
         Args:
             reply: the answer.
@@ -167,24 +167,24 @@ def _cut(body: bytes | Streamed, size: int) -> Streamed:
 
 
 class Faults:
-    """The faults that wait for their requests."""
+    """The injected faults that are not used up."""
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
         self._lock = threading.Lock()
 
     def add(self, fault: Fault, times: int | None, where: str) -> None:
-        """Let a fault wait for requests."""
+        """Add a fault for coming requests."""
         with self._lock:
             self._waiting.append(_Waiting(fault, times, where))
 
     def clear(self) -> None:
-        """Drop all that still wait."""
+        """Remove all faults."""
         with self._lock:
             self._waiting.clear()
 
     def take(self, path: str) -> Fault | None:
-        """Return the first fault that waits for a request to this path, and count it."""
+        """Return the first fault for a request to this path, and count its use."""
         with self._lock:
             for waiting in self._waiting:
                 if waiting.where not in path:

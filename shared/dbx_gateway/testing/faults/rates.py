@@ -1,4 +1,4 @@
-"""Failures that come by chance, as they do under load, and yet the same ones every time."""
+"""Failures at random, as under load, but reproducible."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ TRANSIENT_FAULTS: Final[Mapping[str, Fault]] = {
     "late-headers": Fault(stall=0.2),
     "silence": Fault(stall=0.2, stall_after=8),
 }
-"""What passes by itself, by name: refusals, broken connections, answers that break off, and silences of a fifth of a second."""
+"""Temporary faults by name: refusals, broken connections, incomplete answers, and pauses of a fifth of a second."""
 
 _DRAWS: Final = 2**64
 
 
 class FaultRates:
-    """Lets requests to models fail by chance, each kind of failure as often as every other.
+    """Makes requests to models fail at random, each kind of failure at the same rate.
 
-    What a request meets depends on the seed, the request and how often it came before, and on nothing else: neither on
-    the time nor on the order in which requests that run at once arrive. So a retry may meet something else, and a second
-    run meets the same.
+    The fault of a request depends only on the seed, the request and how often it was sent before: neither on the time
+    nor on the order in which concurrent requests arrive. So a retry may get another fault, and a second run gets the
+    same ones.
 
     Args:
         faults: the failures and their names.
-        rate: how often each of them comes, from 0 to 1.
-        seed: another one makes other requests fail.
+        rate: the share of requests that get each failure, from 0 to 1.
+        seed: selects which requests fail.
 
     Raises:
         ValueError: a rate below 0, or above 1 for all failures together.
@@ -60,12 +60,12 @@ class FaultRates:
         self._lock = threading.Lock()
 
     def draw(self, target: str, body: bytes) -> Fault | None:
-        """Return what befalls a request, and count it."""
-        asked = blake2b(self._seed + target.encode() + b"\n" + body, digest_size=16)
+        """Return the fault of a request, or None, and count the request."""
+        hashed = blake2b(self._seed + target.encode() + b"\n" + body, digest_size=16)
         with self._lock:
-            time = self._times[asked.digest()]
-            self._times[asked.digest()] += 1
-        asked.update(time.to_bytes(8, "big"))
-        drawn = int.from_bytes(asked.digest()[:8], "big") / _DRAWS
+            count = self._times[hashed.digest()]
+            self._times[hashed.digest()] += 1
+        hashed.update(count.to_bytes(8, "big"))
+        drawn = int.from_bytes(hashed.digest()[:8], "big") / _DRAWS
         number = int(drawn / self._rate) if self._rate else len(self._faults)
         return self._faults[number] if number < len(self._faults) else None

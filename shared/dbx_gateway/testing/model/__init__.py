@@ -1,1 +1,1 @@
-"""The simulated model: what it answers, and which tools it calls."""
+"""The simulated model: its answers, and the tools it calls."""

@@ -1,7 +1,8 @@
-"""How the models of each family behave in the simulated workspace: what they speak, how they write, how they refuse.
+"""How the models of each family behave in the simulated workspace: their apis, their answers, their refusals.
 
 What one model takes (limits, efforts, kinds of thinking) is in its profile, and what a workspace refuses is in the rules
-of each api. The habits of a family are here, apart from what the client believes of it, so that the client can be wrong.
+of each api. The behaviour of a family is here, independent of the client's own tables, so that tests can show an error
+in those.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ __all__ = ["BEHAVIOURS", "Behaviour", "families_where"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How the models of a family behave. The default of each habit is that of a plain open model.
+    """How the models of a family behave. The defaults are those of a plain open model.
 
     Args:
-        apis: the wire formats they speak (docs/wire/models.md#native-apis).
+        apis: their wire formats (docs/wire/models.md#native-apis).
         provider: who serves them as external models (docs/wire/discovery.md#providers).
-        reasons_unasked: those that reason do so without being asked (docs/wire/chat-completions.md#open-models).
+        reasons_by_default: those that reason do so without a setting (docs/wire/chat-completions.md#open-models).
         signs: they sign their text, and the first call of a turn (docs/wire/generate-content.md#round-trip).
-        caches_marks: they cache what is marked and bill what they write; else a long prompt is cached by itself.
+        caches_marks: they cache what is marked and bill cache writes; else a long prompt is cached automatically.
         reasoning_in: where a chat-completions message shows reasoning: parts of its content, or a field beside it.
         shows_citations: on chat-completions, beside the text they belong to.
         shows_signatures: on chat-completions, those of reasoning.
         text_in_lists: on chat-completions, the content is always a list of parts.
-        calls_in_one_piece: on a chat-completions stream, a call comes whole.
-        usage_unasked: on a chat-completions stream, usage comes unasked, and asking for it is refused.
+        calls_in_one_piece: on a chat-completions stream, a call is not split.
+        usage_by_default: a chat-completions stream always has usage, and ``stream_options`` is refused.
         more_fields: of a chat-completions body, taken beside what every model takes.
         refused_keywords: of a tool's schema on chat-completions (docs/wire/schemas.md#open-models).
         unknown_field: the refusal of a ``field`` (docs/wire/chat-completions.md#refused-fields).
@@ -44,7 +45,7 @@ class Behaviour:
 
     apis: frozenset[Api] = frozenset({"chat-completions"})
     provider: str = "custom"
-    reasons_unasked: bool = False
+    reasons_by_default: bool = False
     signs: bool = False
     caches_marks: bool = False
     reasoning_in: Literal["content", "reasoning_content", "reasoning"] | None = None
@@ -52,7 +53,7 @@ class Behaviour:
     shows_signatures: bool = False
     text_in_lists: bool = False
     calls_in_one_piece: bool = False
-    usage_unasked: bool = False
+    usage_by_default: bool = False
     more_fields: frozenset[str] = frozenset()
     refused_keywords: frozenset[str] = frozenset()
     unknown_field: str = 'json: unknown field "{field}"'
@@ -84,10 +85,10 @@ BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
             takes_effort_none=True,
         ),
         "gpt-oss": Behaviour(
-            reasons_unasked=True,
+            reasons_by_default=True,
             reasoning_in="content",
             text_in_lists=True,
-            usage_unasked=True,
+            usage_by_default=True,
             refused_keywords=frozenset({"maxLength"}),
         ),
         "gemini": Behaviour(
@@ -97,21 +98,21 @@ BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
             reasoning_in="content",
             text_in_lists=True,
             calls_in_one_piece=True,
-            usage_unasked=True,
+            usage_by_default=True,
             more_fields=_THINKING,
         ),
-        "gemma": Behaviour(usage_unasked=True),
+        "gemma": Behaviour(usage_by_default=True),
         "llama": Behaviour(
             calls_in_one_piece=True,
-            usage_unasked=True,
+            usage_by_default=True,
             refused_keywords=frozenset({"anyOf", "pattern", "$ref"}),
         ),
-        "qwen": Behaviour(reasons_unasked=True, reasoning_in="content", usage_unasked=True),
-        "deepseek": Behaviour(reasons_unasked=True, reasoning_in="reasoning_content"),
-        "glm": Behaviour(reasons_unasked=True, reasoning_in="reasoning_content"),
-        "kimi": Behaviour(reasons_unasked=True, reasoning_in="reasoning_content"),
-        "grok": Behaviour(reasons_unasked=True, reasoning_in="reasoning"),
-        "inkling": Behaviour(reasons_unasked=True, reasoning_in="reasoning"),
+        "qwen": Behaviour(reasons_by_default=True, reasoning_in="content", usage_by_default=True),
+        "deepseek": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content"),
+        "glm": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content"),
+        "kimi": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content"),
+        "grok": Behaviour(reasons_by_default=True, reasoning_in="reasoning"),
+        "inkling": Behaviour(reasons_by_default=True, reasoning_in="reasoning"),
         "embeddings": Behaviour(),
         "agent": Behaviour(more_fields=frozenset({"context", "custom_inputs", "databricks_options"})),
         "other": Behaviour(),
@@ -120,5 +121,5 @@ BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
 
 
 def families_where(habit: Callable[[Behaviour], bool]) -> frozenset[Family]:
-    """Return the families that have a habit."""
+    """Return the families whose behaviour satisfies ``habit``."""
     return frozenset(family for family, behaviour in BEHAVIOURS.items() if habit(behaviour))

@@ -1,6 +1,6 @@
-"""What the simulated workspace answers: a pure function of the request and of what it remembers of earlier ones.
+"""The answers of the simulated workspace: a pure function of the request and the memory of earlier ones.
 
-A text may steer the answer with a marker in square brackets:
+A marker in square brackets in the user's text changes the answer:
 
 ====================  ==================================================================
 ``[filter]``          the answer stops half way, by the content filter
@@ -23,8 +23,17 @@ from typing import Any, Literal
 from pydantic_core import from_json, to_json
 
 from dbx_gateway.testing.json_values import is_object
-from dbx_gateway.testing.model import prompt_tools as spoken
-from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model import prompt_tools
+from dbx_gateway.testing.model.conversation import (
+    Answer,
+    CalledTool,
+    Counts,
+    OfferedTool,
+    ParsedRequest,
+    TextItem,
+    Turn,
+    pieces,
+)
 from dbx_gateway.testing.model.schema_values import Hints, hints_of, value_for
 from dbx_gateway.testing.model.signatures import is_genuine, seal
 from dbx_gateway.testing.model.situation import Situation
@@ -46,7 +55,7 @@ _IMPLICIT_CACHE = 1024
 
 @dataclass
 class Memory:
-    """What a workspace remembers between requests: its secret, how many answers it gave, which prompts it keeps."""
+    """What a workspace remembers between requests: its secret, the number of its answers, the cached prompts."""
 
     secret: bytes = b"simulated workspace"
     _answers: int = 0
@@ -61,37 +70,39 @@ class Memory:
         return hashlib.sha256(self.secret + count.to_bytes(8, "big")).hexdigest()[:24]
 
     def cache(self, prompt: bytes) -> bool:
-        """Keep a prompt; return whether it was kept already."""
+        """Cache a prompt; return whether it was cached before."""
         with self._lock:
             known = prompt in self._prompts
             self._prompts.add(prompt)
         return known
 
 
-def answer(ask: Ask, situation: Situation, memory: Memory) -> Answer:
+def answer(request: ParsedRequest, situation: Situation, memory: Memory) -> Answer:
     """Return the answer to a request.
 
-    With tools on offer and no result given since the last user turn, or with a call forced, it calls: the tools that
-    the user's words name, else the first; several when the words say "both", "each" or "parallel" or name several; the
-    steps of a request that the word "then" parts one after another. The arguments follow the tools' schemas and take
-    the user's numbers and quoted words in order. After results it quotes them, or calls the tool whose description asks
-    for the final answer. A schema is obeyed, also one that a system turn only tells of, and so is JSON mode, asked for
-    by an option or by a system turn, with the keys that the user names; anything else is echoed. A word is a token.
-    Tools that the prompt offers in words are called in words, and functions that it offers to be called in code, in code.
+    Where tools are offered and there is no result since the last user turn, or a call is forced, it calls tools: those
+    that the user's text names, else the first one. It calls several where the text contains "both", "each" or
+    "parallel" or names several, and one after another where the text separates them by "then". The arguments follow the
+    tools' schemas and take the user's numbers and quoted words in order.
+
+    After results it quotes them, or calls the tool whose description asks for the final answer. It follows a schema,
+    also one in a system turn, and JSON mode, set by an option or a system turn, with the keys that the user names. Any
+    other text is echoed. A word is a token. Tools that only the prompt's text describes are called in text, and
+    functions that it describes for code are called in code.
     """
-    made = memory.next_id()
-    calls = _calls(ask, situation, memory, made)
-    said: tuple[Saying, ...]
+    answer_id = memory.next_id()
+    calls = _calls(request, situation, memory, answer_id)
+    said: tuple[TextItem, ...]
     end: AnswerEnd
     extras: dict[str, Any]
-    said, end, extras = ((), "calls", {}) if calls else _say(ask, situation, memory)
-    items: tuple[Saying | CalledTool, ...] = (*_reason(ask, situation, memory), *said, *calls)
+    said, end, extras = ((), "calls", {}) if calls else _text_items(request, situation, memory)
+    items: tuple[TextItem | CalledTool, ...] = (*_reasoning_items(request, situation, memory), *said, *calls)
     return Answer(
-        id=made,
+        id=answer_id,
         model=situation.model,
         items=items,
         end=end,
-        counts=_count(ask, items, situation, memory),
+        counts=_count(request, items, situation, memory),
         extras=extras,
     )
 
@@ -106,15 +117,15 @@ def _scope(situation: Situation) -> str:
     return f"{situation.api} {model}"
 
 
-# What to say
+# The text of an answer
 
 
-def _user_text(ask: Ask) -> str:
-    return next((turn.text for turn in reversed(ask.turns) if turn.role == "user" and turn.text), "")
+def _user_text(request: ParsedRequest) -> str:
+    return next((turn.text for turn in reversed(request.turns) if turn.role == "user" and turn.text), "")
 
 
 def _results(turns: tuple[Turn, ...]) -> list[str]:
-    """The results given since the last turn of the assistant, unless the user has spoken after them."""
+    """Return the tool results since the last assistant turn; none where a user turn follows them."""
     last = list(takewhile(lambda turn: turn.role != "assistant", reversed(turns)))
     for turn in last:
         if turn.results:
@@ -127,47 +138,49 @@ def _results(turns: tuple[Turn, ...]) -> list[str]:
 AnswerEnd = Literal["stop", "calls", "length", "filter"]
 
 
-def _say(ask: Ask, situation: Situation, memory: Memory) -> tuple[tuple[Saying, ...], AnswerEnd, dict[str, Any]]:
-    user = _user_text(ask)
+def _text_items(
+    request: ParsedRequest, situation: Situation, memory: Memory
+) -> tuple[tuple[TextItem, ...], AnswerEnd, dict[str, Any]]:
+    user = _user_text(request)
     markers: dict[str, str] = dict(_MARKER.findall(user))
     if "refuse" in markers:
-        return (Saying("refusal", "I cannot help with that."),), "stop", {}
-    text = _text(ask, user, markers)
+        return (TextItem("refusal", "I cannot help with that."),), "stop", {}
+    text = _text(request, user, markers)
     end: AnswerEnd = "stop"
     if "filter" in markers:
         text, end = "".join(pieces(text)[:2]), "filter"
-    text, stopped = _obey_stop(text, ask.stop)
-    if ask.max_tokens is not None and len(pieces(text)) > ask.max_tokens:
-        text, end, stopped = "".join(pieces(text)[: ask.max_tokens]), "length", None
+    text, stopped = _cut_at_stop(text, request.stop)
+    if request.max_tokens is not None and len(pieces(text)) > request.max_tokens:
+        text, end, stopped = "".join(pieces(text)[: request.max_tokens]), "length", None
     signature = seal(memory.secret, _scope(situation), text) if situation.behaviour.signs else None
     citations = ({"title": "Echo", "url": "https://example.com/echo", "cited_text": user},) if "cite" in markers else ()
-    said = Saying("text", text, signature=signature, citations=citations)
+    said = TextItem("text", text, signature=signature, citations=citations)
     return (said,), end, {"stop_sequence": stopped} if stopped else {}
 
 
-def _text(ask: Ask, user: str, markers: dict[str, str]) -> str:
-    results = _results(ask.turns)
-    schema = _prompted_schema(ask) if ask.schema is None else ask.schema
+def _text(request: ParsedRequest, user: str, markers: dict[str, str]) -> str:
+    results = _results(request.turns)
+    schema = _prompted_schema(request) if request.schema is None else request.schema
     if schema is not None:
         hints = hints_of(user)
         hints.strings.extend(results)
         return to_json(value_for(schema, hints)).decode()
-    if ask.json_mode or _told_json(ask):
+    if request.json_mode or _json_requested(request):
         return to_json(_object(user, results)).decode()
-    if tools := spoken.spoken_tools(ask):
-        return _in_words(ask, tools)
-    if functions := spoken.functions(ask):
-        return _in_code(ask, functions)
+    if tools := prompt_tools.react_tools(request):
+        return _react_answer(request, tools)
+    if functions := prompt_tools.functions(request):
+        return _code_answer(request, functions)
     if results:
-        return _quote(results)
+        return _quoted(results)
     if "long" in markers:
         words = int(markers["long"] or 400)
         return " ".join(f"word{number}" for number in range(1, words + 1))
     return f"You said: {user}"
 
 
-def _told_json(ask: Ask) -> bool:
-    return any(turn.role == "system" and _JSON_ONLY.search(turn.text) for turn in ask.turns)
+def _json_requested(request: ParsedRequest) -> bool:
+    return any(turn.role == "system" and _JSON_ONLY.search(turn.text) for turn in request.turns)
 
 
 def _object(user: str, results: list[str]) -> dict[str, str]:
@@ -175,36 +188,36 @@ def _object(user: str, results: list[str]) -> dict[str, str]:
 
 
 def _named_keys(user: str) -> dict[str, str]:
-    """An object of the keys that the user names in quotes."""
+    """Return an object with the keys that the user names in quotes."""
     named = _KEYS.search(user)
     return {key: f"some {key}" for key in _KEY.findall(named[1])} if named is not None else {}
 
 
-def _quote(results: list[str]) -> str:
+def _quoted(results: list[str]) -> str:
     return "The tools answered: " + "; ".join(results)
 
 
-def _in_words(ask: Ask, tools: tuple[AskedTool, ...]) -> str:
-    """Answer a prompt that offers its tools in words: call one, then quote what it answered."""
-    if told := spoken.observations(ask):
-        return spoken.closing(_quote(told))
-    user = spoken.question(ask)
+def _react_answer(request: ParsedRequest, tools: tuple[OfferedTool, ...]) -> str:
+    """Answer a prompt that describes its tools in text: call one, then quote its result."""
+    if outputs := prompt_tools.observations(request):
+        return prompt_tools.closing(_quoted(outputs))
+    user = prompt_tools.question(request)
     tool = _picked(tools, user)[0]
-    return spoken.action(tool.name, _arguments(tool, hints_of(user), user))
+    return prompt_tools.action(tool.name, _arguments(tool, hints_of(user), user))
 
 
-def _in_code(ask: Ask, functions: tuple[AskedTool, ...]) -> str:
-    """Answer a prompt that wants code: call a function, then quote what it printed."""
-    if told := spoken.outputs(ask):
-        return _quote(told)
-    user = spoken.question(ask)
+def _code_answer(request: ParsedRequest, functions: tuple[OfferedTool, ...]) -> str:
+    """Answer a prompt that asks for code: call a function, then quote its output."""
+    if outputs := prompt_tools.outputs(request):
+        return _quoted(outputs)
+    user = prompt_tools.question(request)
     function = _picked(functions, user)[0]
-    return spoken.code(function.name, _arguments(function, hints_of(user), user))
+    return prompt_tools.code(function.name, _arguments(function, hints_of(user), user))
 
 
-def _prompted_schema(ask: Ask) -> dict[str, Any] | None:
-    """The JSON schema that a system turn tells the model to follow in words, as a model would."""
-    for turn in ask.turns:
+def _prompted_schema(request: ParsedRequest) -> dict[str, Any] | None:
+    """Return the JSON schema in the text of a system turn, or None."""
+    for turn in request.turns:
         start, end = turn.text.find("{"), turn.text.rfind("}")
         if turn.role != "system" or "schema" not in turn.text.lower() or not 0 <= start < end:
             continue
@@ -217,7 +230,7 @@ def _prompted_schema(ask: Ask) -> dict[str, Any] | None:
     return None
 
 
-def _obey_stop(text: str, stops: tuple[str, ...]) -> tuple[str, str | None]:
+def _cut_at_stop(text: str, stops: tuple[str, ...]) -> tuple[str, str | None]:
     found = [(at, stop) for stop in stops if stop and (at := text.find(stop)) >= 0]
     if not found:
         return text, None
@@ -225,89 +238,89 @@ def _obey_stop(text: str, stops: tuple[str, ...]) -> tuple[str, str | None]:
     return text[:at], stop
 
 
-def _reason(ask: Ask, situation: Situation, memory: Memory) -> tuple[Saying, ...]:
-    if not ask.reasoning:
+def _reasoning_items(request: ParsedRequest, situation: Situation, memory: Memory) -> tuple[TextItem, ...]:
+    if not request.reasoning:
         return ()
-    text = f"The user wants an answer to: {_user_text(ask)}"
-    return (Saying("reasoning", text, signature=seal(memory.secret, _scope(situation), text)),)
+    text = f"The user wants an answer to: {_user_text(request)}"
+    return (TextItem("reasoning", text, signature=seal(memory.secret, _scope(situation), text)),)
 
 
-# What to call
+# The tool calls of an answer
 
 
-def _calls(ask: Ask, situation: Situation, memory: Memory, made: str) -> tuple[CalledTool, ...]:
-    asked = _user_text(ask)
-    step = _step(ask, asked)
-    user = asked if step is None else step
-    tools = _wanted(ask, user) if step is None else _picked(ask.tools, user)
-    if tools and ask.parallel is False:
+def _calls(request: ParsedRequest, situation: Situation, memory: Memory, answer_id: str) -> tuple[CalledTool, ...]:
+    user_text = _user_text(request)
+    step = _step(request, user_text)
+    user = user_text if step is None else step
+    tools = _tools_to_call(request, user) if step is None else _picked(request.tools, user)
+    if tools and request.parallel is False:
         tools = tools[:1]
     hints = hints_of(user)
     if any(map(_closes, tools)):
-        hints.strings.extend(_results(ask.turns))
+        hints.strings.extend(_results(request.turns))
     calls: list[CalledTool] = []
     for number, tool in enumerate(tools):
         arguments = _arguments(tool, hints, user)
-        call = CalledTool(f"call_{made[:20]}{number:04x}", tool.name, arguments)
+        call = CalledTool(f"call_{answer_id[:20]}{number:04x}", tool.name, arguments)
         if number == 0 and situation.behaviour.signs:
             call = replace(call, signature=seal(memory.secret, _scope(situation), tool.name + call.id))
         calls.append(call)
     return tuple(calls)
 
 
-def _step(ask: Ask, user: str) -> str | None:
-    """The part of a request of several steps, parted by "then", that is due now; None where it calls for no tool."""
+def _step(request: ParsedRequest, user: str) -> str | None:
+    """Return the current step of a request with steps separated by "then"; None where it names no tool."""
     steps = _THEN.split(user)
-    current = takewhile(lambda turn: turn.role != "user" or bool(turn.results), reversed(ask.turns))
+    current = takewhile(lambda turn: turn.role != "user" or bool(turn.results), reversed(request.turns))
     taken = sum(bool(turn.calls) for turn in current)
-    if len(steps) == 1 or taken >= len(steps) or ask.choice != "auto" or ask.forced is not None:
+    if len(steps) == 1 or taken >= len(steps) or request.choice != "auto" or request.forced is not None:
         return None
-    named = any(_is_named(tool.name, steps[taken]) for tool in ask.tools)
+    named = any(_is_named(tool.name, steps[taken]) for tool in request.tools)
     return steps[taken] if named else None
 
 
-def _arguments(tool: AskedTool, hints: Hints, user: str) -> dict[str, Any]:
+def _arguments(tool: OfferedTool, hints: Hints, user: str) -> dict[str, Any]:
     value: dict[str, Any] = value_for({**tool.schema, "type": "object"}, hints)
     is_open = not tool.schema.get("properties") and tool.schema.get("additionalProperties") is not False
     return value or (_named_keys(user) if is_open else {})
 
 
-def _wanted(ask: Ask, user: str) -> list[AskedTool]:
-    if ask.forced is not None:
-        return [tool for tool in ask.tools if tool.name == ask.forced]
-    if ask.choice == "none" or not ask.tools:
+def _tools_to_call(request: ParsedRequest, user: str) -> list[OfferedTool]:
+    if request.forced is not None:
+        return [tool for tool in request.tools if tool.name == request.forced]
+    if request.choice == "none" or not request.tools:
         return []
-    closing = [tool for tool in ask.tools if _closes(tool)]
+    closing = [tool for tool in request.tools if _closes(tool)]
     if closing:
-        return _until_closing(ask, user, closing[0])
-    if ask.choice == "required":
-        return _next_required(ask, user)
-    if _results(ask.turns) or "[no tools]" in user or not user:
+        return _until_closing(request, user, closing[0])
+    if request.choice == "required":
+        return _next_required(request, user)
+    if _results(request.turns) or "[no tools]" in user or not user:
         return []
-    return _picked(ask.tools, user)
+    return _picked(request.tools, user)
 
 
-def _closes(tool: AskedTool) -> bool:
+def _closes(tool: OfferedTool) -> bool:
     return bool(_CLOSING.search(tool.description))
 
 
-def _until_closing(ask: Ask, user: str, closing: AskedTool) -> list[AskedTool]:
-    """Call the other tools first, and with their results, or with nothing to call them for, the one that ends it."""
-    others = tuple(tool for tool in ask.tools if not _closes(tool))
-    due = _results(ask.turns) or "[no tools]" in user or not user or not others
+def _until_closing(request: ParsedRequest, user: str, closing: OfferedTool) -> list[OfferedTool]:
+    """Return the other tools first; after their results, or where none of them applies, the closing one."""
+    others = tuple(tool for tool in request.tools if not _closes(tool))
+    due = _results(request.turns) or "[no tools]" in user or not user or not others
     return [closing] if due else _picked(others, user)
 
 
-def _next_required(ask: Ask, user: str) -> list[AskedTool]:
-    """A forced choice after results asks for a tool not called yet, if there is one."""
-    if not _results(ask.turns):
-        return _picked(ask.tools, user)
-    current = takewhile(lambda turn: turn.role != "user" or bool(turn.results), reversed(ask.turns))
+def _next_required(request: ParsedRequest, user: str) -> list[OfferedTool]:
+    """Return the tool for a forced choice; after results, one that was not called yet, if there is one."""
+    if not _results(request.turns):
+        return _picked(request.tools, user)
+    current = takewhile(lambda turn: turn.role != "user" or bool(turn.results), reversed(request.turns))
     called = {name for turn in current for _, name in turn.calls}
-    return ([tool for tool in ask.tools if tool.name not in called] or list(ask.tools))[:1]
+    return ([tool for tool in request.tools if tool.name not in called] or list(request.tools))[:1]
 
 
-def _picked(tools: tuple[AskedTool, ...], user: str) -> list[AskedTool]:
+def _picked(tools: tuple[OfferedTool, ...], user: str) -> list[OfferedTool]:
     named = [tool for tool in tools if _is_named(tool.name, user)]
     if len(named) > 1:
         return named
@@ -327,7 +340,7 @@ def _is_named(name: str, text: str) -> bool:
     return bool(words) and words <= said
 
 
-# What it costs
+# The tokens of an answer
 
 
 def _tokens(text: str) -> int:
@@ -339,33 +352,35 @@ def _turn_tokens(turn: Turn) -> int:
     return _tokens(turn.text) + results + len(turn.calls) + _MEDIA_TOKENS * len(turn.media)
 
 
-def _count(ask: Ask, items: tuple[Saying | CalledTool, ...], situation: Situation, memory: Memory) -> Counts:
-    tools = _TOOL_TOKENS * len(ask.tools)
-    read, write = _cached(ask, tools, situation, memory)
+def _count(
+    request: ParsedRequest, items: tuple[TextItem | CalledTool, ...], situation: Situation, memory: Memory
+) -> Counts:
+    tools = _TOOL_TOKENS * len(request.tools)
+    read, write = _cached(request, tools, situation, memory)
     reasoning = visible = 0
     for item in items:
         match item:
-            case Saying(kind="reasoning", text=text):
+            case TextItem(kind="reasoning", text=text):
                 reasoning += _tokens(text)
-            case Saying(text=text):
+            case TextItem(text=text):
                 visible += _tokens(text)
             case CalledTool(name=name, arguments=arguments):
                 visible += _tokens(name) + _tokens(to_json(arguments).decode())
     return Counts(
-        input=tools + sum(map(_turn_tokens, ask.turns)),
-        output=(reasoning + visible) * max(ask.n, 1),
+        input=tools + sum(map(_turn_tokens, request.turns)),
+        output=(reasoning + visible) * max(request.n, 1),
         cache_read=read,
         cache_write=write,
-        reasoning=reasoning * max(ask.n, 1),
-        audio=_MEDIA_TOKENS * sum(turn.media.count("audio") for turn in ask.turns),
+        reasoning=reasoning * max(request.n, 1),
+        audio=_MEDIA_TOKENS * sum(turn.media.count("audio") for turn in request.turns),
     )
 
 
-def _cached(ask: Ask, tools: int, situation: Situation, memory: Memory) -> tuple[int, int]:
-    """Tokens of the prompt that were kept before, and tokens that are now kept."""
-    digest = hashlib.sha256(repr((situation.model, ask.tools)).encode())
-    so_far, read, kept = tools, 0, 0
-    for turn in ask.turns:
+def _cached(request: ParsedRequest, tools: int, situation: Situation, memory: Memory) -> tuple[int, int]:
+    """Return the prompt's tokens that were read from the cache, and those that are written to it."""
+    digest = hashlib.sha256(repr((situation.model, request.tools)).encode())
+    so_far, read, cached_tokens = tools, 0, 0
+    for turn in request.turns:
         digest.update(repr(replace(turn, cached=False)).encode())
         so_far += _turn_tokens(turn)
         sold = situation.profile.cache_read_dbu is not None
@@ -374,5 +389,5 @@ def _cached(ask: Ask, tools: int, situation: Situation, memory: Memory) -> tuple
             continue
         if memory.cache(digest.digest()):
             read = so_far
-        kept = so_far
-    return read, kept - read if situation.behaviour.caches_marks else 0
+        cached_tokens = so_far
+    return read, cached_tokens - read if situation.behaviour.caches_marks else 0

@@ -1,7 +1,7 @@
 """What the simulated workspace understands of a request, and what it decides to answer, whatever the wire format.
 
 Written apart from the client's own model on purpose: a misreading of a wire format must not be able to agree with
-itself. A *reader* of each format turns a body into an :class:`Ask`; the :mod:`~dbx_gateway.testing.model.brain` turns that
+itself. A *reader* of each format turns a body into an :class:`ParsedRequest`; the :mod:`~dbx_gateway.testing.model.brain` turns that
 into an :class:`Answer`; a *writer* of each format turns the answer into a body or into stream events.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Answer", "Ask", "AskedTool", "CalledTool", "Counts", "Saying", "Turn", "pieces"]
+__all__ = ["Answer", "CalledTool", "Counts", "OfferedTool", "ParsedRequest", "TextItem", "Turn", "pieces"]
 
 
 @dataclass(frozen=True)
-class AskedTool:
+class OfferedTool:
     """A tool the request offers."""
 
     name: str
@@ -27,13 +27,13 @@ class Turn:
     """One turn of the conversation, reduced to what an answer can depend on.
 
     Args:
-        role: who speaks.
+        role: of the message.
         text: all its text.
-        media: kinds of what else it holds: ``image``, ``pdf``, ``audio``, ``video``.
-        calls: the tool calls it makes: id and name.
-        results: the tool results it gives: call id and text.
-        signatures: opaque proofs it replays, exactly as received.
-        cached: a cache mark stands on it: the prompt up to its end is to be kept for later requests.
+        media: kinds of its other parts: ``image``, ``pdf``, ``audio``, ``video``.
+        calls: its tool calls: id and name.
+        results: its tool results: call id and text.
+        signatures: the signatures in it, exactly as received.
+        cached: it has a cache mark: the prompt up to its end is cached for later requests.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -46,12 +46,12 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A request, understood."""
+class ParsedRequest:
+    """A request, independent of its wire format."""
 
     model: str
     turns: tuple[Turn, ...]
-    tools: tuple[AskedTool, ...] = ()
+    tools: tuple[OfferedTool, ...] = ()
     choice: Literal["auto", "none", "required"] = "auto"
     forced: str | None = None
     parallel: bool = True
@@ -67,8 +67,8 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Saying:
-    """A run of the answer that is not a call: visible text, or reasoning with its signature."""
+class TextItem:
+    """A part of the answer that is not a call: visible text, or reasoning with its signature."""
 
     kind: Literal["text", "reasoning", "refusal"]
     text: str
@@ -88,7 +88,7 @@ class CalledTool:
 
 @dataclass(frozen=True)
 class Counts:
-    """Tokens, in one arithmetic.
+    """Counts of tokens.
 
     ``input`` includes ``cache_read``, ``cache_write`` and ``audio``, ``output`` includes ``reasoning``.
     """
@@ -103,23 +103,23 @@ class Counts:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the workspace answers.
+    """An answer of the workspace.
 
     ``extras`` may hold ``stop_sequence``: the stop sequence that ended the text.
     """
 
     id: str
     model: str
-    items: tuple[Saying | CalledTool, ...]
+    items: tuple[TextItem | CalledTool, ...]
     end: Literal["stop", "calls", "length", "filter"]
     counts: Counts
     extras: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def pieces(text: str, run: int = 16) -> list[str]:
-    """Return a text cut as a model would stream it: word by word, blanks kept, nothing lost.
+    """Return a text in the pieces that a model would stream: word by word, with all white space.
 
-    A piece is one token in the simulated workspace's arithmetic.
+    In the simulated workspace each piece counts as one token.
 
     Args:
         text: the text; the empty text has no pieces.

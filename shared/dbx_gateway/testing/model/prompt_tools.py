@@ -1,8 +1,8 @@
-"""Tools that a prompt offers in words only, as agents of plain-text models do.
+"""Tools that only the text of a prompt describes, as agents do for models without tool calls.
 
-Two forms, both LlamaIndex's. ``ReActAgent``: ``> Tool Name``, ``Tool Args``, then ``Action`` and ``Action Input``, and an
-``Observation`` comes back. ``CodeActAgent``: the heads of Python functions, to be called in code between ``<execute>``
-tags, whose output comes back.
+Two forms, both LlamaIndex's. ``ReActAgent``: ``> Tool Name``, ``Tool Args``, then ``Action`` and ``Action Input``; the
+result is an ``Observation``. ``CodeActAgent``: the signatures of Python functions, to be called in code between
+``<execute>`` tags; the result is its output.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import takewhile
 from pydantic_core import from_json, to_json
 
 from dbx_gateway.testing.json_values import is_object
-from dbx_gateway.testing.model.conversation import Ask, AskedTool
+from dbx_gateway.testing.model.conversation import OfferedTool, ParsedRequest
 
 __all__ = [
     "action",
@@ -23,7 +23,7 @@ __all__ = [
     "observations",
     "outputs",
     "question",
-    "spoken_tools",
+    "react_tools",
 ]
 
 _TOOL = re.compile(r"> Tool Name: (\S+)\n(?:(?!> Tool Name:).*\n)*?Tool Args: (\{.*\})")
@@ -34,12 +34,12 @@ _OUTPUT = "Result of executing the code given:"
 _TYPES = {"int": "integer", "float": "number", "bool": "boolean", "str": "string"}
 
 
-def spoken_tools(ask: Ask) -> tuple[AskedTool, ...]:
-    """Return the tools that the system turns describe and ask to be called in words."""
-    system = "\n".join(turn.text for turn in ask.turns if turn.role == "system")
+def react_tools(request: ParsedRequest) -> tuple[OfferedTool, ...]:
+    """Return the tools that the system turns describe for calls in text."""
+    system = "\n".join(turn.text for turn in request.turns if turn.role == "system")
     if "Action Input:" not in system:
         return ()
-    return tuple(AskedTool(name, _schema(arguments)) for name, arguments in _TOOL.findall(system))
+    return tuple(OfferedTool(name, _schema(arguments)) for name, arguments in _TOOL.findall(system))
 
 
 def _schema(arguments: str) -> dict[str, object]:
@@ -50,13 +50,13 @@ def _schema(arguments: str) -> dict[str, object]:
     return found if is_object(found) else {}
 
 
-def functions(ask: Ask) -> tuple[AskedTool, ...]:
-    """Return the Python functions that the system turns describe and ask to be called in code."""
-    system = "\n".join(turn.text for turn in ask.turns if turn.role == "system")
+def functions(request: ParsedRequest) -> tuple[OfferedTool, ...]:
+    """Return the Python functions that the system turns describe for calls in code."""
+    system = "\n".join(turn.text for turn in request.turns if turn.role == "system")
     if "<execute>" not in system:
         return ()
     _, _, offered = system.partition(_OFFERED)
-    return tuple(AskedTool(name, _signature(parameters)) for name, parameters in _FUNCTION.findall(offered))
+    return tuple(OfferedTool(name, _signature(parameters)) for name, parameters in _FUNCTION.findall(offered))
 
 
 def _signature(parameters: str) -> dict[str, object]:
@@ -66,38 +66,38 @@ def _signature(parameters: str) -> dict[str, object]:
     return {"type": "object", "properties": properties, "required": required}
 
 
-def observations(ask: Ask) -> list[str]:
-    """Return what the tools have answered since the user last spoke."""
-    return _came_back(ask, _OBSERVATION)
+def observations(request: ParsedRequest) -> list[str]:
+    """Return the tools' results since the last user message."""
+    return _outputs_since_user(request, _OBSERVATION)
 
 
-def outputs(ask: Ask) -> list[str]:
-    """Return what the code has put out since the user last spoke."""
-    return _came_back(ask, _OUTPUT)
+def outputs(request: ParsedRequest) -> list[str]:
+    """Return the code's outputs since the last user message."""
+    return _outputs_since_user(request, _OUTPUT)
 
 
-def _came_back(ask: Ask, opening: str) -> list[str]:
-    told = takewhile(lambda turn: turn.role == "assistant" or turn.text.startswith(opening), reversed(ask.turns))
-    return [turn.text.removeprefix(opening).strip() for turn in told if turn.text.startswith(opening)][::-1]
+def _outputs_since_user(request: ParsedRequest, opening: str) -> list[str]:
+    recent = takewhile(lambda turn: turn.role == "assistant" or turn.text.startswith(opening), reversed(request.turns))
+    return [turn.text.removeprefix(opening).strip() for turn in recent if turn.text.startswith(opening)][::-1]
 
 
-def question(ask: Ask) -> str:
-    """Return what the user asked last."""
-    asked = (turn.text for turn in reversed(ask.turns) if turn.role == "user")
-    return next((text for text in asked if not text.startswith((_OBSERVATION, _OUTPUT))), "")
+def question(request: ParsedRequest) -> str:
+    """Return the last text of the user that is not a tool's result."""
+    user_texts = (turn.text for turn in reversed(request.turns) if turn.role == "user")
+    return next((text for text in user_texts if not text.startswith((_OBSERVATION, _OUTPUT))), "")
 
 
 def action(name: str, arguments: dict[str, object]) -> str:
-    """Return the call of a tool, in words."""
+    """Return the call of a tool, as text."""
     return f"Thought: I need a tool to answer.\nAction: {name}\nAction Input: {to_json(arguments).decode()}"
 
 
 def code(name: str, arguments: dict[str, object]) -> str:
-    """Return the call of a function, in code that prints what it returns."""
-    given = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
-    return f"<execute>\nprint({name}({given}))\n</execute>"
+    """Return the call of a function, as code that prints its result."""
+    keywords = ", ".join(f"{argument}={value!r}" for argument, value in arguments.items())
+    return f"<execute>\nprint({name}({keywords}))\n</execute>"
 
 
 def closing(text: str) -> str:
-    """Return a final answer, in words."""
+    """Return a final answer, as text."""
     return f"Thought: I can answer without using any more tools.\nAnswer: {text}"

@@ -1,4 +1,4 @@
-"""JSON values that a schema accepts, made up deterministically from the words of a user."""
+"""JSON values that a schema accepts, made deterministically from the text of a user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FORMATS = {
 
 @dataclass
 class Hints:
-    """What a user's text offers as arguments, used up in order."""
+    """Values in a user's text for arguments, each used once, in order."""
 
     numbers: deque[float]
     strings: deque[str]
@@ -58,7 +58,7 @@ def value_for(schema: dict[str, Any], hints: Hints, name: str = "value") -> Any:
     Args:
         schema: a JSON schema.
         hints: values to prefer; those used are taken out.
-        name: what the value is called, for a string that nothing else tells.
+        name: of the value, for a string without other hints.
     """
     return _Maker(schema, hints).make(schema, name, 0)
 
@@ -157,15 +157,15 @@ class _Maker:
 
     def _array(self, schema: dict[str, Any], name: str, depth: int) -> list[Any]:
         prefix = entries(schema, "prefixItems")
-        made = [self.make(inner, name, depth + 1) for inner in prefix]
+        values = [self.make(inner, name, depth + 1) for inner in prefix]
         least = int(_number_under(schema, "minItems", 0 if depth >= _DEEPEST else 1))
         most = int(_number_under(schema, "maxItems", _LONGEST))
         if prefix:
-            return made
+            return values
         items: Any = schema.get("items")
-        while len(made) < min(least, _LONGEST) or (len(made) < most and self._has_more(items)):
-            made.append(self.make(items, name, depth + 1))
-        return made[:most]
+        while len(values) < min(least, _LONGEST) or (len(values) < most and self._has_more(items)):
+            values.append(self.make(items, name, depth + 1))
+        return values[:most]
 
     def _has_more(self, items: Any) -> bool:
         match self._type(self._resolve(items)):
@@ -198,7 +198,7 @@ class _Maker:
 
 
 def _taken(schema: dict[str, Any], key: str) -> list[Any]:
-    """The list under a key, which is taken out of the schema."""
+    """Remove a key from the schema, and return its list."""
     found = entries(schema, key)
     schema.pop(key, None)
     return found

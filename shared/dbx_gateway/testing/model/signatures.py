@@ -1,4 +1,4 @@
-"""Signatures of reasoning and of calls: opaque to a client, checked when they come back."""
+"""Signatures of reasoning and of calls: opaque to a client, checked when they are sent back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_genuine(secret: bytes, scope: str, signature: str) -> bool:
 
 
 def is_of(signature: str, text: str) -> bool:
-    """Return whether a signature was made for exactly this text; whether it is genuine is another question."""
+    """Return whether a signature was made for exactly this text; does not check that it is genuine."""
     try:
         raw = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):

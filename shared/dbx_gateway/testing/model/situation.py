@@ -18,9 +18,9 @@ class Situation:
 
     Args:
         surface: the surface of the path.
-        family: the family the model really is of.
+        family: the model's true family.
         api: the wire format of the path.
-        model: the model's name as it was asked for.
+        model: the model's name as requested.
         profile: what the model takes and can do.
         plain: True in plain mode: the pure wire format, no rule and no oddity.
         rules: names of the refusals in force.
@@ -46,5 +46,5 @@ class Situation:
         return oddity in self.oddities
 
     def enforces(self, rule: str) -> bool:
-        """Return whether a request is held to the rule of that name."""
+        """Return whether the rule of that name is enforced."""
         return rule in self.rules

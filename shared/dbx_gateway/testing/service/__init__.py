@@ -1,1 +1,1 @@
-"""The workspace as a service: accounts, catalog, listings, ledger, and the way of a request through it."""
+"""The workspace as a service: accounts, catalog, listings, ledger, and the handling of a request."""

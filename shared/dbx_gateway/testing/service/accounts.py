@@ -21,7 +21,7 @@ _EXPIRED = "Access token has expired."
 
 @dataclass(frozen=True)
 class Login:
-    """A credential that was accepted: whose it is, and whether it is an OAuth token."""
+    """An accepted credential: its user, and whether it is an OAuth token."""
 
     user: str
     oauth: bool
@@ -41,8 +41,8 @@ class Accounts:
     Args:
         tokens: personal access tokens and their users.
         clients: OAuth client ids and their secrets; a client is its own user.
-        token_lifetime: seconds an OAuth token lives, by ``clock``; also what it says of itself.
-        revoke_after: revoke an OAuth token after this many uses, whatever it says of itself; None never.
+        token_lifetime: seconds until an OAuth token expires, by ``clock``; also its ``expires_in``.
+        revoke_after: revoke an OAuth token after this many uses, expired or not; None never.
         clock: a clock in seconds.
         vendor_headers: also take ``x-api-key`` and ``x-goog-api-key``.
     """
@@ -67,7 +67,7 @@ class Accounts:
         self._lock = threading.Lock()
 
     def check(self, headers: Mapping[str, str]) -> Login:
-        """Return whose the credential of a request is.
+        """Return the login of a request's credential.
 
         Raises:
             Refused: 401, the credential is missing, unknown, expired or revoked.
@@ -104,12 +104,12 @@ class Accounts:
         Raises:
             Refused: the grant is another, or the client is unknown.
         """
-        asked = {name: values[0] for name, values in parse_qs(form.decode()).items()}
-        if asked.get("grant_type") != "client_credentials":
+        fields = {name: values[0] for name, values in parse_qs(form.decode()).items()}
+        if fields.get("grant_type") != "client_credentials":
             raise _oauth_error(400, "unsupported_grant_type", "only client_credentials is supported")
         kind, _, value = headers.get("authorization", "").partition(" ")
         client, secret = _basic(value) if kind.lower() == "basic" else ("", "")
-        client, secret = client or asked.get("client_id", ""), secret or asked.get("client_secret", "")
+        client, secret = client or fields.get("client_id", ""), secret or fields.get("client_secret", "")
         if self._clients.get(client) != secret or not secret:
             raise _oauth_error(401, "invalid_client", "Client authentication failed")
         token = self._issue(client)
@@ -117,7 +117,7 @@ class Accounts:
             "access_token": token,
             "token_type": "Bearer",
             "expires_in": max(int(self._lifetime), 1),
-            "scope": asked.get("scope", "all-apis"),
+            "scope": fields.get("scope", "all-apis"),
         }
 
     def _issue(self, client: str) -> str:

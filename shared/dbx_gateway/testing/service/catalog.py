@@ -1,4 +1,4 @@
-"""What a simulated workspace serves: every model that is known by name, and a few endpoints of a team's own."""
+"""The models of a simulated workspace: every model in the table, and a few custom endpoints."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Served:
     """One model of the workspace.
 
     Args:
-        name: its endpoint on model serving, and the name it is listed under; None: it is on the gateway only.
-        gateway_names: names the gateway knows it by; empty: it is on model serving only.
-        profile: what it takes and can do; its family is the true one, whatever the names say.
+        name: its endpoint on model serving, and its name in listings; None: it is on the gateway only.
+        gateway_names: its names on the gateway; empty: it is on model serving only.
+        profile: what it takes and can do; its family is the true one, whatever its names.
         task: the endpoint's task.
-        origin: what the metadata says it is: a ``foundation`` model of Databricks, an ``external`` one, a ``custom``
+        origin: its kind in the metadata: a ``foundation`` model of Databricks, an ``external`` one, a ``custom``
             model or agent, a ``provisioned`` copy of a foundation model.
-        entity: the name of what it serves, where the endpoint's own name does not say it.
+        entity: the name of what it serves, where the endpoint's own name does not show it.
         route_optimized: served at a URL of its own, to OAuth tokens only.
     """
 
@@ -48,12 +48,12 @@ class Served:
 
     @property
     def family(self) -> Family:
-        """The family it is of."""
+        """Its family."""
         return self.profile.family
 
     @property
     def is_agent(self) -> bool:
-        """Whether it is an agent, which has a format of its own."""
+        """Whether it is an agent, which has its own wire format."""
         return self.task.startswith("agent/")
 
     @property
@@ -65,7 +65,7 @@ class Served:
 
     @property
     def apis(self) -> frozenset[Api]:
-        """The wire formats it speaks (docs/wire/models.md#native-apis)."""
+        """Its wire formats (docs/wire/models.md#native-apis)."""
         if self.task == "agent/v1/responses" or self.profile.responses_only:
             return frozenset({"responses"})
         if self.profile.kind != "chat":
@@ -91,10 +91,10 @@ class Catalog:
 
 
 def default_models() -> tuple[Served, ...]:
-    """Return what a workspace serves unless told otherwise: every known model, and these endpoints of its own.
+    """Return the models that a workspace serves by default: every known model, and these custom endpoints.
 
     ``team-chat`` (``main.ai.team_chat`` on the gateway) is an external Claude model whose family only the metadata
-    tells; ``house-model`` is of no known family; ``support-agent`` and ``legacy-agent`` are agents of both kinds;
+    shows; ``house-model`` is of no known family; ``support-agent`` and ``legacy-agent`` are agents of both kinds;
     ``fast-model`` is route-optimized.
     """
     return (*(_foundation(profile) for profile in known_models()), *_own())

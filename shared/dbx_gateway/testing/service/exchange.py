@@ -1,4 +1,4 @@
-"""One request to the simulated workspace, and what is known of it on the way to its reply."""
+"""One request to the simulated workspace, and what is known about it so far."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ WIRES: Mapping[Api, Wire] = {
 
 @dataclass
 class WorkspaceExchange:
-    """A request and what is known of it so far.
+    """A request and what is known about it so far.
 
     Args:
         id: the request id of the reply.
         method: the HTTP method, upper case.
-        path: the path as the workspace's main host has it.
+        path: the path on the workspace's main host.
         query: the first value of each query parameter.
         target: path and query as received.
         headers: the request's headers, lower case.
         raw: the body as received.
-        login: who asks, once the credential was accepted.
+        login: the user, once the credential was accepted.
         place: where a request to a model arrived.
         served: the model it reached.
         api: the wire format of the reply.
-        model: the name the model was asked for under.
-        stream: whether a streamed answer was asked for.
-        billed: what the answer cost.
+        model: the requested name of the model.
+        stream: whether a streamed answer was requested.
+        billed: the tokens of the answer.
         body: the decoded body.
     """
 
@@ -81,15 +81,15 @@ class WorkspaceExchange:
         return wire_agents.is_terminal(event) if of_agent else self.wire().is_terminal(event)
 
     def failure(self, fault: Fault) -> Failure:
-        """Return how the api of this request words the error of a fault inside an answer."""
+        """Return the error of a fault inside an answer, in the format of this request's api."""
         words = (fault.error_status, fault.error_code, fault.error_message)
         wire = self.wire()
         return Failure(
             body=to_json(wire.failed(*words)) if self.place is not None else None,
-            first=wire.error_event(*words, begun=False),
-            event=wire.error_event(*words, begun=True),
+            first=wire.error_event(*words, started=False),
+            event=wire.error_event(*words, started=True),
         )
 
     def wire(self) -> Wire:
-        """The format in which to word an error."""
+        """The wire format for an error."""
         return wire_chat if self.api is None or self.api == "embeddings" else WIRES[self.api]

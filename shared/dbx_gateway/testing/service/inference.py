@@ -1,4 +1,4 @@
-"""Requests to the models of a simulated workspace: read, held to the rules, answered, written."""
+"""Requests to the models of a simulated workspace: read, check the rules, answer, write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dbx_gateway.testing.apis.wire import Refused, Rule
 from dbx_gateway.testing.faults.faults import Reply, Streamed
 from dbx_gateway.testing.json_values import is_object
 from dbx_gateway.testing.model import brain
-from dbx_gateway.testing.model.conversation import Answer, Ask
+from dbx_gateway.testing.model.conversation import Answer, ParsedRequest
 from dbx_gateway.testing.model.situation import Situation
 from dbx_gateway.testing.service.accounts import Login
 from dbx_gateway.testing.service.catalog import Catalog, Served
@@ -34,8 +34,8 @@ class Inference:
 
     Args:
         catalog: the models.
-        plain: the pure wire formats, without rules and oddities.
-        without: names of rules and oddities that are not in force.
+        plain: the vendors' wire formats, without rules and oddities.
+        without: names of rules and oddities to turn off.
     """
 
     def __init__(self, catalog: Catalog, *, plain: bool, without: frozenset[str]) -> None:
@@ -44,8 +44,8 @@ class Inference:
         self._without = without
         self._memory = brain.Memory()
 
-    def ask(self, exchange: WorkspaceExchange, place: Place, login: Login) -> Reply:
-        """Answer a request to a model, and note in the exchange what becomes known of it.
+    def request(self, exchange: WorkspaceExchange, place: Place, login: Login) -> Reply:
+        """Answer a request to a model, and record in the exchange what becomes known about it.
 
         Raises:
             Refused: the model is not served there, or does not take the request.
@@ -61,18 +61,18 @@ class Inference:
             return self._embed(exchange, place, served)
         _check_api(served, api)
         situation = self._situation(place.surface, served, api, name)
-        ask = self._read(body, situation, served, place)
+        request = self._read(body, situation, served, place)
         if place.streams is not None:
-            ask = replace(ask, stream=place.streams)
-        exchange.stream = ask.stream
+            request = replace(request, stream=place.streams)
+        exchange.stream = request.stream
         self._check_rules(body, situation)
-        self._check_signatures(ask, situation)
-        answer = brain.answer(ask, situation, self._memory)
-        _check_window(answer.counts.input, ask.max_tokens or 0, situation)
+        self._check_signatures(request, situation)
+        answer = brain.answer(request, situation, self._memory)
+        _check_window(answer.counts.input, request.max_tokens or 0, situation)
         exchange.billed = answer.counts
-        if ask.stream:
-            return Reply(200, {"content-type": "text/event-stream"}, _stream(answer, ask, situation, served, body))
-        return json_reply(_whole(answer, ask, situation, served, body))
+        if request.stream:
+            return Reply(200, {"content-type": "text/event-stream"}, _stream(answer, request, situation, served, body))
+        return json_reply(_whole(answer, request, situation, served, body))
 
     def _embed(self, exchange: WorkspaceExchange, place: Place, served: Served) -> Reply:
         if served.profile.kind != "embedding":
@@ -99,7 +99,7 @@ class Inference:
         )
 
     @staticmethod
-    def _read(body: dict[str, Any], situation: Situation, served: Served, place: Place) -> Ask:
+    def _read(body: dict[str, Any], situation: Situation, served: Served, place: Place) -> ParsedRequest:
         if served.task == "agent/v2/chat":
             return wire_agents.read_chat(body, situation)
         if served.is_agent:
@@ -114,8 +114,8 @@ class Inference:
                 if refused is not None:
                     raise refused
 
-    def _check_signatures(self, ask: Ask, situation: Situation) -> None:
-        for turn in ask.turns:
+    def _check_signatures(self, request: ParsedRequest, situation: Situation) -> None:
+        for turn in request.turns:
             for signature in turn.signatures:
                 if not brain.is_own_signature(signature, situation, self._memory):
                     raise Refused(400, f"{situation.api}: invalid signature in a replayed turn of the assistant")
@@ -144,7 +144,7 @@ def _name_in(body: dict[str, Any]) -> str:
 
 
 def _api_of(served: Served) -> Api | Literal["embeddings"]:
-    """What an endpoint speaks at its own ``/invocations``."""
+    """Return the wire format of an endpoint's own ``/invocations``."""
     if served.profile.kind == "embedding":
         return "embeddings"
     return "responses" if served.task == "agent/v1/responses" else "chat-completions"
@@ -169,27 +169,31 @@ def _check_api(served: Served, api: Api) -> None:
 
 
 def _check_window(prompt: int, reserved: int, situation: Situation) -> None:
-    """Hold a prompt to the context window, in the words of docs/wire/errors.md#overflow."""
+    """Refuse a prompt that exceeds the context window, with the message of docs/wire/errors.md#overflow."""
     window = situation.profile.context_window
     if window is None or prompt <= window:
         return
     raise Refused(400, situation.behaviour.overflow.format(prompt=prompt, reserved=reserved, window=window))
 
 
-def _whole(answer: Answer, ask: Ask, situation: Situation, served: Served, body: dict[str, Any]) -> dict[str, Any]:
+def _whole(
+    answer: Answer, request: ParsedRequest, situation: Situation, served: Served, body: dict[str, Any]
+) -> dict[str, Any]:
     if served.task == "agent/v2/chat":
         return wire_agents.chat_whole(answer, body)
     if served.is_agent:
-        return wire_agents.responses_whole(answer, ask, situation, body)
-    return WIRES[situation.api].whole(answer, ask, situation)
+        return wire_agents.responses_whole(answer, request, situation, body)
+    return WIRES[situation.api].whole(answer, request, situation)
 
 
-def _stream(answer: Answer, ask: Ask, situation: Situation, served: Served, body: dict[str, Any]) -> Streamed:
+def _stream(
+    answer: Answer, request: ParsedRequest, situation: Situation, served: Served, body: dict[str, Any]
+) -> Streamed:
     events: Iterator[bytes]
     if served.task == "agent/v2/chat":
         events = wire_agents.chat_stream(answer, body)
     elif served.is_agent:
-        events = wire_agents.responses_stream(answer, ask, situation, body)
+        events = wire_agents.responses_stream(answer, request, situation, body)
     else:
-        events = WIRES[situation.api].stream(answer, ask, situation)
+        events = WIRES[situation.api].stream(answer, request, situation)
     yield from events

@@ -1,4 +1,4 @@
-"""What happened in a simulated workspace: every request it got, and what was billed for it."""
+"""The requests to a simulated workspace, and the tokens billed for each."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Entry:
         id: the request id, as in the ``x-request-id`` header of the answer.
         method: the HTTP method.
         path: path and query as received.
-        user: who asked; None when the credential was refused.
+        user: of the credential; None when it was refused.
         status: HTTP status of the answer; 0 where the connection was reset instead.
         surface: for a request to a model, where it arrived; else None.
         api: for a request to a model, its wire format; else None.
-        model: for a request to a model, the name it was asked for under.
-        stream: whether a streamed answer was asked for.
+        model: for a request to a model, the requested name.
+        stream: whether a streamed answer was requested.
         billed: the tokens the answer cost, at its full length even when the connection broke; zero for a refusal.
         body: the body as received, decoded; None when there was none or it was no JSON object.
         headers: the request's headers, lower case, without the credential.
-        fault: the failure that was asked for or drawn for it.
+        fault: the injected or random fault of the request.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Ledger:
             self._entries.append(entry)
 
     def clear(self) -> None:
-        """Forget all entries."""
+        """Remove all entries."""
         with self._lock:
             self._entries.clear()
 
@@ -73,7 +73,7 @@ class Ledger:
             return [entry for entry in self._entries if where in entry.path]
 
     def model_calls(self) -> list[Entry]:
-        """Return the entries that went to a model, whatever came of them."""
+        """Return the requests to a model, whatever their status."""
         return [entry for entry in self.entries() if entry.surface is not None]
 
     def billed(self, user: str | None = None) -> Counts:

@@ -1,4 +1,4 @@
-"""What a simulated workspace says of its models: the discovery calls of docs/wire/discovery.md."""
+"""The listings and metadata of a simulated workspace's models: the discovery calls of docs/wire/discovery.md."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def foundation_models(catalog: Catalog) -> dict[str, Any]:
 
 
 def anthropic_models(catalog: Catalog) -> dict[str, Any]:
-    """List the Claude models of the gateway as Anthropic lists models.
+    """List the Claude models of the gateway in Anthropic's format.
 
     The first is listed a second time with the ending ``-anthropic``, which clients leave out (row
     disc-anthropic-suffix).

@@ -1,4 +1,4 @@
-"""Which model, surface and wire format a path of the workspace names (docs/wire/surfaces.md)."""
+"""The model, surface and wire format of a path of the workspace (docs/wire/surfaces.md)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Place:
         surface: the surface of the path.
         api: the wire format of the path; None where the model decides (``/invocations``).
         model: the model, where the path names it.
-        streams: True for a path that always streams, False for one that never does, None where the body says it.
+        streams: True for a path that always streams, False for one that never does, None where the body decides.
         optimized: the URL of a route-optimized endpoint.
     """
 
@@ -49,7 +49,7 @@ class Place:
 
 
 def place_of(path: str) -> Place | None:
-    """Return where a path leads, or None when it leads to no model."""
+    """Return the model, surface and wire format of a path, or None for a path of no model."""
     if path in _FIXED:
         surface, api = _FIXED[path]
         return Place(surface, api)

@@ -1,4 +1,4 @@
-"""What the rules of chat-completions look at in a body, and how they word a refusal."""
+"""What the rules of chat-completions read in a body, and how they write a refusal."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ _NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
 _DATA = frozenset({"enum", "const", "default", "examples", "required"})
 
 Body: TypeAlias = dict[str, Any]
-"""A body that the reader of the format took, or an object inside it."""
+"""A body that the reader of the format accepted, or an object inside it."""
 
 Verdict: TypeAlias = Refused | None
-"""What a rule says of a body."""
+"""The result of a rule: a refusal, or None."""
 
 
 def bad(text: str) -> Refused:
-    """Return a refusal as Databricks words it."""
+    """Return a refusal in Databricks' format."""
     return Refused(400, text)
 
 
 def google(text: str) -> Refused:
-    """Return a refusal as Google words it, which passes through for Gemini."""
+    """Return a refusal in Google's format, which the workspace passes through for Gemini."""
     body = {"error": {"code": 400, "message": text, "status": "INVALID_ARGUMENT"}}
     return Refused(400, text, code="INVALID_ARGUMENT", body=body)
 
 
 def messages_of(body: Body, *roles: str) -> Iterator[Body]:
-    """Yield the messages of these roles; of all roles when none is named."""
+    """Yield the messages of these roles; without ``roles``, all messages."""
     for message in body["messages"]:
         if not roles or message["role"] in roles:
             yield message
 
 
 def parts_of(message: Body) -> list[Body]:
-    """The parts of a message; none where its content is a string."""
+    """Return the parts of a message; none where its content is a string."""
     return entries(message, "content")
 
 
@@ -72,7 +72,7 @@ def functions_of(body: Body) -> list[Body]:
 
 
 def schemas_of(body: Body) -> Iterator[tuple[str, Body]]:
-    """Every schema of a body with where it stands."""
+    """Yield every schema of a body with its path."""
     for number, function in enumerate(functions_of(body)):
         yield f"tools[{number}].function.parameters", inside(function, "parameters")
     form = inside(body, "response_format")
@@ -81,7 +81,7 @@ def schemas_of(body: Body) -> Iterator[tuple[str, Body]]:
 
 
 def keywords_of(schema: Any) -> Iterator[tuple[str, Any]]:
-    """Every keyword of a schema at any depth; names of properties and definitions are no keywords."""
+    """Yield every keyword of a schema at any depth; names of properties and definitions are not keywords."""
     if not is_object(schema):
         return
     for key, value in schema.items():
@@ -99,12 +99,12 @@ def _schemas_under(key: str, value: Any) -> Iterable[Any]:
 
 
 def unknown_field(field: str, situation: Situation) -> Refused:
-    """Return the refusal of a field that is not taken, in the words of the family."""
+    """Return the refusal of an unknown field, with the family's message."""
     return bad(situation.behaviour.unknown_field.format(field=field))
 
 
 def short_name(situation: Situation) -> str:
-    """Return the model's name without where it is served."""
+    """Return the model's name without its surface's prefix."""
     return situation.model.rsplit(".", 1)[-1].removeprefix("databricks-")
 
 

@@ -40,7 +40,7 @@ def _empty() -> Refused:
 
 
 def empty_assistant_content(body: Body, _situation: Situation) -> Verdict:
-    """Refuse a turn that calls tools and has a blank text beside (row empty-assistant-content)."""
+    """Refuse a turn with tool calls and a blank text (row empty-assistant-content)."""
     called = (message for message in messages_of(body, "assistant") if message.get("tool_calls"))
     return _empty() if any(_is_hollow(message) for message in called) else None
 
@@ -68,7 +68,7 @@ def empty_tool_result(body: Body, _situation: Situation) -> Verdict:
 
 
 def bare_assistant(body: Body, _situation: Situation) -> Verdict:
-    """Refuse a turn of the assistant that holds nothing (row bare-assistant)."""
+    """Refuse an assistant turn without content (row bare-assistant)."""
     for number, message in enumerate(messages_of(body)):
         if message["role"] == "assistant" and message.get("content") is None and not message.get("tool_calls"):
             return bad(f"messages.{number}: an assistant message must have content or tool_calls")
@@ -115,11 +115,11 @@ def long_ids(body: Body, _situation: Situation) -> Verdict:
     for number, message in enumerate(messages_of(body)):
         ids = [(f"tool_calls[{at}].id", call["id"]) for at, call in enumerate(entries(message, "tool_calls"))]
         ids += [("tool_call_id", message["tool_call_id"])] if "tool_call_id" in message else []
-        for where, made in ids:
-            if len(made) > 64:
+        for where, call_id in ids:
+            if len(call_id) > 64:
                 return bad(
                     f"Invalid 'messages[{number}].{where}': string too long. Expected a string with maximum length 64, "
-                    f"but got a string with length {len(made)} instead."
+                    f"but got a string with length {len(call_id)} instead."
                 )
     return None
 

@@ -1,4 +1,4 @@
-"""Chat-completions bodies as the simulated workspace understands them.
+"""Parses chat-completions bodies in the simulated workspace.
 
 Source: docs/wire/chat-completions.md#request, #round-trip.
 """
@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from dbx_gateway.testing.apis.generate_content.vendor_rules import SKIPPED_SIGNATURE
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
-from dbx_gateway.testing.model.conversation import Ask, AskedTool, Turn
+from dbx_gateway.testing.model.conversation import OfferedTool, ParsedRequest, Turn
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["read"]
@@ -74,18 +74,18 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "tools": ("an array", is_array),
     "top_p": ("a number", lambda value: _is_whole(value) or isinstance(value, float)),
 }
-"""What the values of fields are held to; null is taken for absent."""
+"""The types of fields; null counts as absent."""
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _MEDIA = {"image_url": "image", "file": "pdf", "input_audio": "audio"}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
-def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> Ask:
-    """Understand a chat-completions body.
+def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> ParsedRequest:
+    """Parse a chat-completions body.
 
     Raises:
-        Refused: a field is of the wrong shape; a tool result stands without its call, or a call without its result.
+        Refused: a field has the wrong shape; a tool result has no call, or a call no result.
     """
     _check_top_level(body, situation, model_from_path)
     _check_types(body)
@@ -96,7 +96,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     choice, forced = _choice(body.get("tool_choice"), tools)
     schema, json_mode = _format(body.get("response_format"))
     stop = body.get("stop") or ()
-    return Ask(
+    return ParsedRequest(
         model=situation.model,
         turns=tuple(_turn(number, message) for number, message in enumerate(messages)),
         tools=tools,
@@ -152,23 +152,23 @@ def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _check_tool_order(messages: list[dict[str, Any]]) -> None:
-    """Hold tool results to their calls: directly after them, every one, and no other."""
+    """Refuse tool results that do not directly follow their calls, one for each call."""
     pending: set[str] = set()
     for number, message in enumerate(messages):
         if message["role"] == "tool":
-            answered = message.get("tool_call_id")
-            if not isinstance(answered, str) or answered not in pending:
+            call_id = message.get("tool_call_id")
+            if not isinstance(call_id, str) or call_id not in pending:
                 raise Refused(
                     400, "messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
                 )
-            pending.discard(answered)
+            pending.discard(call_id)
             continue
-        _check_answered(pending)
+        _check_none_pending(pending)
         pending = {_call(number, call)[0] for call in entries(message, "tool_calls")}
-    _check_answered(pending)
+    _check_none_pending(pending)
 
 
-def _check_answered(pending: set[str]) -> None:
+def _check_none_pending(pending: set[str]) -> None:
     if pending:
         raise Refused(
             400,
@@ -177,7 +177,7 @@ def _check_answered(pending: set[str]) -> None:
         )
 
 
-def _tool(number: int, tool: Any) -> AskedTool:
+def _tool(number: int, tool: Any) -> OfferedTool:
     if not is_object(tool) or tool.get("type") != "function":
         raise Refused(400, f"Invalid 'tools[{number}].type': supported values are: 'function'.")
     function = inside(tool, "function")
@@ -188,17 +188,17 @@ def _tool(number: int, tool: Any) -> AskedTool:
             f"Invalid 'tools[{number}].function.name': string does not match pattern. Expected a string that matches "
             "the pattern '^[a-zA-Z0-9_-]+$'.",
         )
-    return AskedTool(name, dict(inside(function, "parameters")), str(function.get("description") or ""))
+    return OfferedTool(name, dict(inside(function, "parameters")), str(function.get("description") or ""))
 
 
-def _check_tools(tools: tuple[AskedTool, ...], body: dict[str, Any]) -> None:
+def _check_tools(tools: tuple[OfferedTool, ...], body: dict[str, Any]) -> None:
     if len({tool.name for tool in tools}) < len(tools):
         raise Refused(400, "Invalid 'tools': tool names must be unique.")
     if body.get("tool_choice") is not None and not tools:
         raise Refused(400, "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.")
 
 
-def _choice(choice: Any, tools: tuple[AskedTool, ...]) -> tuple[Any, str | None]:
+def _choice(choice: Any, tools: tuple[OfferedTool, ...]) -> tuple[Any, str | None]:
     match choice:
         case None:
             return "auto", None
@@ -276,9 +276,9 @@ def _check_part(where: str, part: dict[str, Any]) -> None:
 
 def _call(number: int, call: Any) -> tuple[str, str]:
     match call:
-        case {"id": str(made), "type": "function", "function": {"name": str(name), "arguments": str(arguments)}}:
+        case {"id": str(call_id), "type": "function", "function": {"name": str(name), "arguments": str(arguments)}}:
             _check_arguments(number, arguments)
-            return made, name
+            return call_id, name
         case _:
             raise Refused(400, f"Invalid value: 'messages[{number}].tool_calls'.")
 
@@ -309,4 +309,4 @@ def _reasons(body: dict[str, Any], situation: Situation) -> bool:
     thinking = inside(body, "thinking").get("type")
     if situation.profile.thinking == "always" or thinking in ("enabled", "adaptive"):
         return True
-    return situation.behaviour.reasons_unasked and situation.profile.reasoning and not situation.plain
+    return situation.behaviour.reasons_by_default and situation.profile.reasoning and not situation.plain

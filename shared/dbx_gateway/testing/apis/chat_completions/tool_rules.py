@@ -70,7 +70,7 @@ def function_parameters(body: Body, _situation: Situation) -> Verdict:
 
 
 def object_root(body: Body, _situation: Situation) -> Verdict:
-    """Refuse a schema whose root does not say that it is an object (row schema-object-root)."""
+    """Refuse a schema without ``type: object`` at its root (row schema-object-root)."""
     for where, schema in schemas_of(body):
         if schema and schema.get("type") != "object":
             kind = schema.get("type")

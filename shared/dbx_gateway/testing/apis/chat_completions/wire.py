@@ -11,13 +11,13 @@ from pydantic_core import from_json, to_json
 from dbx_gateway.testing.apis.chat_completions.reader import read
 from dbx_gateway.testing.apis.chat_completions.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import sse
-from dbx_gateway.testing.model.conversation import Answer, Ask, CalledTool, Counts, Saying, pieces
+from dbx_gateway.testing.model.conversation import Answer, CalledTool, Counts, ParsedRequest, TextItem, pieces
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
 
 _CREATED = 1_767_225_600
-"""Every answer was made at one moment, so that answers are the same from run to run."""
+"""Every answer has the same creation time, so that answers are the same in every run."""
 
 _FINISH = {"stop": "stop", "calls": "tool_calls", "length": "length", "filter": "content_filter"}
 _ERROR_TYPES = {
@@ -31,12 +31,17 @@ _ERROR_TYPES = {
 # Writing
 
 
-def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
+def whole(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[str, Any]:
     """Write a ``chat.completion``."""
     message = _message(answer, situation)
     choices = [
-        {"index": number, "message": message, "logprobs": _logprobs(answer, ask), "finish_reason": _FINISH[answer.end]}
-        for number in range(ask.n)
+        {
+            "index": number,
+            "message": message,
+            "logprobs": _logprobs(answer, request),
+            "finish_reason": _FINISH[answer.end],
+        }
+        for number in range(request.n)
     ]
     return {**_head(answer, "chat.completion"), "choices": choices, "usage": _usage(answer.counts, situation)}
 
@@ -47,10 +52,10 @@ def _head(answer: Answer, kind: str) -> dict[str, Any]:
 
 def _message(answer: Answer, situation: Situation) -> dict[str, Any]:
     reasoning = _shown_reasoning(answer, situation)
-    texts = [item for item in answer.items if isinstance(item, Saying) and item.kind == "text"]
+    texts = [item for item in answer.items if isinstance(item, TextItem) and item.kind == "text"]
     calls = [item for item in answer.items if isinstance(item, CalledTool)]
     message: dict[str, Any] = {"role": "assistant", "content": _content(texts, reasoning, situation), "refusal": None}
-    refusals = [item.text for item in answer.items if isinstance(item, Saying) and item.kind == "refusal"]
+    refusals = [item.text for item in answer.items if isinstance(item, TextItem) and item.kind == "refusal"]
     if refusals:
         message["refusal"] = "".join(refusals)
     where = situation.behaviour.reasoning_in
@@ -61,7 +66,7 @@ def _message(answer: Answer, situation: Situation) -> dict[str, Any]:
     return message
 
 
-def _content(texts: list[Saying], reasoning: list[Saying], situation: Situation) -> Any:
+def _content(texts: list[TextItem], reasoning: list[TextItem], situation: Situation) -> Any:
     if _writes_lists(bool(reasoning), situation) or any(_shows_citations(text, situation) for text in texts):
         listed = [_reasoning_part(item.text, _shown_signature(item, situation)) for item in reasoning]
         listed += [_text_part(item.text, item, situation) for item in texts]
@@ -71,17 +76,17 @@ def _content(texts: list[Saying], reasoning: list[Saying], situation: Situation)
     return "" if situation.shows("claude-blank-content") else None
 
 
-def _shown_reasoning(answer: Answer, situation: Situation) -> list[Saying]:
+def _shown_reasoning(answer: Answer, situation: Situation) -> list[TextItem]:
     if situation.plain or situation.behaviour.reasoning_in is None:
         return []
-    return [item for item in answer.items if isinstance(item, Saying) and item.kind == "reasoning"]
+    return [item for item in answer.items if isinstance(item, TextItem) and item.kind == "reasoning"]
 
 
-def _shows_citations(item: Saying, situation: Situation) -> bool:
+def _shows_citations(item: TextItem, situation: Situation) -> bool:
     return bool(item.citations) and situation.behaviour.shows_citations and not situation.plain
 
 
-def _shown_signature(item: Saying, situation: Situation) -> str | None:
+def _shown_signature(item: TextItem, situation: Situation) -> str | None:
     return item.signature if situation.behaviour.shows_signatures else None
 
 
@@ -98,7 +103,7 @@ def _reasoning_part(text: str, signature: str | None) -> dict[str, Any]:
     return {"type": "reasoning", "summary": [summary]}
 
 
-def _text_part(text: str, item: Saying, situation: Situation) -> dict[str, Any]:
+def _text_part(text: str, item: TextItem, situation: Situation) -> dict[str, Any]:
     part: dict[str, Any] = {"type": "text", "text": text}
     if item.signature is not None and situation.shows("gemini-list-content"):
         part["thoughtSignature"] = item.signature
@@ -144,10 +149,10 @@ def _usage(counts: Counts, situation: Situation) -> dict[str, Any]:
     }
 
 
-def _logprobs(answer: Answer, ask: Ask) -> dict[str, Any] | None:
-    if not ask.logprobs:
+def _logprobs(answer: Answer, request: ParsedRequest) -> dict[str, Any] | None:
+    if not request.logprobs:
         return None
-    texts = [item.text for item in answer.items if isinstance(item, Saying) and item.kind == "text"]
+    texts = [item.text for item in answer.items if isinstance(item, TextItem) and item.kind == "text"]
     return {"content": [_logprob(token) for text in texts for token in pieces(text)], "refusal": None}
 
 
@@ -158,45 +163,50 @@ def _logprob(token: str) -> dict[str, Any]:
 # Streaming
 
 
-def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
+def stream(answer: Answer, request: ParsedRequest, situation: Situation) -> Iterator[bytes]:
     """Write ``chat.completion.chunk`` events, then ``[DONE]`` (docs/wire/chat-completions.md#stream).
 
-    Usage stands where the family puts it: on every chunk, growing (claude); on the last one unasked (llama, qwen,
-    gemma, gpt-oss, gemini); else on a chunk of its own, without choices, when it was asked for.
+    Usage is where the family puts it: on every chunk, growing (claude); always on the last one (llama, qwen, gemma,
+    gpt-oss, gemini); else on a chunk of its own, without choices, when it was requested.
     """
     head = _head(answer, "chat.completion.chunk")
-    usage = _UsagePlace(answer.counts, ask, situation)
+    usage = _UsagePlace(answer.counts, request, situation)
     opening = {"role": "assistant", "content": ""}
-    for spoken, delta in enumerate(chain((opening,), _deltas(answer, situation))):
-        for number in range(ask.n):
-            choice = {"index": number, "delta": delta, "logprobs": _delta_logprobs(delta, ask), "finish_reason": None}
-            yield sse({**head, "choices": [choice], **usage.on_delta(spoken)})
-    for number in range(ask.n):
+    for sent, delta in enumerate(chain((opening,), _deltas(answer, situation))):
+        for number in range(request.n):
+            choice = {
+                "index": number,
+                "delta": delta,
+                "logprobs": _delta_logprobs(delta, request),
+                "finish_reason": None,
+            }
+            yield sse({**head, "choices": [choice], **usage.on_delta(sent)})
+    for number in range(request.n):
         finish: dict[str, Any] = {"index": number, "delta": {}, "logprobs": None, "finish_reason": _FINISH[answer.end]}
         yield sse({**head, "choices": [finish], **usage.on_finish()})
-    if ask.include_usage:
+    if request.include_usage:
         yield sse({**head, "choices": [], "usage": _usage(answer.counts, situation)})
     yield sse("[DONE]")
 
 
 class _UsagePlace:
-    """Says which chunks carry usage."""
+    """Decides which chunks carry usage."""
 
-    def __init__(self, counts: Counts, ask: Ask, situation: Situation) -> None:
+    def __init__(self, counts: Counts, request: ParsedRequest, situation: Situation) -> None:
         self._counts = counts
         self._situation = situation
-        self._nothing: dict[str, Any] = {"usage": None} if ask.include_usage else {}
+        self._nothing: dict[str, Any] = {"usage": None} if request.include_usage else {}
 
-    def on_delta(self, spoken: int) -> dict[str, Any]:
+    def on_delta(self, sent: int) -> dict[str, Any]:
         if not self._situation.shows("usage-last-wins"):
             return self._nothing
         counts = self._counts
-        so_far = Counts(counts.input, min(spoken, counts.output), counts.cache_read, counts.cache_write)
+        so_far = Counts(counts.input, min(sent, counts.output), counts.cache_read, counts.cache_write)
         return {"usage": _usage(so_far, self._situation)}
 
     def on_finish(self) -> dict[str, Any]:
-        unasked = not self._situation.plain and self._situation.behaviour.usage_unasked
-        if unasked or self._situation.shows("usage-last-wins"):
+        by_default = not self._situation.plain and self._situation.behaviour.usage_by_default
+        if by_default or self._situation.shows("usage-last-wins"):
             return {"usage": _usage(self._counts, self._situation)}
         return self._nothing
 
@@ -209,9 +219,9 @@ def _deltas(answer: Answer, situation: Situation) -> Iterator[dict[str, Any]]:
     index = 0
     for item in answer.items:
         match item:
-            case Saying(kind="text"):
+            case TextItem(kind="text"):
                 yield from _text_deltas(item, situation, as_list=as_list)
-            case Saying(kind="refusal", text=text):
+            case TextItem(kind="refusal", text=text):
                 yield from ({"refusal": piece} for piece in pieces(text))
             case CalledTool():
                 yield from _call_deltas(item, index, situation)
@@ -220,7 +230,7 @@ def _deltas(answer: Answer, situation: Situation) -> Iterator[dict[str, Any]]:
                 pass
 
 
-def _reasoning_deltas(item: Saying, situation: Situation) -> Iterator[dict[str, Any]]:
+def _reasoning_deltas(item: TextItem, situation: Situation) -> Iterator[dict[str, Any]]:
     where: str | None = situation.behaviour.reasoning_in
     if where is not None and where != "content":
         yield from ({where: piece} for piece in pieces(item.text))
@@ -230,7 +240,7 @@ def _reasoning_deltas(item: Saying, situation: Situation) -> Iterator[dict[str, 
         yield {"content": [_reasoning_part("", signature)]}
 
 
-def _text_deltas(item: Saying, situation: Situation, *, as_list: bool) -> Iterator[dict[str, Any]]:
+def _text_deltas(item: TextItem, situation: Situation, *, as_list: bool) -> Iterator[dict[str, Any]]:
     for piece in pieces(item.text):
         yield {"content": [{"type": "text", "text": piece}] if as_list else piece}
     signed = item.signature is not None and situation.shows("gemini-list-content")
@@ -253,9 +263,9 @@ def _call_deltas(call: CalledTool, index: int, situation: Situation) -> Iterator
         yield {"tool_calls": [{"index": index, "function": {"arguments": fragment}}]}
 
 
-def _delta_logprobs(delta: dict[str, Any], ask: Ask) -> dict[str, Any] | None:
+def _delta_logprobs(delta: dict[str, Any], request: ParsedRequest) -> dict[str, Any] | None:
     content = delta.get("content")
-    if not ask.logprobs or not isinstance(content, str) or not content:
+    if not request.logprobs or not isinstance(content, str) or not content:
         return None
     return {"content": [_logprob(content)], "refusal": None}
 
@@ -283,7 +293,7 @@ def failed(status: int, code: str, message: str) -> dict[str, Any]:
     return {"error": {**error(status, code, message)["error"], "code": code}}
 
 
-def error_event(status: int, code: str, message: str, *, begun: bool) -> bytes:
+def error_event(status: int, code: str, message: str, *, started: bool) -> bytes:
     """Write an error inside a stream: a ``data`` line with an ``error`` object, wherever it stands."""
-    del begun
+    del started
     return sse(failed(status, code, message))

@@ -1,4 +1,4 @@
-"""Where a workspace departs from chat-completions: what it refuses, and what it shows (docs/wire/quirks.md).
+"""Where a workspace deviates from chat-completions: its refusals, and its oddities (docs/wire/quirks.md).
 
 Every refusal's text is the server's own where docs/wire quotes one.
 """
@@ -56,7 +56,7 @@ _ACCEPTED = frozenset(
         "top_p",
     }
 )
-"""What a workspace takes at the top level; fields with a rule of their own are apart.
+"""The fields that a workspace takes at the top level, but for those with a rule of their own.
 
 Source: docs/wire/chat-completions.md#accepted-fields.
 """
@@ -107,21 +107,21 @@ def _max_tokens_name(body: Body, situation: Situation) -> Verdict:
 
 
 def _output_cap(body: Body, situation: Situation) -> Verdict:
-    asked = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+    max_tokens = body.get("max_tokens") or body.get("max_completion_tokens") or 0
     cap = situation.profile.max_output
-    if cap is None or asked <= cap:
+    if cap is None or max_tokens <= cap:
         return None
     return bad(
-        f"max_tokens: {asked} > {cap}, which is the maximum allowed number of output tokens for {situation.model}"
+        f"max_tokens: {max_tokens} > {cap}, which is the maximum allowed number of output tokens for {situation.model}"
     )
 
 
 def _temperature(body: Body, situation: Situation) -> Verdict:
-    given = next((name for name in ("temperature", "top_p") if body.get(name) not in (None, 1)), None)
-    if given is None or situation.profile.sampling:
+    field = next((name for name in ("temperature", "top_p") if body.get(name) not in (None, 1)), None)
+    if field is None or situation.profile.sampling:
         return None
     return bad(
-        f"Unsupported value: '{given}' does not support {body[given]} with this model. "
+        f"Unsupported value: '{field}' does not support {body[field]} with this model. "
         "Only the default (1) value is supported."
     )
 
@@ -185,7 +185,7 @@ RULES: tuple[Rule, ...] = (
     _rule("drop-openai-bookkeeping", _ALL, _present(_OWN_FIELDS)),
     _rule("no-penalties-seed", _ALL, _present(_UNSUPPORTED)),
     _rule("drop-parallel-tool-calls", _ALL, _parallel),
-    _rule("drop-stream-options", families_where(lambda one: one.usage_unasked), _stream_options),
+    _rule("drop-stream-options", families_where(lambda one: one.usage_by_default), _stream_options),
     _rule("max-tokens-name", _GPT, _max_tokens_name),
     Rule("oss-output-cap", _GATEWAY, OPEN_FAMILIES, _CHAT, check=_output_cap),
     _rule("gpt-no-temperature", _ALL, _temperature),

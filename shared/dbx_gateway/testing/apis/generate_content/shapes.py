@@ -1,4 +1,4 @@
-"""The shape of a generateContent request, and the words with which its vendor refuses another.
+"""The shape of a generateContent request, and its vendor's messages for a mismatch.
 
 Sources: the request types of the vendor's Python package, and docs/wire/generate-content.md#request, #errors.
 """
@@ -16,14 +16,14 @@ from dbx_gateway.testing.apis.shape import (
     NUMBER,
     OBJECT,
     STRING,
-    Departure,
     Fields,
     Leaf,
     Many,
+    Mismatch,
     Path,
     Shape,
     Words,
-    first_departure,
+    first_mismatch,
 )
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
@@ -50,19 +50,19 @@ def error(status: int, code: str, message: str) -> dict[str, Any]:
     """Return an error body of the generateContent api (docs/wire/generate-content.md#errors).
 
     Args:
-        status: HTTP status, which settles the vendor's status name.
+        status: HTTP status, which determines the vendor's status name.
         code: not carried by this vendor's body.
-        message: the server's words.
+        message: the server's message.
     """
     del code
     return {"error": {"code": status, "message": message, "status": _STATUSES.get(status, "UNKNOWN")}}
 
 
 def bad_request(message: str, field: str | None = None) -> Refused:
-    """Return the vendor's 400 with these words.
+    """Return the vendor's 400 with this message.
 
     Args:
-        message: the words.
+        message: of the error.
         field: the field at fault, which the body then names in its details.
     """
     body = error(400, "", message)
@@ -75,7 +75,7 @@ def bad_request(message: str, field: str | None = None) -> Refused:
 
 
 def spelled(path: Path) -> str:
-    """Return a place as the vendor spells it: ``tools[0].function_declarations[1].parameters``."""
+    """Return a path as the vendor writes it: ``tools[0].function_declarations[1].parameters``."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -94,12 +94,12 @@ def unknown_name(path: Path) -> Refused:
 
 
 def _message(**fields: Shape) -> Fields:
-    """Return the shape of a message: every field may be left out, and null is as good as absent."""
+    """Return the shape of a message: every field is optional, and null counts as absent."""
     return Fields(fields, (), tuple(fields))
 
 
 _SCHEMA_VALUE = Leaf("object", is_object)
-"""A value of the vendor's Schema, which :func:`schema_fault` looks into."""
+"""A value of the vendor's Schema, which :func:`schema_fault` checks."""
 _BLOB = _message(mimeType=STRING, data=STRING, displayName=STRING)
 _FILE = _message(mimeType=STRING, fileUri=STRING, displayName=STRING)
 _PART = _message(
@@ -195,7 +195,7 @@ _REQUEST = _message(
     model=STRING,
 )
 _COUNT = Leaf("integer", lambda value: str(value).isdecimal() and not isinstance(value, bool))
-"""A 64-bit integer, which this vendor takes as a number or as its digits in a string."""
+"""A 64-bit integer, which this vendor takes as a number or as a string of digits."""
 _SCHEMA_FIELDS: dict[str, Shape] = {
     "type": Words(
         tuple(
@@ -284,19 +284,19 @@ def check_shape(body: dict[str, Any]) -> None:
     Raises:
         Refused: naming the first such place.
     """
-    fault = first_departure(body, _REQUEST)
+    fault = first_mismatch(body, _REQUEST)
     if fault is not None:
         raise _worded(fault)
 
 
 def schema_fault(schema: dict[str, Any], path: Path) -> Refused | None:
-    """Return the refusal of the first place where a schema is none of this vendor's, or None.
+    """Return the refusal of the first mismatch between a schema and this vendor's Schema, or None.
 
     Args:
         schema: the value of ``parameters`` or ``responseSchema``.
         path: where it stands.
     """
-    fault = first_departure(schema, _SCHEMA, path)
+    fault = first_mismatch(schema, _SCHEMA, path)
     if fault is not None:
         return _worded(fault)
     if "$ref" in schema:
@@ -325,7 +325,7 @@ def _inner(schema: dict[str, Any], path: Path) -> list[tuple[Path, dict[str, Any
 _PROTO_TYPES = {"string": "TYPE_STRING", "boolean": "TYPE_BOOL", "integer": "TYPE_INT32", "number": "TYPE_FLOAT"}
 
 
-def _worded(fault: Departure) -> Refused:
+def _worded(fault: Mismatch) -> Refused:
     where = spelled(fault.path)
     match fault.kind:
         case "unknown":

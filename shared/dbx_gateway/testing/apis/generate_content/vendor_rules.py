@@ -1,4 +1,4 @@
-"""What the vendor of generateContent refuses in a well-shaped request: turns out of order, lost signatures, tools.
+"""What the vendor of generateContent refuses in a request of the right shape: turns out of order, lost signatures, tools.
 
 Sources: docs/wire/generate-content.md#request, #round-trip, #gemini-on-a-workspace.
 """
@@ -26,9 +26,9 @@ __all__ = [
 ]
 
 SKIPPED_SIGNATURE = "skip_thought_signature_validator"
-"""Stands in for the signature of a call that another model made (docs/wire/generate-content.md#round-trip)."""
+"""Replaces the signature of a call that another model made (docs/wire/generate-content.md#round-trip)."""
 _SIGNED = (3,)
-"""The first version that must have its signatures back, and that gives its calls ids."""
+"""The first version that requires its signatures back, and whose calls have ids."""
 _PAYLOADS = frozenset(
     {
         "text",
@@ -49,7 +49,7 @@ _FUNCTION_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}\Z")
 
 
 def gives_ids(situation: Situation) -> bool:
-    """Return whether the model gives its calls ids and insists on its signatures: version 3 and later."""
+    """Return whether the model's calls have ids and it requires its signatures back: version 3 and later."""
     return version_of(situation.model) >= _SIGNED
 
 
@@ -62,7 +62,7 @@ def check_contents(body: dict[str, Any], situation: Situation) -> None:
     """Refuse contents that are empty, or whose calls, responses or signatures do not fit each other.
 
     Raises:
-        Refused: with the vendor's words (docs/wire/generate-content.md#round-trip).
+        Refused: with the vendor's message (docs/wire/generate-content.md#round-trip).
     """
     contents = entries(body, "contents")
     if not contents:
@@ -128,7 +128,7 @@ def _check_calls(contents: list[dict[str, Any]]) -> None:
 
 
 def _check_signatures(contents: list[dict[str, Any]]) -> None:
-    """Since the last words of the user, the first call of every step carries its signature."""
+    """Refuse a step since the last user text whose first call lacks its signature."""
     for content in reversed(contents):
         if content.get("role", "user") != "model":
             if not _held(content, "functionResponse"):
@@ -148,7 +148,7 @@ def check_tools(body: dict[str, Any]) -> None:
     """Refuse tools and a tool choice that contradict themselves.
 
     Raises:
-        Refused: with the vendor's words.
+        Refused: with the vendor's message.
     """
     declared = declarations(body)
     for at, one in enumerate(declared):
@@ -195,7 +195,7 @@ def _check_declaration(at: int, declaration: dict[str, Any]) -> None:
 
 
 def unfit_schema(body: dict[str, Any]) -> Refused | None:
-    """Return the refusal of the first schema of a request that is none of this vendor's, or None.
+    """Return the refusal of the first schema of a request that this vendor does not take, or None.
 
     ``parameters`` and ``responseSchema`` take the vendor's own Schema. The JSON Schema fields beside them take any.
     """
@@ -214,7 +214,7 @@ def check_config(body: dict[str, Any], situation: Situation) -> None:
     """Refuse settings that contradict each other or that the model does not take.
 
     Raises:
-        Refused: with the vendor's words.
+        Refused: with the vendor's message.
     """
     config = inside(body, "generationConfig")
     schemas = [name for name in ("responseSchema", "responseJsonSchema") if config.get(name) is not None]

@@ -21,10 +21,29 @@ from dbx_gateway.testing.apis.generate_content.vendor_rules import (
 from dbx_gateway.testing.apis.generate_content.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import sse
 from dbx_gateway.testing.json_values import entries, inside
-from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.conversation import (
+    Answer,
+    CalledTool,
+    Counts,
+    OfferedTool,
+    ParsedRequest,
+    TextItem,
+    Turn,
+    pieces,
+)
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["RULES", "GenerateContentAsk", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
+__all__ = [
+    "RULES",
+    "GenerateContentRequest",
+    "error",
+    "error_event",
+    "failed",
+    "is_terminal",
+    "read",
+    "stream",
+    "whole",
+]
 
 _FINISH_REASONS = {"stop": "STOP", "calls": "STOP", "length": "MAX_TOKENS", "filter": "SAFETY"}
 _TERMINAL = (b'"finishReason":', b'"blockReason":')
@@ -32,8 +51,8 @@ _CREATED = "2026-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
-class GenerateContentAsk(Ask):
-    """A generateContent request, understood, with what only an answer of this api depends on.
+class GenerateContentRequest(ParsedRequest):
+    """A parsed generateContent request, with the fields that only this api has.
 
     Args:
         shows_thoughts: the request asks to see summaries of the thoughts.
@@ -42,8 +61,8 @@ class GenerateContentAsk(Ask):
     shows_thoughts: bool = False
 
 
-def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> GenerateContentAsk:
-    """Understand a generateContent request.
+def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> GenerateContentRequest:
+    """Parse a generateContent request.
 
     Args:
         body: the decoded body; never changed.
@@ -65,7 +84,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     choice, forced, allowed = _choice(inside(body, "toolConfig", "functionCallingConfig"))
     is_json = config.get("responseMimeType") == "application/json"
     schema = config.get("responseSchema") or config.get("responseJsonSchema")
-    return GenerateContentAsk(
+    return GenerateContentRequest(
         model=model_from_path or situation.model,
         turns=tuple(_turns(body)),
         tools=tuple(_tool(one) for one in declarations(body) if not allowed or one["name"] in allowed),
@@ -83,13 +102,13 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     )
 
 
-def _tool(declaration: dict[str, Any]) -> AskedTool:
+def _tool(declaration: dict[str, Any]) -> OfferedTool:
     schema = declaration.get("parameters") or inside(declaration, "parametersJsonSchema")
-    return AskedTool(declaration["name"], schema, declaration.get("description") or "")
+    return OfferedTool(declaration["name"], schema, declaration.get("description") or "")
 
 
 def _choice(config: dict[str, Any]) -> tuple[Literal["auto", "none", "required"], str | None, list[str]]:
-    """Return the kind of choice, the one forced tool, and the names that alone are allowed."""
+    """Return the mode of the choice, the one forced tool, and the only allowed names."""
     allowed = entries(config, "allowedFunctionNames")
     match config.get("mode"):
         case "NONE":
@@ -101,7 +120,7 @@ def _choice(config: dict[str, Any]) -> tuple[Literal["auto", "none", "required"]
 
 
 def _reasons(thinking: dict[str, Any], situation: Situation) -> bool:
-    """A model reasons unless a budget of no tokens switches it off."""
+    """Return whether the model reasons: it does unless a budget of 0 tokens switches it off."""
     return situation.profile.reasoning and thinking.get("thinkingBudget") != 0
 
 
@@ -115,20 +134,20 @@ def _turns(body: dict[str, Any]) -> Iterator[Turn]:
         responses = [part["functionResponse"] for part in parts if part.get("functionResponse")]
         if responses:
             yield _response_turn(responses, calls)
-        spoken = [part for part in parts if not part.get("functionResponse")]
-        calls = tuple(_calls(spoken, at))
-        if spoken:
+        others = [part for part in parts if not part.get("functionResponse")]
+        calls = tuple(_calls(others, at))
+        if others:
             yield Turn(
                 "assistant" if content.get("role") == "model" else "user",
-                "".join(part.get("text") or "" for part in spoken if not part.get("thought")),
-                tuple(medium for part in spoken for medium in _media(part)),
+                "".join(part.get("text") or "" for part in others if not part.get("thought")),
+                tuple(medium for part in others for medium in _media(part)),
                 calls,
-                signatures=tuple(_proofs(spoken)),
+                signatures=tuple(_proofs(others)),
             )
 
 
 def _calls(parts: list[dict[str, Any]], at: int) -> Iterator[tuple[str, str]]:
-    """Yield id and name of each call; one that came without an id is told apart by its place."""
+    """Yield id and name of each call; a call without an id is identified by its position."""
     for position, part in enumerate(parts):
         call = inside(part, "functionCall")
         if call:
@@ -149,7 +168,7 @@ def _response_turn(responses: list[dict[str, Any]], calls: tuple[tuple[str, str]
 
 
 def _response_text(response: dict[str, Any]) -> str:
-    """Return what a response says: its ``output`` or ``error``, else all of it.
+    """Return the content of a response: its ``output`` or ``error``, else all of it.
 
     Source: docs/wire/generate-content.md#round-trip.
     """
@@ -174,19 +193,19 @@ def _proofs(parts: list[dict[str, Any]]) -> Iterator[str]:
             yield signature.replace("-", "+").replace("_", "/")
 
 
-def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
+def whole(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[str, Any]:
     """Write an answer as one response object."""
     usage = _usage(answer.counts)
-    parts = _parts(answer, ask, situation)
+    parts = _parts(answer, request, situation)
     if parts is None:
         return {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **_envelope(answer, _prompt_usage(usage))}
-    ended = {"finishReason": _FINISH_REASONS[answer.end], **_citations(answer), **_logprobs(answer, ask)}
-    return {"candidates": _candidates(ask, parts, ended), **_envelope(answer, usage)}
+    ended = {"finishReason": _FINISH_REASONS[answer.end], **_citations(answer), **_logprobs(answer, request)}
+    return {"candidates": _candidates(request, parts, ended), **_envelope(answer, usage)}
 
 
-def _candidates(ask: Ask, parts: list[dict[str, Any]], rest: dict[str, Any]) -> list[dict[str, Any]]:
+def _candidates(request: ParsedRequest, parts: list[dict[str, Any]], rest: dict[str, Any]) -> list[dict[str, Any]]:
     content = {"role": "model", "parts": parts}
-    return [{"content": content, "index": index, **rest} for index in range(max(ask.n, 1))]
+    return [{"content": content, "index": index, **rest} for index in range(max(request.n, 1))]
 
 
 def _envelope(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
@@ -198,17 +217,17 @@ def _envelope(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parts(answer: Answer, ask: Ask, situation: Situation) -> list[dict[str, Any]] | None:
-    """Return the parts of an answer; None where the model refuses, which this vendor tells as a blocked prompt."""
-    shows = not isinstance(ask, GenerateContentAsk) or ask.shows_thoughts
+def _parts(answer: Answer, request: ParsedRequest, situation: Situation) -> list[dict[str, Any]] | None:
+    """Return the parts of an answer; None where the model refuses, which this vendor reports as a blocked prompt."""
+    shows = not isinstance(request, GenerateContentRequest) or request.shows_thoughts
     parts: list[dict[str, Any]] = []
     for item in answer.items:
         match item:
-            case Saying("refusal"):
+            case TextItem("refusal"):
                 return None
-            case Saying("reasoning"):
+            case TextItem("reasoning"):
                 parts += [{"text": item.text, "thought": True}] if shows else []
-            case Saying():
+            case TextItem():
                 parts.append({"text": item.text, **_signed(item.signature)})
             case CalledTool():
                 own = {"id": item.id} if gives_ids(situation) else {}
@@ -222,29 +241,29 @@ def _signed(signature: str | None) -> dict[str, Any]:
 
 
 def _citations(answer: Answer) -> dict[str, Any]:
-    given = [
+    citations = [
         {"startIndex": 0, "endIndex": len(item.text.encode()), "uri": one["url"], "title": one["title"]}
         for item in answer.items
-        if isinstance(item, Saying)
+        if isinstance(item, TextItem)
         for one in item.citations
     ]
-    return {"citationMetadata": {"citations": given}} if given else {}
+    return {"citationMetadata": {"citations": citations}} if citations else {}
 
 
-def _logprobs(answer: Answer, ask: Ask) -> dict[str, Any]:
-    if not ask.logprobs:
+def _logprobs(answer: Answer, request: ParsedRequest) -> dict[str, Any]:
+    if not request.logprobs:
         return {}
     chosen = [
         {"token": piece, "logProbability": -0.25}
         for item in answer.items
-        if isinstance(item, Saying) and item.kind == "text"
+        if isinstance(item, TextItem) and item.kind == "text"
         for piece in pieces(item.text)
     ]
     return {"avgLogprobs": -0.25, "logprobsResult": {"chosenCandidates": chosen, "topCandidates": []}}
 
 
 def _usage(counts: Counts) -> dict[str, Any]:
-    """Return the counts in this vendor's arithmetic: ``candidatesTokenCount`` leaves thoughts out.
+    """Return the counts as this vendor defines them: ``candidatesTokenCount`` excludes thoughts.
 
     Source: docs/wire/generate-content.md#usage.
     """
@@ -268,14 +287,14 @@ def _prompt_usage(usage: dict[str, Any]) -> dict[str, Any]:
     return {**prompt, "totalTokenCount": usage["promptTokenCount"]}
 
 
-def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
+def stream(answer: Answer, request: ParsedRequest, situation: Situation) -> Iterator[bytes]:
     """Write an answer as the vendor's stream: whole objects that hold only what is new.
 
     Source: docs/wire/generate-content.md#stream.
 
     It is made from the whole body, so that both say the same. The reason of the end comes in a chunk of its own.
     """
-    body = whole(answer, ask, situation)
+    body = whole(answer, request, situation)
     if "candidates" not in body:
         yield sse(body)
         return
@@ -284,9 +303,9 @@ def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
     usage: dict[str, Any] = body["usageMetadata"]
     for number, part in enumerate(fresh):
         so_far = _running(usage, number, len(fresh))
-        yield sse({"candidates": _candidates(ask, [part], {}), **_envelope(answer, so_far)})
+        yield sse({"candidates": _candidates(request, [part], {}), **_envelope(answer, so_far)})
     ended = {key: value for key, value in body["candidates"][0].items() if key not in ("content", "index")}
-    yield sse({"candidates": _candidates(ask, [{"text": ""}], ended), **_envelope(answer, usage)})
+    yield sse({"candidates": _candidates(request, [{"text": ""}], ended), **_envelope(answer, usage)})
 
 
 def _split(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -311,16 +330,16 @@ def _running(usage: dict[str, Any], number: int, total: int) -> dict[str, Any]:
 
 
 def failed(status: int, code: str, message: str) -> dict[str, Any]:
-    """Write the error that stands in place of an answer under status 200."""
+    """Write the error that replaces an answer under status 200."""
     return error(status, code, message)
 
 
-def error_event(status: int, code: str, message: str, *, begun: bool) -> bytes:
-    """Write an error inside a stream, wherever it stands (docs/wire/generate-content.md#errors)."""
-    del begun
+def error_event(status: int, code: str, message: str, *, started: bool) -> bytes:
+    """Write an error inside a stream, at any position (docs/wire/generate-content.md#errors)."""
+    del started
     return sse(error(status, code, message))
 
 
 def is_terminal(event: bytes) -> bool:
-    """Return whether an event gives the reason of the end, or of the block."""
+    """Return whether an event has the finish reason or the block reason."""
     return any(mark in event for mark in _TERMINAL)

@@ -1,4 +1,4 @@
-"""Where a workspace departs from the generateContent api."""
+"""Where a workspace deviates from the generateContent api."""
 
 from __future__ import annotations
 

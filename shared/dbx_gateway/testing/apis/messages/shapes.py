@@ -1,4 +1,4 @@
-"""The shape of a messages request, and the words with which its vendor refuses another.
+"""The shape of a messages request, and its vendor's messages for a mismatch.
 
 Sources: the request types of the vendor's Python package, and docs/wire/messages.md#request, #errors.
 """
@@ -15,14 +15,14 @@ from dbx_gateway.testing.apis.shape import (
     NUMBER,
     OBJECT,
     STRING,
-    Departure,
     Either,
     Fields,
     Many,
+    Mismatch,
     Path,
     Tagged,
     Words,
-    first_departure,
+    first_mismatch,
 )
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries
@@ -49,9 +49,9 @@ def error(status: int, code: str, message: str) -> dict[str, Any]:
     """Return an error body of the messages api (docs/wire/messages.md#errors).
 
     Args:
-        status: HTTP status, which settles the vendor's error type.
+        status: HTTP status, which determines the vendor's error type.
         code: not carried by this vendor's body.
-        message: the server's words.
+        message: the server's message.
     """
     del code
     kind = _TYPES.get(status, "api_error")
@@ -271,19 +271,19 @@ def check_shape(body: dict[str, Any]) -> None:
     Raises:
         Refused: naming the first such place.
     """
-    fault = first_departure(body, _REQUEST)
+    fault = first_mismatch(body, _REQUEST)
     for position, tool in enumerate(entries(body, "tools")) if fault is None else ():
         kind = tool.get("type")
         if isinstance(kind, str) and _SERVER_TOOL.match(kind):
             named = {key: value for key, value in tool.items() if key == "name"}
-            fault = fault or first_departure(named, _SERVER_TOOL_NAME, ("tools", position))
+            fault = fault or first_mismatch(named, _SERVER_TOOL_NAME, ("tools", position))
         else:
-            fault = fault or first_departure(tool, _CUSTOM_TOOL, ("tools", position))
+            fault = fault or first_mismatch(tool, _CUSTOM_TOOL, ("tools", position))
     if fault is not None:
         raise bad_request(_worded(fault))
 
 
-def _worded(fault: Departure) -> str:
+def _worded(fault: Mismatch) -> str:
     at = ".".join(map(str, fault.path))
     match fault.kind:
         case "unknown":

@@ -57,7 +57,7 @@ def check_conversation(body: dict[str, Any], situation: Situation) -> None:
     """Refuse a conversation whose turns, calls, results, texts or marks are not in the vendor's order.
 
     Raises:
-        Refused: with the vendor's words (docs/wire/messages.md#round-trip).
+        Refused: with the vendor's message (docs/wire/messages.md#round-trip).
     """
     messages = body["messages"]
     if not messages:
@@ -182,7 +182,7 @@ def _check_results(at: int, blocks: list[dict[str, Any]], pending: list[str], be
             )
     if len(set(results)) != len(results):
         raise bad_request(f"messages.{at}.content: each tool_use must have a single result. Found multiple.")
-    missing = [wanted for wanted in pending if wanted not in results]
+    missing = [call_id for call_id in pending if call_id not in results]
     leading = [block["type"] for block in blocks[: len(results)]]
     if missing or leading != ["tool_result"] * len(results):
         raise bad_request(_unanswered(before, missing or results))
@@ -213,10 +213,10 @@ def _marks(value: Any) -> Iterator[None]:
 
 
 def check_model(body: dict[str, Any], situation: Situation) -> None:
-    """Refuse what the model's profile says it does not take: sampling, thinking modes, efforts, forced calls.
+    """Refuse what the model does not take, by its profile: sampling, thinking modes, efforts, forced calls.
 
     Raises:
-        Refused: with the vendor's words (docs/wire/messages.md#what-models-refuse;
+        Refused: with the vendor's message (docs/wire/messages.md#what-models-refuse;
         docs/wire/models.md#claudes-thinking).
     """
     _check_lengths(body)
@@ -276,11 +276,11 @@ def _check_thinking(body: dict[str, Any], situation: Situation) -> None:
     if kind == "disabled" and modes == "always":
         raise bad_request('"thinking.type.disabled" is not supported for this model.')
     if kind == "enabled":
-        _check_thinking_kept(body["messages"])
+        _check_thinking_first(body["messages"])
 
 
-def _check_thinking_kept(messages: list[dict[str, Any]]) -> None:
-    """With a thinking budget, the turn that holds the latest call starts with its thinking.
+def _check_thinking_first(messages: list[dict[str, Any]]) -> None:
+    """Refuse a thinking budget where the turn with the latest call does not start with its thinking.
 
     Source: docs/wire/messages.md#round-trip.
     """

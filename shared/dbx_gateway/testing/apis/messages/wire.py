@@ -13,10 +13,30 @@ from dbx_gateway.testing.apis.messages.vendor_rules import blocks_of, check_conv
 from dbx_gateway.testing.apis.messages.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import sse
 from dbx_gateway.testing.json_values import entries, inside, is_array
-from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.conversation import (
+    Answer,
+    CalledTool,
+    Counts,
+    OfferedTool,
+    ParsedRequest,
+    TextItem,
+    Turn,
+    pieces,
+)
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["RULES", "MessagesAsk", "Source", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
+__all__ = [
+    "RULES",
+    "MessagesRequest",
+    "Source",
+    "error",
+    "error_event",
+    "failed",
+    "is_terminal",
+    "read",
+    "stream",
+    "whole",
+]
 
 _STOP_REASONS = {"stop": "end_turn", "calls": "tool_use", "length": "max_tokens"}
 _MEDIA = {"image": "image", "document": "pdf"}
@@ -42,13 +62,13 @@ class Source:
 
 
 @dataclass(frozen=True)
-class MessagesAsk(Ask):
-    """A messages request, understood, with what only an answer of this api depends on.
+class MessagesRequest(ParsedRequest):
+    """A parsed messages request, with the fields that only this api has.
 
     Args:
         sources: the documents that may be cited, in the order in which citations number them.
         hide_thinking: the request asks for thinking without its text (``display: omitted``).
-        redact: the user asked for redacted thinking.
+        redact: the user's text requests redacted thinking.
     """
 
     sources: tuple[Source | None, ...] = ()
@@ -56,8 +76,8 @@ class MessagesAsk(Ask):
     redact: bool = False
 
 
-def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> MessagesAsk:
-    """Understand a messages request.
+def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> MessagesRequest:
+    """Parse a messages request.
 
     Args:
         body: the decoded body; never changed.
@@ -77,11 +97,11 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     turns = list(_turns(body))
     if body.get("cache_control"):
         turns[-1] = replace(turns[-1], cached=True)
-    return MessagesAsk(
+    return MessagesRequest(
         model=body["model"],
         turns=tuple(turns),
         tools=tuple(
-            AskedTool(tool["name"], tool["input_schema"], tool.get("description") or "") for tool in _own_tools(body)
+            OfferedTool(tool["name"], tool["input_schema"], tool.get("description") or "") for tool in _own_tools(body)
         ),
         choice={"any": "required", "tool": "required", "none": "none"}.get(choice.get("type", ""), "auto"),  # type: ignore[arg-type]  # the three words of the literal
         forced=choice.get("name"),
@@ -109,22 +129,22 @@ def _turns(body: dict[str, Any]) -> Iterator[Turn]:
     if isinstance(system, str):
         yield Turn("system", system)
     elif system:
-        yield _spoken_turn("system", system)
+        yield _message_turn("system", system)
     for message in body["messages"]:
         blocks = blocks_of(message)
         results = [block for block in blocks if block["type"] == "tool_result"]
         if results:
             yield _result_turn(results)
         if len(results) < len(blocks) or not blocks:
-            yield _spoken_turn(message["role"], [block for block in blocks if block["type"] != "tool_result"])
+            yield _message_turn(message["role"], [block for block in blocks if block["type"] != "tool_result"])
 
 
 def _result_turn(results: list[dict[str, Any]]) -> Turn:
-    given = tuple((block["tool_use_id"], _result_text(block)) for block in results)
-    return Turn("tool", media=tuple(_media(results)), results=given, cached=_is_marked(results))
+    contents = tuple((block["tool_use_id"], _result_text(block)) for block in results)
+    return Turn("tool", media=tuple(_media(results)), results=contents, cached=_is_marked(results))
 
 
-def _spoken_turn(role: Literal["user", "assistant", "system"], blocks: list[dict[str, Any]]) -> Turn:
+def _message_turn(role: Literal["user", "assistant", "system"], blocks: list[dict[str, Any]]) -> Turn:
     return Turn(
         role,
         "\n".join(block["text"] for block in blocks if block["type"] == "text"),
@@ -195,12 +215,12 @@ def _source(block: dict[str, Any]) -> Source:
             return Source("pdf", title, title or "the document")
 
 
-def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
+def whole(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[str, Any]:
     """Write an answer as one message object."""
     del situation
     cut = answer.extras.get("stop_sequence")
     refused = answer.end == "filter" or any(
-        isinstance(item, Saying) and item.kind == "refusal" for item in answer.items
+        isinstance(item, TextItem) and item.kind == "refusal" for item in answer.items
     )
     reason = "refusal" if refused else "stop_sequence" if cut else _STOP_REASONS[answer.end]
     return {
@@ -208,7 +228,7 @@ def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
         "type": "message",
         "role": "assistant",
         "model": answer.model,
-        "content": list(_blocks(answer, ask)),
+        "content": list(_blocks(answer, request)),
         "stop_reason": reason,
         "stop_sequence": cut,
         "stop_details": {"type": "refusal", "category": None, "explanation": None} if refused else None,
@@ -220,28 +240,28 @@ def _prefixed(prefix: str, name: str) -> str:
     return name if name.startswith(prefix) else prefix + name
 
 
-def _blocks(answer: Answer, ask: Ask) -> Iterator[dict[str, Any]]:
-    citations = list(_citations(ask))
+def _blocks(answer: Answer, request: ParsedRequest) -> Iterator[dict[str, Any]]:
+    citations = list(_citations(request))
     for item in answer.items:
         match item:
-            case Saying("reasoning"):
-                yield _thinking(item, ask)
-            case Saying() if item.text:
+            case TextItem("reasoning"):
+                yield _thinking(item, request)
+            case TextItem() if item.text:
                 cited = [*map(_result_citation, item.citations), *citations]
                 yield {"type": "text", "text": item.text, **({"citations": cited} if cited else {})}
                 citations = []
             case CalledTool():
-                made = "toolu_" + item.id.removeprefix("call_")
-                yield {"type": "tool_use", "id": made, "name": item.name, "input": item.arguments}
+                call_id = "toolu_" + item.id.removeprefix("call_")
+                yield {"type": "tool_use", "id": call_id, "name": item.name, "input": item.arguments}
             case _:
                 pass  # this vendor sends no empty text
 
 
-def _thinking(saying: Saying, ask: Ask) -> dict[str, Any]:
+def _thinking(saying: TextItem, request: ParsedRequest) -> dict[str, Any]:
     signature = saying.signature or ""
-    if isinstance(ask, MessagesAsk) and ask.redact:
+    if isinstance(request, MessagesRequest) and request.redact:
         return {"type": "redacted_thinking", "data": signature}
-    hidden = isinstance(ask, MessagesAsk) and ask.hide_thinking
+    hidden = isinstance(request, MessagesRequest) and request.hide_thinking
     return {"type": "thinking", "thinking": "" if hidden else saying.text, "signature": signature}
 
 
@@ -257,8 +277,8 @@ def _result_citation(citation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _citations(ask: Ask) -> Iterator[dict[str, Any]]:
-    for at, source in enumerate(ask.sources if isinstance(ask, MessagesAsk) else ()):
+def _citations(request: ParsedRequest) -> Iterator[dict[str, Any]]:
+    for at, source in enumerate(request.sources if isinstance(request, MessagesRequest) else ()):
         if source is not None:
             quote = source.text.split(". ")[0]
             yield {"cited_text": quote, "document_index": at, "document_title": source.title, **_place(source, quote)}
@@ -290,16 +310,16 @@ def _usage(counts: Counts) -> dict[str, Any]:
     }
 
 
-def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
+def stream(answer: Answer, request: ParsedRequest, situation: Situation) -> Iterator[bytes]:
     """Write an answer as the vendor's stream (docs/wire/messages.md#stream).
 
     It is made from the whole body, so that both say the same.
     """
-    message = whole(answer, ask, situation)
+    message = whole(answer, request, situation)
     usage = message["usage"]
     empty: dict[str, Any] = {"content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
-    begun = {**usage, "output_tokens": 1, "output_tokens_details": None}
-    yield _event({"type": "message_start", "message": {**message, **empty, "usage": begun}})
+    started = {**usage, "output_tokens": 1, "output_tokens_details": None}
+    yield _event({"type": "message_start", "message": {**message, **empty, "usage": started}})
     yield _event({"type": "ping"})
     for index, block in enumerate(message["content"]):
         yield from _block_events(index, block)
@@ -352,7 +372,7 @@ def _thinking_deltas(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _input_deltas(arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the arguments as text in several fragments, an empty one first; none at all where there are no arguments."""
+    """Yield the arguments as text in several fragments, an empty one first; nothing where there are no arguments."""
     if arguments:
         text = to_json(arguments).decode()
         for start in range(-_FRAGMENT, len(text), _FRAGMENT):
@@ -360,16 +380,16 @@ def _input_deltas(arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def failed(status: int, code: str, message: str) -> dict[str, Any]:
-    """Write the error that stands in place of an answer under status 200."""
+    """Write the error that replaces an answer under status 200."""
     return error(status, code, message)
 
 
-def error_event(status: int, code: str, message: str, *, begun: bool) -> bytes:
-    """Write an error inside a stream, wherever it stands (docs/wire/messages.md#errors)."""
-    del begun
+def error_event(status: int, code: str, message: str, *, started: bool) -> bytes:
+    """Write an error inside a stream, at any position (docs/wire/messages.md#errors)."""
+    del started
     return _event(error(status, code, message))
 
 
 def is_terminal(event: bytes) -> bool:
-    """Return whether an event tells the end: ``message_delta`` with its stop reason, or ``message_stop``."""
+    """Return whether an event is part of the end: ``message_delta`` with its stop reason, or ``message_stop``."""
     return event.startswith(_TERMINAL)

@@ -26,7 +26,7 @@ def item_events(item: dict[str, Any], announced_id: str) -> Iterator[dict[str, A
         item: the finished item.
         announced_id: the id under which it is announced; the events after that carry the item's own.
     """
-    yield {"type": "output_item.added", "item": {**_begun(item), "id": announced_id}}
+    yield {"type": "output_item.added", "item": {**_announced(item), "id": announced_id}}
     own = {"item_id": item["id"]}
     match item["type"]:
         case "reasoning":
@@ -40,8 +40,8 @@ def item_events(item: dict[str, Any], announced_id: str) -> Iterator[dict[str, A
     yield {"type": "output_item.done", "item": item}
 
 
-def _begun(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an item as it is announced: what comes by deltas is empty, an encrypted content is not yet all there."""
+def _announced(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item as its first event shows it: what deltas send is empty, and encrypted content is incomplete."""
     match item["type"]:
         case "reasoning":
             sealed = item["encrypted_content"] or ""

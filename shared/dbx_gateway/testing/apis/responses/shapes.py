@@ -1,4 +1,4 @@
-"""The shape of a Responses request, and the words with which its vendor refuses another.
+"""The shape of a Responses request, and its vendor's messages for a mismatch.
 
 Sources: the request types of the vendor's Python package, and docs/wire/chat-completions.md#errors;
 docs/wire/responses.md#request, #errors.
@@ -14,15 +14,15 @@ from dbx_gateway.testing.apis.shape import (
     NUMBER,
     OBJECT,
     STRING,
-    Departure,
     Either,
     Fields,
     Many,
+    Mismatch,
     Path,
     Shape,
     Tagged,
     Words,
-    first_departure,
+    first_mismatch,
 )
 from dbx_gateway.testing.apis.wire import Refused
 
@@ -40,9 +40,9 @@ def error(status: int, code: str, message: str) -> dict[str, Any]:
     """Return an error body of the Responses api (docs/wire/chat-completions.md#errors).
 
     Args:
-        status: HTTP status, which settles the vendor's error type.
+        status: HTTP status, which determines the vendor's error type.
         code: the vendor's code; an empty one goes as null.
-        message: the server's words.
+        message: the server's message.
     """
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
@@ -52,8 +52,8 @@ def bad_request(message: str, param: str | None = None, code: str = "") -> Refus
     """Return the vendor's 400 with these words.
 
     Args:
-        message: the words.
-        param: the parameter at fault, spelled as in the words.
+        message: of the error.
+        param: the parameter at fault, spelled as in the message.
         code: the vendor's code, for example ``unknown_parameter``.
     """
     body = error(400, code, message)
@@ -273,7 +273,7 @@ def check_shape(body: dict[str, Any]) -> None:
     Raises:
         Refused: naming the first such place.
     """
-    fault = first_departure(body, _REQUEST)
+    fault = first_mismatch(body, _REQUEST)
     fault = fault or next(filter(None, (_item_fault(item, at) for at, item in enumerate(_list(body, "input")))), None)
     fault = fault or next(filter(None, (_tool_fault(tool, at) for at, tool in enumerate(_list(body, "tools")))), None)
     if fault is not None:
@@ -285,19 +285,19 @@ def _list(body: dict[str, Any], key: str) -> list[dict[str, Any]]:
     return [] if value is None or isinstance(value, str) else value
 
 
-def _item_fault(item: dict[str, Any], at: int) -> Departure | None:
+def _item_fault(item: dict[str, Any], at: int) -> Mismatch | None:
     shape = _MESSAGE if "role" in item and item.get("type") in (None, "message") else _ITEM
-    return first_departure(item, shape, ("input", at))
+    return first_mismatch(item, shape, ("input", at))
 
 
-def _tool_fault(tool: dict[str, Any], at: int) -> Departure | None:
+def _tool_fault(tool: dict[str, Any], at: int) -> Mismatch | None:
     """Only functions are looked into: a built-in tool is taken as offered and never called."""
     if tool.get("type") == "function":
-        return first_departure(tool, _TOOL, ("tools", at))
-    return first_departure({"type": tool["type"]} if "type" in tool else {}, _BUILT_IN, ("tools", at))
+        return first_mismatch(tool, _TOOL, ("tools", at))
+    return first_mismatch({"type": tool["type"]} if "type" in tool else {}, _BUILT_IN, ("tools", at))
 
 
-def _worded(fault: Departure) -> Refused:
+def _worded(fault: Mismatch) -> Refused:
     at = spelled(fault.path)
     match fault.kind:
         case "unknown":
@@ -305,10 +305,10 @@ def _worded(fault: Departure) -> Refused:
         case "missing":
             return bad_request(f"Missing required parameter: '{at}'.", at, "missing_required_parameter")
         case "type":
-            wanted = " or ".join(_with_article(name) for name in fault.expected)
+            expected = " or ".join(_with_article(name) for name in fault.expected)
             got = _with_article(_JSON_TYPES[type(fault.got)])
             return bad_request(
-                f"Invalid type for '{at}': expected {wanted}, but got {got} instead.", at, "invalid_type"
+                f"Invalid type for '{at}': expected {expected}, but got {got} instead.", at, "invalid_type"
             )
         case "value" | "tag":
             return bad_request(supported_values(fault.got, fault.expected), at, "invalid_value")

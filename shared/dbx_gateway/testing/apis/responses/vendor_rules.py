@@ -19,15 +19,15 @@ __all__ = ["check_items", "check_model", "items_of", "too_long_id"]
 
 _LONGEST_ID = 64
 _PREFIXES: dict[str, str] = {"message": "msg", "function_call": "fc", "reasoning": "rs"}
-"""How the id of an input item begins, by its type (docs/wire/responses.md#items-on-a-workspace, row id prefixes)."""
+"""The prefix of an input item's id, by its type (docs/wire/responses.md#items-on-a-workspace, row id prefixes)."""
 _ID = re.compile(r"[A-Za-z0-9_-]+\Z")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]+\Z")
 
 
 def items_of(body: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the input as items, a plain string as one user message."""
-    given = body["input"]
-    return [{"type": "message", "role": "user", "content": given}] if isinstance(given, str) else given
+    items = body["input"]
+    return [{"type": "message", "role": "user", "content": items}] if isinstance(items, str) else items
 
 
 def too_long_id(body: dict[str, Any]) -> Refused | None:
@@ -50,7 +50,7 @@ def check_items(body: dict[str, Any], situation: Situation) -> None:
     """Refuse input whose ids, calls, outputs or reasoning do not fit each other.
 
     Raises:
-        Refused: with the vendor's words (docs/wire/responses.md#round-trip).
+        Refused: with the vendor's message (docs/wire/responses.md#round-trip).
     """
     items = items_of(body)
     if not items:
@@ -133,10 +133,10 @@ def _follows(item: dict[str, Any]) -> bool:
 
 
 def check_model(body: dict[str, Any], situation: Situation) -> None:
-    """Refuse what the model's profile says it does not take, and tools that contradict themselves.
+    """Refuse what the model does not take, by its profile, and tools that contradict each other.
 
     Raises:
-        Refused: with the vendor's words.
+        Refused: with the vendor's message.
     """
     if not situation.profile.sampling:
         for name in ("temperature", "top_p"):

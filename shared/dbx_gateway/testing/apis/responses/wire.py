@@ -17,16 +17,25 @@ from dbx_gateway.testing.apis.responses.vendor_rules import check_items, check_m
 from dbx_gateway.testing.apis.responses.workspace_rules import RULES
 from dbx_gateway.testing.apis.wire import sse
 from dbx_gateway.testing.json_values import entries, inside, is_object
-from dbx_gateway.testing.model.conversation import Answer, Ask, AskedTool, CalledTool, Counts, Saying, Turn, pieces
+from dbx_gateway.testing.model.conversation import (
+    Answer,
+    CalledTool,
+    Counts,
+    OfferedTool,
+    ParsedRequest,
+    TextItem,
+    Turn,
+    pieces,
+)
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["RULES", "ResponsesAsk", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
+__all__ = ["RULES", "ResponsesRequest", "error", "error_event", "failed", "is_terminal", "read", "stream", "whole"]
 
 _CREATED = 1_767_225_600
-"""Every answer is dated 2026-01-01, so that the same conversation always reads the same."""
+"""Every answer is dated 2026-01-01, so that the same conversation has the same answers in every run."""
 _LONG_ID = 192
 _PHASED = (5, 3)
-"""The first version whose messages say their phase (docs/wire/responses.md#answer)."""
+"""The first version whose messages have a phase (docs/wire/responses.md#answer)."""
 _TERMINAL = (b"event: response.completed\n", b"event: response.incomplete\n", b"event: response.failed\n")
 _INCOMPLETE = {"length": "max_output_tokens", "filter": "content_filter"}
 _MEDIA = {"input_image": "image", "input_file": "pdf"}
@@ -72,7 +81,7 @@ _DEFAULTS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class ResponsesAsk(Ask):
+class ResponsesRequest(ParsedRequest):
     """A Responses request, understood, with what only an answer of this api depends on.
 
     Args:
@@ -84,7 +93,7 @@ class ResponsesAsk(Ask):
     summarised: bool = False
 
 
-def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> ResponsesAsk:
+def read(body: dict[str, Any], situation: Situation, model_from_path: str | None) -> ResponsesRequest:
     """Understand a Responses request.
 
     Args:
@@ -103,11 +112,11 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     form = inside(body, "text", "format")
     choice, forced, allowed = _choice(body.get("tool_choice"))
     tools = [tool for tool in entries(body, "tools") if tool["type"] == "function"]
-    return ResponsesAsk(
+    return ResponsesRequest(
         model=body["model"],
         turns=tuple(_turns(body)),
         tools=tuple(
-            AskedTool(tool["name"], tool.get("parameters") or {}, tool.get("description") or "")
+            OfferedTool(tool["name"], tool.get("parameters") or {}, tool.get("description") or "")
             for tool in tools
             if allowed is None or tool["name"] in allowed
         ),
@@ -138,7 +147,7 @@ def _choice(choice: Any) -> tuple[Literal["auto", "none", "required"], str | Non
 
 
 def _reasons(body: dict[str, Any], situation: Situation) -> bool:
-    """A model reasons when it is asked to, and unasked where it cannot be switched off."""
+    """Return whether the model reasons: when the request says so, and always where it cannot be switched off."""
     if not situation.profile.reasoning:
         return False
     effort = inside(body, "reasoning").get("effort")
@@ -175,20 +184,20 @@ def _content(content: str | list[dict[str, Any]]) -> tuple[str, tuple[str, ...]]
     return "\n".join(text for text in texts if text), media
 
 
-def whole(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
+def whole(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[str, Any]:
     """Write an answer as one response object."""
     reason = _INCOMPLETE.get(answer.end)
     return {
-        **_envelope(answer, ask, situation),
+        **_envelope(answer, request, situation),
         "status": "incomplete" if reason else "completed",
         "incomplete_details": {"reason": reason} if reason else None,
-        "output": [_item(answer, item, at, ask, situation) for at, item in enumerate(answer.items)],
+        "output": [_item(answer, item, at, request, situation) for at, item in enumerate(answer.items)],
         "usage": _usage(answer.counts),
     }
 
 
-def _envelope(answer: Answer, ask: Ask, situation: Situation) -> dict[str, Any]:
-    echo = ask.echo if isinstance(ask, ResponsesAsk) else {}
+def _envelope(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[str, Any]:
+    echo = request.echo if isinstance(request, ResponsesRequest) else {}
     return {
         "id": _id("resp_", answer.id, "", situation),
         "object": "response",
@@ -213,7 +222,9 @@ def _id(prefix: str, start: str, rest: str, situation: Situation) -> str:
     return (prefix + shared + own)[:_LONG_ID]
 
 
-def _item(answer: Answer, item: Saying | CalledTool, at: int, ask: Ask, situation: Situation) -> dict[str, Any]:
+def _item(
+    answer: Answer, item: TextItem | CalledTool, at: int, request: ParsedRequest, situation: Situation
+) -> dict[str, Any]:
     status = "incomplete" if answer.end in _INCOMPLETE and item is answer.items[-1] else "completed"
     match item:
         case CalledTool():
@@ -225,8 +236,8 @@ def _item(answer: Answer, item: Saying | CalledTool, at: int, ask: Ask, situatio
                 "arguments": to_json(item.arguments).decode(),
                 "status": status,
             }
-        case Saying("reasoning"):
-            summarised = not isinstance(ask, ResponsesAsk) or ask.summarised
+        case TextItem("reasoning"):
+            summarised = not isinstance(request, ResponsesRequest) or request.summarised
             return {
                 "type": "reasoning",
                 "id": _id("rs_", answer.id, f"{at:04x}", situation),
@@ -240,19 +251,19 @@ def _item(answer: Answer, item: Saying | CalledTool, at: int, ask: Ask, situatio
                 "id": _id("msg_", answer.id, f"{at:04x}", situation),
                 "role": "assistant",
                 "status": status,
-                "content": [_part(item, ask)],
+                "content": [_part(item, request)],
                 **phase,
             }
 
 
-def _part(saying: Saying, ask: Ask) -> dict[str, Any]:
+def _part(saying: TextItem, request: ParsedRequest) -> dict[str, Any]:
     if saying.kind == "refusal":
         return {"type": "refusal", "refusal": saying.text}
     return {
         "type": "output_text",
         "text": saying.text,
         "annotations": [_annotation(citation, saying.text) for citation in saying.citations],
-        "logprobs": [_logprob(piece) for piece in pieces(saying.text)] if ask.logprobs else [],
+        "logprobs": [_logprob(piece) for piece in pieces(saying.text)] if request.logprobs else [],
     }
 
 
@@ -284,21 +295,21 @@ def _usage(counts: Counts) -> dict[str, Any]:
     }
 
 
-def stream(answer: Answer, ask: Ask, situation: Situation) -> Iterator[bytes]:
+def stream(answer: Answer, request: ParsedRequest, situation: Situation) -> Iterator[bytes]:
     """Write an answer as the vendor's stream (docs/wire/responses.md#stream).
 
     It is made from the whole body, so that both say the same.
     """
-    response = whole(answer, ask, situation)
-    begun = _envelope(answer, ask, situation)
+    response = whole(answer, request, situation)
+    started = _envelope(answer, request, situation)
     numbers = count()
-    for event in _events(response, begun, situation):
+    for event in _events(response, started, situation):
         yield sse({"type": event["type"], "sequence_number": next(numbers), **event}, event["type"])
 
 
-def _events(response: dict[str, Any], begun: dict[str, Any], situation: Situation) -> Iterator[dict[str, Any]]:
-    yield {"type": "response.created", "response": begun}
-    yield {"type": "response.in_progress", "response": begun}
+def _events(response: dict[str, Any], started: dict[str, Any], situation: Situation) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.created", "response": started}
+    yield {"type": "response.in_progress", "response": started}
     for index, item in enumerate(response["output"]):
         announced = item["id"]
         if situation.shows("resp-sse-id-mismatch"):
@@ -308,7 +319,7 @@ def _events(response: dict[str, Any], begun: dict[str, Any], situation: Situatio
 
 
 def failed(status: int, code: str, message: str) -> dict[str, Any]:
-    """Write a response that failed; its code alone says why."""
+    """Write a failed response; only its code shows the reason."""
     del status
     return {
         "id": "resp_failed",
@@ -322,12 +333,12 @@ def failed(status: int, code: str, message: str) -> dict[str, Any]:
     }
 
 
-def error_event(status: int, code: str, message: str, *, begun: bool) -> bytes:
+def error_event(status: int, code: str, message: str, *, started: bool) -> bytes:
     """Write an error inside a stream (docs/wire/responses.md#errors).
 
-    A response that has begun ends as one that failed; before that, the error stands alone.
+    A response that has started ends as a failed one; before that, the error is an event of its own.
     """
-    if begun:
+    if started:
         response = failed(status, code, message)
         return sse({"type": "response.failed", "sequence_number": 0, "response": response}, "response.failed")
     flat = {"type": "error", "sequence_number": 0, "code": code, "message": message, "param": None}

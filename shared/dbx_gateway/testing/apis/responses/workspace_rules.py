@@ -1,4 +1,4 @@
-"""Where a workspace departs from the Responses api: what it refuses beyond the vendor, and what it adds."""
+"""Where a workspace deviates from the Responses api: what it refuses beyond the vendor, and what it adds."""
 
 from __future__ import annotations
 
