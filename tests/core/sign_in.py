@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 SECRET = "s3cret-of-the-service-principal"
+HOST = "https://ws.example.com"
+"""A workspace that nobody asks."""
 
 
 class SignIn:
@@ -109,3 +111,20 @@ def sign_in_server() -> Iterator[SignIn]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class GivenConfig:
+    """Stands for a ``databricks.sdk.core.Config`` that the caller has made."""
+
+    def __init__(self, host: str, *answers: dict[str, str]) -> None:
+        self.host = host
+        self.answers = list(answers)
+        self.asked = 0
+
+    def authenticate(self) -> dict[str, str]:
+        self.asked += 1
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

@@ -4,7 +4,6 @@ from typing import get_args
 import pytest
 from support.source_words import ROOT
 
-from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.models.families import (
     FAMILIES,
     OPEN_FAMILIES,
@@ -13,8 +12,6 @@ from dbx_gateway.models.families import (
     family_of_task,
     of_every_family,
 )
-from dbx_gateway.names import check_api, check_family, check_surface
-from dbx_gateway.surfaces import Api, Surface
 
 NAMES = [
     ("databricks-claude-sonnet-4-5", "claude"),
@@ -104,28 +101,6 @@ def test_the_first_identity_that_tells_counts():
 )
 def test_a_task_settles_agents_and_embeddings_only(task, family):
     assert family_of_task(task) == family
-
-
-@pytest.mark.parametrize(
-    ("check", "names"),
-    [(check_family, get_args(Family)), (check_surface, get_args(Surface)), (check_api, get_args(Api))],
-)
-def test_names_that_exist_pass(check, names):
-    assert [check(name) for name in names] == list(names)
-
-
-@pytest.mark.parametrize(
-    ("check", "name", "says"),
-    [
-        (check_family, "Claude", "unknown family 'Claude'; did you mean 'claude'"),
-        (check_surface, "serving", "unknown surface 'serving'; did you mean 'model-serving'"),
-        (check_surface, "x", "known: auto, ai-gateway, model-serving"),
-        (check_api, "message", "unknown api 'message'; did you mean 'messages'"),
-    ],
-)
-def test_other_names_are_told_with_the_nearest(check, name, says):
-    with pytest.raises(ConfigurationError, match=says):
-        check(name)
 
 
 def test_native_apis_belong_to_the_families_that_are_not_open():

@@ -107,7 +107,7 @@ FAMILY = (
     Step("docs/wire/models.md", "acme, ", "acme", after="| gemma, llama, "),
     Step("docs/wire/surfaces.md", "acme, ", "acme", after="| llama, qwen, "),
     Step(
-        "tests/core/test_families_and_surfaces.py",
+        "tests/core/test_families.py",
         '    ("databricks-acme-large-3", "acme"),\n',
         "acme",
         after="NAMES = [\n",
@@ -127,7 +127,7 @@ FAMILY = (
     ),
 )
 FAMILY_CHECKS = (
-    "tests/core/test_families_and_surfaces.py",
+    "tests/core/test_families.py",
     "tests/core/test_routing.py::test_the_table_has_every_family_on_every_surface",
     "tests/core/test_routing.py::test_every_family_goes_where_the_table_says",
     "tests/core/test_profiles.py",
