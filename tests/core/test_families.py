@@ -52,12 +52,14 @@ def test_every_family_that_a_name_tells_has_a_name_here():
 
 
 def test_every_family_stands_in_the_page_of_models_with_the_words_that_give_it_away():
-    text = section("models.md", "Families from names")
+    text = section("docs/wire/models.md", "Families from names")
     markers = {marker for row in FAMILIES for marker in row.markers}
     assert {marker for marker in markers if f"`{marker.strip('-')}" not in text} == set()
 
 
-@pytest.mark.parametrize(("page", "heading"), [("models.md", "Native APIs"), ("surfaces.md", "Routing table")])
+@pytest.mark.parametrize(
+    ("page", "heading"), [("docs/wire/models.md", "Native APIs"), ("docs/wire/surfaces.md", "Routing table")]
+)
 def test_every_family_stands_in_the_tables_of_the_pages(page, heading):
     rows = "\n".join(line for line in section(page, heading).splitlines() if line.startswith("|"))
     named = {row.family for row in FAMILIES if row.markers}
@@ -66,7 +68,7 @@ def test_every_family_stands_in_the_tables_of_the_pages(page, heading):
 
 def section(page: str, heading: str) -> str:
     """A section of a page of facts."""
-    text = (ROOT / "docs" / "wire" / page).read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
     return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
