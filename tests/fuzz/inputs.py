@@ -33,9 +33,10 @@ _NUMBERS: Final = (0, 1, -1, 2, 429, 10**18, 10**400, -0.5, 1e308, float("nan"),
 Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
 
 
-def inputs(target: Target, known: Sequence[bytes]) -> st.SearchStrategy[bytes]:
-    """Return inputs of every sort: some made of nothing but the words of ``target``, some that change one of ``known``."""
-    return _made(target) | changed(target, st.sampled_from(known))
+def inputs(target: Target, kept: Sequence[bytes]) -> st.SearchStrategy[bytes]:
+    """Return inputs of every sort: made of nothing but the words of ``target``, its seeds changed, and ``kept`` changed."""
+    seeds = changed(target, st.sampled_from(target.seeds))
+    return st.one_of(_made(target), seeds, seeds, changed(target, st.sampled_from(kept)))
 
 
 @st.composite
@@ -80,7 +81,7 @@ def _made(target: Target) -> st.SearchStrategy[bytes]:
         data = values | st.just(b"[DONE]") | st.binary(max_size=10)
         event = st.tuples(st.sampled_from(_HEADS), st.just(b"data: "), data, st.sampled_from(_ENDS))
         return st.lists(event.map(b"".join), max_size=6).map(b"".join)
-    pieces = _words(target) | st.sampled_from((*_ODD, *_MARKS))
+    pieces = _words(target) | st.sampled_from((*_ODD, *_MARKS)) | st.sampled_from(_NUMBERS).map(str)
     return st.lists(pieces, max_size=20).map(lambda parts: _raw("".join(parts))) | st.binary(max_size=40)
 
 
@@ -99,7 +100,7 @@ def _bytes(draw: Draw, target: Target, data: bytes) -> bytes:
 @cache
 def _spans(target: Target) -> st.SearchStrategy[bytes | None]:
     """Return what is written in the place of a span; None stands for the span twice."""
-    pieces = st.sampled_from((*_ODD, *_MARKS, *_TOKENS)) | _words(target)
+    pieces = _words(target) | st.sampled_from((*_ODD, *_MARKS, *_TOKENS)) | st.sampled_from(_NUMBERS).map(str)
     return st.just(b"") | pieces.map(_raw) | st.binary(max_size=2) | st.none()
 
 
@@ -130,7 +131,9 @@ def _places(holder: list[Any]) -> list[tuple[Any, Any]]:
 
 def _change(draw: Draw, target: Target, container: Any, key: Any) -> None:
     value = container[key]
-    match draw(st.sampled_from(("replace", "replace", "replace", "drop", "rename", "repeat", "wrap", "nest"))):
+    match draw(st.sampled_from(("replace", "replace", "number", "drop", "rename", "repeat", "wrap", "nest"))):
+        case "number":
+            container[key] = draw(st.sampled_from(_NUMBERS))
         case "drop":
             del container[key]
         case "rename" if isinstance(container, dict):
