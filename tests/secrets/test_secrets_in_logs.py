@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import traceback
+from contextlib import suppress
+from pathlib import Path
 
+import httpcore
+import httpx
 import pytest
 from support.promises import promise
-from support.recording_host import answer, wire
+from support.recording_host import answer, redirect, wire
 from support.secret_finding import holds, holds_issued_token
 
-from dbx_gateway import Client, DbxGatewayError, ToolSpec
+from dbx_gateway import AsyncClient, Client, DbxGatewayError, ToolSpec
+from dbx_gateway.transport.log_masks import LOGGERS
 
 PROMPT = "the fox asks where the geese sleep"
 OURS = ("dbx_gateway", "langchain_dbx_gateway", "llama_index_dbx_gateway")
@@ -125,3 +131,90 @@ def test_warnings_about_options_tell_no_prompt(signed_in, log):
     warned = [said for name, said in log if name.startswith(OURS)]
     assert warned
     assert [said for said in warned if holds(said, PROMPT)] == []
+
+
+ECHO = "s3cret-token-of-no-known-shape"
+CHAT = '{"id": "c", "choices": [{"index": 0, "message": {"role": "assistant", "content": "you said %s"}, "finish_reason": "stop"}]}'
+STREAMED = 'data: {"choices": [{"index": 0, "delta": {"content": "you said %s"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+
+
+def _redirects_once(request: bytes) -> bytes:
+    if b"?t=" in request.partition(b"\r\n")[0]:
+        return answer(200, CHAT.encode())
+    return redirect(307, f"/elsewhere?t={ECHO}")
+
+
+ECHOES = {
+    "a whole answer": lambda request: answer(200, (CHAT % ECHO).encode()),
+    "a stream": lambda request: answer(200, (STREAMED % ECHO).encode(), "text/event-stream"),
+    "a login page": lambda request: answer(200, f"<html><title>{ECHO}</title></html>".encode(), "text/html"),
+    "an error inside a 200": lambda request: answer(
+        200, b'{"error_code": "BAD_REQUEST", "message": "%s"}' % ECHO.encode()
+    ),
+    "a refusal": lambda request: answer(400, b'{"error_code": "BAD_REQUEST", "message": "%s"}' % ECHO.encode()),
+    "a header": lambda request: answer(200, CHAT.encode(), x_echo=ECHO, set_cookie=f"s={ECHO}"),
+    "a request id": lambda request: answer(200, CHAT.encode(), x_request_id=ECHO),
+    "the request id of a stream": lambda request: answer(
+        200, STREAMED.encode(), "text/event-stream", x_request_id=ECHO
+    ),
+    "the request id of a refusal": lambda request: answer(400, b'{"message": "no"}', x_request_id=ECHO),
+    "a redirect within the host": _redirects_once,
+    "a redirect elsewhere": lambda request: redirect(307, f"https://evil.example/?t={ECHO}"),
+    "no HTTP": lambda request: f"{ECHO}\r\n\r\n".encode(),
+    "a broken body": lambda request: (
+        f"HTTP/1.1 200 T\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{ECHO}\r\n".encode()
+    ),
+}
+
+
+@promise("secret-logs")
+@pytest.mark.parametrize("switch", ["", "requests", "bodies"])
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("echo", ECHOES)
+def test_no_log_shows_a_token_wherever_a_server_repeats_it(log, monkeypatch, echo, asynchronous, switch):
+    monkeypatch.setenv("DBX_GATEWAY_LOG", switch)
+
+    async def ask(fields) -> None:
+        one = AsyncClient(**fields)
+        with suppress(DbxGatewayError):
+            await one.chat(PROMPT)
+        with suppress(DbxGatewayError):
+            assert [event async for event in one.stream(PROMPT)]
+
+    with wire(ECHOES[echo]) as host:
+        fields = {
+            "model": "databricks-llama-x",
+            "host": host.url,
+            "token": ECHO,
+            "surface": "model-serving",
+            "max_retries": 0,
+        }
+        if asynchronous:
+            asyncio.run(ask(fields))
+        else:
+            client = Client(**fields)
+            with suppress(DbxGatewayError):
+                client.chat(PROMPT)
+            with suppress(DbxGatewayError):
+                list(client.stream(PROMPT))
+        assert host.requests
+    assert {name.partition(".")[0] for name, _ in log} >= {"httpcore", "httpx"} - (
+        {"httpx"} if echo == "no HTTP" else set()
+    )
+    assert [(name, said) for name, said in log if name != "asyncio" and holds(said, ECHO)] == []
+
+
+@promise("secret-logs")
+def test_every_logger_of_the_http_library_is_masked():
+    spoken = {
+        found
+        for package in (httpcore, httpx)
+        for path in Path(package.__file__).parent.rglob("*.py")
+        for found in re.findall(r'getLogger\("([\w.]+)"\)', path.read_text(encoding="utf-8"))
+    }
+    assert spoken == set(LOGGERS)
+
+
+def test_what_another_program_part_logs_through_httpx_is_left_as_it_is(log):
+    logging.getLogger("httpx").info("HTTP Request: %s %s", "GET", "https://elsewhere.example/?t=another")
+    assert any("https://elsewhere.example/?t=another" in said for _, said in log)

@@ -11,6 +11,7 @@ from dbx_gateway.auth.credentials import Credentials, Granted, resolve
 from dbx_gateway.error_bodies import read_error_body
 from dbx_gateway.errors import AuthenticationError, ConfigurationError
 from dbx_gateway.transport.hosts import normalise_host, origin_of
+from dbx_gateway.transport.log_masks import mask_in_logs
 from dbx_gateway.transport.unpacking import beginning, beginning_async
 
 __all__ = ["Credentials", "CredentialsAuth", "Granted", "normalise_host", "resolve"]
@@ -31,6 +32,7 @@ class CredentialsAuth(httpx.Auth):
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
+        mask_in_logs(credentials)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Sign ``request``; after a 401 sign it with a fresh credential and send it once more.

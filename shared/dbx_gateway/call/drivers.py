@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -135,6 +135,7 @@ class SyncDriver:
                 refusal = HttpResponse(response.status_code, headers, body_of(response, request))
                 lease.release()
                 return _masked(refusal, self._credentials)
+            headers = _masked_headers(headers, self._credentials)
             stream = _new_stream(action, lease, response.status_code, headers, self._credentials)
             while not stream.first and not stream.ended:
                 stream.first = self._read(stream)
@@ -258,6 +259,7 @@ class AsyncDriver:
                 refusal = HttpResponse(response.status_code, headers, await body_of_async(response, request))
                 await lease.release()
                 return _masked(refusal, self._credentials)
+            headers = _masked_headers(headers, self._credentials)
             stream = _new_stream(action, lease, response.status_code, headers, self._credentials)
             # One watchdog costs less than a timer for each read; connections of HTTP/2 carry answers of others too.
             if response.http_version.startswith("HTTP/1"):
@@ -387,10 +389,15 @@ def _new_stream(
 
 
 def _masked(response: HttpResponse, credentials: Credentials) -> HttpResponse:
-    """Return ``response`` without the credentials that a refusal repeats."""
-    if response.status < 300:
-        return response
-    return HttpResponse(response.status, response.headers, credentials.mask_body(response.body))
+    """Return ``response`` without the credentials that its headers or a refusal repeat; an answer is left as it is."""
+    body = response.body if response.status < 300 else credentials.mask_body(response.body)
+    headers = _masked_headers(response.headers, credentials)
+    return HttpResponse(response.status, headers, body, credentials.mask_body)
+
+
+def _masked_headers(headers: Mapping[str, str], credentials: Credentials) -> dict[str, str]:
+    """Return ``headers`` without the credentials that they repeat: request ids go into logs, errors and traces."""
+    return {name: credentials.mask(value) for name, value in headers.items()}
 
 
 def _stream_of(result: CallResult[H]) -> OpenStream[H]:

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from dbx_gateway.call.open_stream import OpenStream
-from dbx_gateway.call.transcript import masked
+from dbx_gateway.call.transcript import beginning_masked, masked
 from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import DbxGatewayError
 from dbx_gateway.notices import warn_once
@@ -44,7 +44,7 @@ def log_exchange(
         )
         logger.info("sent %s", masked(sent.content or b""))
         if isinstance(outcome, HttpResponse):
-            logger.info("got %s", masked(outcome.body))
+            logger.info("got %s", beginning_masked(outcome.body, outcome.mask))
         elif error is not None and not isinstance(outcome, DbxGatewayError) and outcome.transcript is not None:
             outcome.transcript.write()
 

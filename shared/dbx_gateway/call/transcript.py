@@ -10,7 +10,7 @@ from typing import Final
 
 from dbx_gateway.error_bodies import TOKEN_PATTERN
 
-__all__ = ["SECRETS", "Transcript", "masked"]
+__all__ = ["SECRETS", "Transcript", "beginning_masked", "masked"]
 
 logger = logging.getLogger("dbx_gateway.requests")
 
@@ -20,7 +20,7 @@ SECRETS: Final = re.compile(f"{TOKEN_PATTERN}|(?<=Bearer )[\\w.~+/=-]+".encode()
 _LONGEST_BODY: Final = 20_000
 
 _BUFFERED: Final = _LONGEST_BODY + 8_192
-"""What is kept of a stream: more than is written, so that no credential is cut before it is masked."""
+"""What is looked at of a body: more than is written, so that no credential is cut before it is masked."""
 
 
 class Transcript:
@@ -53,7 +53,12 @@ class Transcript:
         if self._start is None:
             return
         start, self._start = bytes(self._start), None
-        logger.info("got %s (%d bytes streamed)", masked(self._mask(start)), self._size)
+        logger.info("got %s (%d bytes streamed)", beginning_masked(start, self._mask), self._size)
+
+
+def beginning_masked(body: bytes, mask: Callable[[bytes], bytes]) -> str:
+    """Return the start of a body as text, without what ``mask`` takes out of it and what looks like a credential."""
+    return masked(mask(body[:_BUFFERED]))
 
 
 def masked(body: bytes) -> str:

@@ -13,7 +13,7 @@ import ssl
 import threading
 import urllib.request
 import weakref
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -94,6 +94,8 @@ class HttpResponse:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    mask: Callable[[bytes], bytes] = field(default=bytes, repr=False, compare=False)
+    """Takes credentials out of what is logged of the body."""
 
 
 class SyncTransport:
