@@ -1,7 +1,8 @@
 import logging
 import threading
 
-from dbx_gateway.notices import forget_notices, warn_once
+from dbx_gateway import notices
+from dbx_gateway.notices import MOST_REMEMBERED, addressed_to, forget_notices, warn_once
 
 
 def test_a_thing_is_said_once_and_other_things_too(caplog):
@@ -28,3 +29,22 @@ def test_of_many_threads_one_says_it(caplog):
     for thread in threads:
         thread.join()
     assert len(caplog.records) == 1
+
+
+def test_each_identity_gets_a_warning_once(caplog):
+    for identity in ("ann", "bob", "ann"):
+        with addressed_to(identity):
+            warn_once("m: top_k", f"to {identity}")
+    warn_once("m: top_k", "to whoever runs the process")
+    assert [record.getMessage() for record in caplog.records] == ["to ann", "to bob", "to whoever runs the process"]
+
+
+def test_the_memory_of_warnings_is_bounded_and_the_oldest_is_said_again(caplog):
+    caplog.set_level(logging.CRITICAL, logger="dbx_gateway")
+    for number in range(MOST_REMEMBERED + 1):
+        warn_once(f"subject {number}", "said")
+    assert len(notices._written) == MOST_REMEMBERED
+    caplog.set_level(logging.WARNING, logger="dbx_gateway")
+    warn_once("subject 0", "said again")
+    warn_once("subject 2", "not said again")
+    assert [record.getMessage() for record in caplog.records] == ["said again"]

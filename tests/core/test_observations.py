@@ -4,15 +4,18 @@ import pickle
 import threading
 
 import pytest
+from support.promises import promise
 
 import dbx_gateway
 from dbx_gateway import notices
-from dbx_gateway.call.observations import HOUR, MINUTE, Observations, SingleFlight, shared_observations
+from dbx_gateway.call.caller import Caller
+from dbx_gateway.call.observations import HOUR, MINUTE, MOST_FACTS, Observations, SingleFlight, shared_observations
 from dbx_gateway.call.repairs import Repair
 from dbx_gateway.models.discovery import EndpointFacts
 from dbx_gateway.notices import warn_once
 
 HOST = "https://ws.example.com"
+ANN, BOB = Caller(HOST, "ann"), Caller(HOST, "bob")
 DROP = Repair(name="drop top_k", kind="drop", path=("top_k",))
 CLAMP = Repair(name="clamp effort", kind="clamp", path=("effort",), allowed=("low",))
 
@@ -36,47 +39,73 @@ def seen(clock):
 
 
 def test_nothing_is_known_at_first(seen):
-    assert seen.surface(HOST, "ann") is None
-    assert seen.endpoint(HOST, "ann", "m") is None
-    assert seen.route("key") is None
+    assert seen.surface(ANN) is None
+    assert seen.endpoint(ANN, "m") is None
+    assert seen.route(ANN, "m") is None
     assert seen.repairs("url", "m") == ()
 
 
-def test_a_conclusive_surface_holds_for_everybody_for_an_hour(seen, clock):
-    seen.learn_surface(HOST, None, "ai-gateway", "it answered")
-    clock.now += HOUR - 0.1
-    assert seen.surface(HOST, "ann") == seen.surface(HOST, "bob") == ("ai-gateway", "it answered")
-    assert seen.surface("https://other.example.com", "ann") is None
+@pytest.mark.parametrize(("conclusive", "lifetime"), [(True, HOUR), (False, MINUTE)])
+def test_a_surface_is_its_callers_alone_for_an_hour_or_for_a_minute_where_the_probe_was_inconclusive(
+    seen, clock, conclusive, lifetime
+):
+    seen.learn_surface(ANN, "ai-gateway", "it answered", conclusive=conclusive)
+    clock.now += lifetime - 0.1
+    assert seen.surface(ANN) == ("ai-gateway", "it answered")
+    assert seen.surface(BOB) is None
+    assert seen.surface(Caller("https://other.example.com", "ann")) is None
     clock.now += 0.1
-    assert seen.surface(HOST, "ann") is None
-
-
-def test_an_inconclusive_surface_holds_for_its_identity_for_a_minute(seen, clock):
-    seen.learn_surface(HOST, "ann", "model-serving", "403")
-    assert seen.surface(HOST, "ann") == ("model-serving", "403")
-    assert seen.surface(HOST, "bob") is None
-    clock.now += MINUTE
-    assert seen.surface(HOST, "ann") is None
+    assert seen.surface(ANN) is None
 
 
 @pytest.mark.parametrize(("found", "lifetime"), [(True, HOUR), (False, MINUTE)])
 def test_metadata_holds_an_hour_and_its_absence_a_minute(seen, clock, found, lifetime):
     facts = EndpointFacts(name="m", found=found)
-    seen.learn_endpoint(HOST, "ann", "m", facts)
+    seen.learn_endpoint(ANN, "m", facts)
     clock.now += lifetime - 0.1
-    assert seen.endpoint(HOST, "ann", "m") is facts
-    assert seen.endpoint(HOST, "bob", "m") is None
-    assert seen.endpoint(HOST, "ann", "n") is None
+    assert seen.endpoint(ANN, "m") is facts
+    assert seen.endpoint(BOB, "m") is None
+    assert seen.endpoint(ANN, "n") is None
     clock.now += 0.1
-    assert seen.endpoint(HOST, "ann", "m") is None
+    assert seen.endpoint(ANN, "m") is None
 
 
 def test_a_route_that_worked_holds_for_an_hour(seen, clock):
-    seen.learn_route(("h", "m"), "ai-gateway", "url")
+    seen.learn_route(ANN, "m", "ai-gateway", "url")
     clock.now += HOUR - 0.1
-    assert seen.route(("h", "m")) == ("ai-gateway", "url")
+    assert seen.route(ANN, "m") == ("ai-gateway", "url")
+    assert seen.route(BOB, "m") is None
     clock.now += 0.1
-    assert seen.route(("h", "m")) is None
+    assert seen.route(ANN, "m") is None
+
+
+@promise("facts-expire")
+def test_what_has_expired_is_gone_without_anybody_asking_for_it(seen, clock):
+    for number in range(600):
+        seen.learn_surface(Caller(HOST, f"user {number}"), "ai-gateway", "it answered", conclusive=True)
+    assert len(seen._surfaces) == 600
+    clock.now += HOUR
+    seen.learn_surface(ANN, "ai-gateway", "it answered", conclusive=True)
+    assert len(seen._surfaces) == len(seen._surfaces._facts) == len(seen._surfaces._expiries) == 1
+
+
+@promise("facts-expire")
+def test_there_are_never_more_facts_than_the_bound_and_those_that_would_expire_first_go(seen, clock):
+    for number in range(MOST_FACTS + 10):
+        clock.now += 0.001
+        seen.learn_endpoint(ANN, f"m{number}", EndpointFacts(name="m"))
+    assert len(seen._endpoints) == MOST_FACTS
+    assert seen.endpoint(ANN, "m9") is None
+    assert seen.endpoint(ANN, "m10") is not None
+
+
+def test_a_fact_that_is_renewed_again_and_again_leaves_no_trail(seen, clock):
+    for _ in range(10 * MOST_FACTS):
+        seen.learn_surface(ANN, "ai-gateway", "it answered", conclusive=True)
+    assert len(seen._surfaces) == 1
+    assert len(seen._surfaces._expiries) <= 4 * MOST_FACTS + 1
+    clock.now += HOUR - 0.1
+    assert seen.surface(ANN) is not None
 
 
 def test_repairs_add_up_in_order_without_repeats_and_hold_for_an_hour(seen, clock):
@@ -107,9 +136,9 @@ def test_repairs_that_many_threads_learn_at_once_are_all_kept(seen):
 
 
 def fill(seen: Observations) -> None:
-    seen.learn_surface(HOST, None, "ai-gateway", "x")
-    seen.learn_endpoint(HOST, "ann", "m", EndpointFacts(name="m", found=True))
-    seen.learn_route("key", "ai-gateway", "url")
+    seen.learn_surface(ANN, "ai-gateway", "x", conclusive=True)
+    seen.learn_endpoint(ANN, "m", EndpointFacts(name="m", found=True))
+    seen.learn_route(ANN, "m", "ai-gateway", "url")
     seen.learn_repair("url", "m", DROP)
     seen.flights.join("flight")
 
@@ -117,9 +146,9 @@ def fill(seen: Observations) -> None:
 def knows(seen: Observations) -> list[bool]:
     leads = seen.flights.join("flight")[1]
     return [
-        seen.surface(HOST, "ann") is not None,
-        seen.endpoint(HOST, "ann", "m") is not None,
-        seen.route("key") is not None,
+        seen.surface(ANN) is not None,
+        seen.endpoint(ANN, "m") is not None,
+        seen.route(ANN, "m") is not None,
         seen.repairs("url", "m") != (),
         not leads,
     ]

@@ -1,6 +1,7 @@
 import copy
 
 import pytest
+from support.promises import promise
 
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.errors import BadRequestError, ContextOverflowError, NotFoundError
@@ -53,7 +54,6 @@ ASK = {"model": "a-model", "messages": [{"role": "user", "content": "Hi"}]}
         "Unknown parameter: 'top_k'.",
         "Unsupported value: 'top_k' does not support 5 with this model. Only the default (1) value is supported.",
         "Unrecognized request argument supplied: top_k",
-        "top_k: Input should be less than or equal to 4",
         "`top_k` is not supported on this model.",
         "`top_k` is deprecated for this model.",
         'Invalid JSON payload received. Unknown name "top_k": Cannot find field.',
@@ -84,9 +84,59 @@ def test_an_effort_is_brought_to_the_nearest_value_the_server_names(words, given
     assert repaired(words, {**ASK, "reasoning_effort": given}) == {**ASK, "reasoning_effort": sent}
 
 
-def test_a_value_with_no_nearest_is_left_out():
-    words = "service_tier: Input should be 'auto' or 'standard_only'"
-    assert repaired(words, {**ASK, "service_tier": "priority"}) == ASK
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        ("service_tier: Input should be 'auto' or 'standard_only'", {"service_tier": "priority"}),
+        ("Invalid value: 'priority'. Supported values are: 'auto'.", {"service_tier": "priority"}),
+        ("top_k: Input should be less than or equal to 4", {"top_k": 5}),
+        ("temperature: Input should be less than or equal to 1", {"temperature": 1.7}),
+        ("stop: Input should be a valid list", {"stop": ["a"]}),
+        ("Unsupported value: 'top_k' does not support 5 with this model. Supported values are: 1 to 4.", {"top_k": 5}),
+        (
+            "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024",
+            {"thinking": {"budget_tokens": 5}},
+        ),
+    ],
+)
+def test_a_value_out_of_range_is_the_error_of_the_user_who_set_it(words, field):
+    assert repaired(words, {**ASK, **field}, at("claude", "messages")) is None
+
+
+@promise("repairs-harm-nobody")
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "maxOutputTokens"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{name}: Input should be less than or equal to 9",
+        "{name}: Extra inputs are not permitted",
+        "Unknown parameter: '{name}'.",
+        'json: unknown field "{name}"',
+    ],
+)
+def test_a_cap_is_never_taken_out(words, name):
+    assert repaired(words.format(name=name), {**ASK, name: 10}) is None
+
+
+@promise("repairs-harm-nobody")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "messages[0].tool_call_id: 'tool_choice_1' does not match the expected pattern",
+        "the input 'anyOf the above' is not valid",
+        "messages[2]: the text 'set tool_choice to required' was blocked",
+        "tools[0].function.name: String does not match pattern '^[a-z]+$'",
+    ],
+)
+@pytest.mark.parametrize("family", ["llama", "qwen", "gpt-oss"])
+def test_a_word_that_only_occurs_in_a_refusal_weakens_no_request(words, family):
+    schema = {"type": "object", "properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}
+    body = {
+        **ASK,
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}],
+        "tool_choice": "required",
+    }
+    assert repaired(words, body, at(family)) is None
 
 
 def test_a_clamp_leaves_later_values_that_are_allowed():
@@ -130,7 +180,6 @@ def test_fields_inside_others_are_found_by_their_path(words, body, sent):
 @pytest.mark.parametrize(
     "words",
     [
-        "thinking.enabled.budget_tokens: Input should be greater than or equal to 1024",
         "thinking.type: Input should be 'adaptive'",
         '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive"',
     ],
@@ -164,12 +213,6 @@ def test_thinking_is_left_out_whole(words):
 )
 def test_what_is_asked_and_the_form_of_the_answer_are_never_touched(words, extra):
     assert repaired(words, {**ASK, **extra}) is None
-
-
-def test_a_field_that_the_api_demands_is_not_left_out():
-    words = "max_tokens: Input should be less than or equal to 9"
-    assert repaired(words, {**ASK, "max_tokens": 10}, at("claude", "messages")) is None
-    assert repaired(words, {**ASK, "max_tokens": 10}, at("other")) == ASK
 
 
 @pytest.mark.parametrize(

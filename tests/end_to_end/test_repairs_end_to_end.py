@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from end_to_end.site import ADD, CLAUDE, GPT, LLAMA
+from support.promises import promise
 
 from dbx_gateway import BadRequestError, fold
 
@@ -29,6 +30,30 @@ def test_a_field_that_the_server_names_is_left_out_once_and_from_then_on(site, w
     assert site.statuses() == [400, 200, 200]
     assert "top_k" not in site.posts()[-1].body
     assert ["refuses top_k" in line for line in warned()] == [True]
+
+
+@promise("repairs-show")
+def test_a_repair_that_was_learned_before_shows_in_the_answer_and_is_warned_about_to_each_user_once(open_site, warned):
+    site = open_site(tokens={"dapi-other": "other"})
+    refuse(site, 'json: unknown field "top_k"')
+    fields = {"surface": "ai-gateway", "top_k": 7}
+    for token in (site.workspace.token, "dapi-other", "dapi-other"):
+        answer = site.client(LLAMA, token=token, **fields).chat("Hello")
+        assert answer.exchange.repairs == ("drop top_k",)
+    assert site.client(LLAMA, surface="ai-gateway").chat("Hello").exchange.repairs == ()
+    assert ["refuses top_k" in line for line in warned()] == [True, True]
+
+
+@promise("repairs-harm-nobody")
+@pytest.mark.parametrize("words", ["top_k: Input should be less than or equal to 4", "max_tokens: unknown field"])
+def test_a_value_that_one_user_sets_too_high_is_that_users_error_and_takes_nothing_from_the_next(open_site, words):
+    site = open_site(tokens={"dapi-other": "other"})
+    refuse(site, words)
+    with pytest.raises(BadRequestError):
+        site.client(LLAMA, surface="ai-gateway", top_k=7, max_tokens=90).chat("Hello")
+    site.client(LLAMA, surface="ai-gateway", token="dapi-other", top_k=3, max_tokens=10).chat("Hello")
+    body = site.posts()[-1].body
+    assert (body["top_k"], body["max_tokens"]) == (3, 10)
 
 
 def test_a_repair_is_forgotten_after_an_hour(site, seen, clock):

@@ -6,7 +6,8 @@ import pytest
 from end_to_end.site import CLAUDE
 
 from dbx_gateway import Observations, Settings
-from dbx_gateway.call.actions import AskCaller, Caller, Fetch, Once
+from dbx_gateway.call.actions import AskCaller, Fetch, Once
+from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.flow import Call
 from dbx_gateway.models.discovery import EndpointFacts
 
@@ -14,11 +15,11 @@ CALLER = Caller("https://workspace.example.com", "bearer:someone")
 
 
 def learn_surface(seen: Observations) -> None:
-    seen.learn_surface(CALLER.host, None, "ai-gateway", "it has one")
+    seen.learn_surface(CALLER, "ai-gateway", "it has one", conclusive=True)
 
 
 def learn_endpoint(seen: Observations) -> None:
-    seen.learn_endpoint(CALLER.host, CALLER.identity, "team-chat", EndpointFacts(name="team-chat", family="claude"))
+    seen.learn_endpoint(CALLER, "team-chat", EndpointFacts(name="team-chat", family="claude"))
 
 
 def question(model: str, seen: Observations):

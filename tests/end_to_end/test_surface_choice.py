@@ -33,15 +33,17 @@ def test_a_workspace_without_a_gateway_is_probed_once_and_asked_on_model_serving
 
 
 @pytest.mark.parametrize("gateway", [True, False])
-def test_what_the_probe_found_is_remembered_for_an_hour_for_everybody(open_site, seen, clock, gateway):
+def test_what_the_probe_found_is_remembered_for_an_hour_for_the_user_who_asked(open_site, seen, clock, gateway):
     site = open_site(gateway=gateway, tokens={"dapi-other": "other"})
     site.client(observations=seen).chat("Hello")
     clock.advance(3599)
-    site.client(observations=seen, token="dapi-other").chat("Hello")
+    site.client(observations=seen).chat("Hello")
     assert len(site.asked(PROBE)) == 1
+    site.client(observations=seen, token="dapi-other").chat("Hello")
+    assert [entry.user for entry in site.asked(PROBE)][1:] == ["other"]
     clock.advance(2)
     site.client(observations=seen).chat("Hello")
-    assert len(site.asked(PROBE)) == 2
+    assert len(site.asked(PROBE)) == 3
 
 
 def test_a_credential_that_the_probe_shows_to_be_refused_is_an_authentication_error(site):

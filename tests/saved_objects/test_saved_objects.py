@@ -31,6 +31,7 @@ import dbx_gateway
 import langchain_dbx_gateway
 import llama_index_dbx_gateway
 from dbx_gateway import AsyncClient, Client, ConfigurationError, Observations, chat, events
+from dbx_gateway.call.caller import Caller
 from dbx_gateway.testing import Workspace, serve
 from langchain_dbx_gateway import ChatDbxGateway, DbxGatewayEmbeddings, LightChatMessageHistory
 from langchain_dbx_gateway.middleware import DbxPromptCachingMiddleware
@@ -178,9 +179,9 @@ def test_a_saved_error_is_the_same_error(name):
 def test_saved_observations_know_nothing_and_are_usable():
     seen = saved("observations")
     assert type(seen) is Observations
-    assert seen.surface("https://example.com", "me") is None
-    seen.learn_surface("https://example.com", "me", "ai-gateway", "asked")
-    assert seen.surface("https://example.com", "me") == ("ai-gateway", "asked")
+    assert seen.surface(Caller("https://example.com", "me")) is None
+    seen.learn_surface(Caller("https://example.com", "me"), "ai-gateway", "asked", conclusive=True)
+    assert seen.surface(Caller("https://example.com", "me")) == ("ai-gateway", "asked")
 
 
 def test_a_saved_history_of_langchain_has_its_messages():

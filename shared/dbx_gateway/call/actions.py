@@ -11,6 +11,7 @@ from collections.abc import Generator, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.reading import AnswerStream
 from dbx_gateway.errors import DbxGatewayError
@@ -19,7 +20,6 @@ from dbx_gateway.transport.sending import HttpRequest, HttpResponse
 __all__ = [
     "Action",
     "AskCaller",
-    "Caller",
     "Fetch",
     "Flow",
     "Once",
@@ -35,14 +35,6 @@ __all__ = [
 T = TypeVar("T")
 H = TypeVar("H")
 """What the client holds a connection by: :class:`~dbx_gateway.transport.leases.Lease` or ``AsyncLease``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who calls, and where: the workspace's host, and an identity that is never a token."""
-
-    host: str
-    identity: str
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from dbx_gateway.auth.signing import Credentials, CredentialsAuth
-from dbx_gateway.call.actions import AskCaller, Caller, Fetch, Flow, Once, Open, Wait
+from dbx_gateway.call.actions import AskCaller, Fetch, Flow, Once, Open, Wait
+from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.flow import CallResult
 from dbx_gateway.call.observations import SingleFlight
 from dbx_gateway.call.open_stream import OpenStream

@@ -33,7 +33,7 @@ from dbx_gateway.models.discovery import Listing
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.models.routing import API_HEADERS, Route, may_try_next
-from dbx_gateway.notices import warn_once
+from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_disabled, fix_request
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.settings import Settings, timeout_of
@@ -76,6 +76,8 @@ class _Encoded:
     context: Context
     reading: Reading
     target: RequestTarget
+    repairs: tuple[Repair, ...]
+    """Those, remembered or new, that changed the request."""
 
 
 class Call(Generic[H]):
@@ -121,10 +123,10 @@ class Call(Generic[H]):
         request = names.outward(request)
         first_error: APIError | None = None
         for number, route in enumerate(plan.routes):
-            outcome = yield from self._try_route(request, route, plan.profile, names)
+            outcome = yield from self._try_route(request, route, plan, names)
             if isinstance(outcome, CallResult):
                 if number:
-                    self._observations.learn_route(route.key, route.surface, route.url)
+                    self._observations.learn_route(plan.caller, route.model, route.surface, route.url)
                 return outcome
             if not (isinstance(outcome, APIError) and may_try_next(outcome)):
                 raise outcome
@@ -161,18 +163,22 @@ class Call(Generic[H]):
     # --- one candidate route: retries around repairs around one exchange -----------------------------------------
 
     def _try_route(
-        self, request: ChatRequest, route: Route, profile: Profile, names: ToolNames
+        self, request: ChatRequest, route: Route, plan: Plan, names: ToolNames
     ) -> Flow[CallResult[H] | DbxGatewayError]:
         repairs: list[Repair] = []
 
         def attempt() -> Flow[CallResult[H] | DbxGatewayError]:
             while True:
-                encoded = self._encode(request, route, profile, names, repairs)
+                with addressed_to(plan.caller.identity):
+                    encoded = self._encode(request, route, plan.profile, names, repairs)
                 outcome = yield from self._send(encoded, request, route)
                 if isinstance(outcome, CallResult):
                     self._learn(repairs, route)
+                    with addressed_to(plan.caller.identity):
+                        _warn_of(encoded.repairs, route)
                     return outcome
-                repair = self._repair(outcome, encoded)
+                with addressed_to(plan.caller.identity):
+                    repair = self._repair(outcome, encoded)
                 if repair is None or repair in self._repaired:
                     return outcome
                 self._repaired.append(repair)
@@ -214,9 +220,12 @@ class Call(Generic[H]):
         if not route.model_in_body:
             encoded.pop("model", None)
         body = fix_request(encoded, context, quirks)
+        applied = [one for one in repairs if one.kind == "quirk" and one.apply(encoded, context) is not encoded]
         for repair in repairs:
-            if repair.kind != "quirk":
-                body = repair.apply(body, context)
+            repaired = body if repair.kind == "quirk" else repair.apply(body, context)
+            if repaired is not body:
+                body = repaired
+                applied.append(repair)
         target = RequestTarget(route.model, str(route))
         http = self._post(
             route.stream_url if request.stream else route.url,
@@ -227,7 +236,7 @@ class Call(Generic[H]):
         )
         fix = answer_fixes(encoded, context, quirks)
         reading = Reading(dialect, fix, names, target, joined=self._settings.coalesce_deltas)
-        return _Encoded(http=http, body=body, context=context, reading=reading, target=target)
+        return _Encoded(http=http, body=body, context=context, reading=reading, target=target, repairs=tuple(applied))
 
     def _send(self, encoded: _Encoded, request: ChatRequest, route: Route) -> Flow[CallResult[H] | DbxGatewayError]:
         """Send the request once and read its answer: a stream as far as its first events, else the whole."""
@@ -237,7 +246,7 @@ class Call(Generic[H]):
         outcome = yield from self._exchange_of(sending, encoded.http, route.api, encoded.target)
         if isinstance(outcome, DbxGatewayError):
             return outcome
-        exchange = self._described(route, outcome)
+        exchange = self._described(route, encoded, outcome)
         default = None if request.max_tokens is not None else encoded.body.get("max_tokens")
         default_max_tokens = default if isinstance(default, int) else None
         if isinstance(outcome, OpenStream):
@@ -276,10 +285,8 @@ class Call(Generic[H]):
     def _learn(self, repairs: list[Repair], route: Route) -> None:
         for repair in repairs:
             self._observations.learn_repair(route.url, route.model, repair)
-            if repair.note:
-                warn_once(f"{route.model}: repair {repair.name}", repair.note)
 
-    def _described(self, route: Route, outcome: OpenStream[Any] | HttpResponse) -> Exchange:
+    def _described(self, route: Route, encoded: _Encoded, outcome: OpenStream[Any] | HttpResponse) -> Exchange:
         return Exchange(
             surface=route.surface,
             family=route.family,
@@ -288,7 +295,7 @@ class Call(Generic[H]):
             status=outcome.status,
             request_id=request_id_of(outcome.headers),
             attempts=tuple(self._attempts),
-            repairs=tuple(repair.name for repair in self._repaired),
+            repairs=tuple(repair.name for repair in encoded.repairs),
         )
 
     # --- what every request has ----------------------------------------------------------------------------------
@@ -332,6 +339,12 @@ def _error_in(
     if outcome.status >= 300:
         return api_error(outcome.status, outcome.headers, outcome.body, target)
     return None
+
+
+def _warn_of(repairs: tuple[Repair, ...], route: Route) -> None:
+    for repair in repairs:
+        if repair.note:
+            warn_once(f"{route.model}: repair {repair.name}", repair.note)
 
 
 def _check_for(request: ChatRequest, profile: Profile) -> None:

@@ -5,6 +5,8 @@ Every fact has a lifetime. One set is shared by the whole process; a client may 
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import threading
 import time
 import weakref
@@ -12,53 +14,117 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, Final, Generic, Self, TypeVar
 
+from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.repairs import Repair
 from dbx_gateway.fork_hooks import in_child_after_fork
 from dbx_gateway.models.discovery import EndpointFacts
 from dbx_gateway.notices import forget_notices
 from dbx_gateway.surfaces import Surface
 
-__all__ = ["HOUR", "MINUTE", "Observations", "SingleFlight", "forget", "shared_observations"]
+__all__ = [
+    "HOUR",
+    "MINUTE",
+    "MOST_FACTS",
+    "IdentityFacts",
+    "ModelFacts",
+    "Observations",
+    "SingleFlight",
+    "forget",
+    "shared_observations",
+]
 
 HOUR: Final = 3600.0
 MINUTE: Final = 60.0
+
+MOST_FACTS: Final = 4096
+"""Facts of one kind at most; a process with more users than that asks again for those it has lost."""
 
 T = TypeVar("T")
 
 
 class _Facts(Generic[T]):
-    """Facts by key, each until its moment of expiry."""
+    """Facts by key, each until its moment of expiry, and never more than a number of them.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    What has expired is taken out by whoever comes next; where there are too many, what would expire first goes.
+    """
+
+    def __init__(self, clock: Callable[[], float], most: int) -> None:
         self._clock = clock
+        self._most = most
         self._facts: dict[Hashable, tuple[float, T]] = {}
+        self._expiries: list[tuple[float, int, Hashable]] = []
+        self._count = itertools.count()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> T | None:
+    def __len__(self) -> int:
         with self._lock:
-            fact = self._facts.get(key)
-            if fact is None:
-                return None
-            if fact[0] <= self._clock():
-                del self._facts[key]
-                return None
-            return fact[1]
-
-    def put(self, key: Hashable, value: T, lifetime: float) -> None:
-        with self._lock:
-            self._facts[key] = (self._clock() + lifetime, value)
-
-    def change(self, key: Hashable, change: Callable[[T | None], T], lifetime: float) -> None:
-        """Replace a fact by what ``change`` makes of it; of two changes at once neither is lost."""
-        with self._lock:
-            known = self._facts.get(key)
-            now = self._clock()
-            value = change(known[1] if known is not None and known[0] > now else None)
-            self._facts[key] = (now + lifetime, value)
+            self._sweep()
+            return len(self._facts)
 
     def clear(self) -> None:
+        """Forget every fact."""
         with self._lock:
             self._facts.clear()
+            self._expiries.clear()
+
+    def _get(self, key: Hashable) -> T | None:
+        with self._lock:
+            self._sweep()
+            fact = self._facts.get(key)
+            return None if fact is None else fact[1]
+
+    def _put(self, key: Hashable, value: T, lifetime: float) -> None:
+        with self._lock:
+            self._store(key, value, lifetime)
+
+    def _change(self, key: Hashable, change: Callable[[T | None], T], lifetime: float) -> None:
+        """Replace a fact by what ``change`` makes of it; of two changes at once neither is lost."""
+        with self._lock:
+            self._sweep()
+            known = self._facts.get(key)
+            self._store(key, change(None if known is None else known[1]), lifetime)
+
+    def _store(self, key: Hashable, value: T, lifetime: float) -> None:
+        expiry = self._clock() + lifetime
+        self._facts[key] = (expiry, value)
+        heapq.heappush(self._expiries, (expiry, next(self._count), key))
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Take out what has expired, and what is too much; an entry of a fact that was renewed since counts for nothing."""
+        now = self._clock()
+        while self._expiries and (self._expiries[0][0] <= now or len(self._facts) > self._most):
+            expiry, _, key = heapq.heappop(self._expiries)
+            fact = self._facts.get(key)
+            if fact is not None and fact[0] == expiry:
+                del self._facts[key]
+        if len(self._expiries) > 4 * self._most:  # renewed again and again: as many entries as facts are enough
+            self._expiries = [(fact[0], next(self._count), key) for key, fact in self._facts.items()]
+            heapq.heapify(self._expiries)
+
+
+class IdentityFacts(_Facts[T]):
+    """Facts that depend on who asks: each belongs to one identity on one host, and no other ever sees it."""
+
+    def get(self, caller: Caller, name: Hashable) -> T | None:
+        """Return what ``caller`` knows under ``name``."""
+        return self._get((caller, name))
+
+    def put(self, caller: Caller, name: Hashable, value: T, lifetime: float) -> None:
+        """Remember something for ``caller``, for ``lifetime`` seconds."""
+        self._put((caller, name), value, lifetime)
+
+
+class ModelFacts(_Facts[T]):
+    """Facts that depend on an endpoint and its model alone, whoever asks: all callers share them."""
+
+    def get(self, url: str, model: str) -> T | None:
+        """Return what is known about ``model`` at ``url``."""
+        return self._get((url, model))
+
+    def change(self, url: str, model: str, change: Callable[[T | None], T], lifetime: float) -> None:
+        """Replace what is known about ``model`` at ``url`` by what ``change`` makes of it."""
+        self._change((url, model), change, lifetime)
 
 
 class SingleFlight:
@@ -98,7 +164,9 @@ class SingleFlight:
 class Observations:
     """Facts learned about hosts and endpoints.
 
-    A copy is the same observations. A pickle holds no fact, and after a fork the child knows none: it learns its own.
+    A fact is either an identity's own (:class:`IdentityFacts`: a permission, a 404, a probe's answer, a route that worked)
+    or the model's (:class:`ModelFacts`: a field that it never takes). Both are bounded, and expire by themselves. A copy is
+    the same observations. A pickle holds no fact, and after a fork the child knows none: it learns its own.
 
     Args:
         clock: seconds that never run backwards.
@@ -112,10 +180,10 @@ class Observations:
     def start_anew(self) -> None:
         """Forget everything, locks and work under way included (after a fork: their threads are gone)."""
         self.flights = SingleFlight()
-        self._surfaces: _Facts[tuple[Surface, str]] = _Facts(self._clock)
-        self._endpoints: _Facts[EndpointFacts] = _Facts(self._clock)
-        self._routes: _Facts[tuple[Surface, str]] = _Facts(self._clock)
-        self._repairs: _Facts[tuple[Repair, ...]] = _Facts(self._clock)
+        self._surfaces: IdentityFacts[tuple[Surface, str]] = IdentityFacts(self._clock, MOST_FACTS)
+        self._endpoints: IdentityFacts[EndpointFacts] = IdentityFacts(self._clock, MOST_FACTS)
+        self._routes: IdentityFacts[tuple[Surface, str]] = IdentityFacts(self._clock, MOST_FACTS)
+        self._repairs: ModelFacts[tuple[Repair, ...]] = ModelFacts(self._clock, MOST_FACTS)
 
     def __copy__(self) -> Self:
         return self
@@ -126,40 +194,37 @@ class Observations:
     def __reduce__(self) -> tuple[type[Observations], tuple[()]]:
         return (Observations, ())
 
-    def surface(self, host: str, identity: str) -> tuple[Surface, str] | None:
-        """The surface that serves ``databricks-…`` models on ``host``, and how that is known."""
-        return self._surfaces.get(host) or self._surfaces.get((host, identity))
+    def surface(self, caller: Caller) -> tuple[Surface, str] | None:
+        """The surface that serves ``databricks-…`` models to this caller, and how that is known."""
+        return self._surfaces.get(caller, "")
 
-    def learn_surface(self, host: str, identity: str | None, surface: Surface, reason: str) -> None:
-        """Remember a surface: an hour for everybody, or a minute for one identity where the probe was inconclusive."""
-        if identity is None:
-            self._surfaces.put(host, (surface, reason), HOUR)
-        else:
-            self._surfaces.put((host, identity), (surface, reason), MINUTE)
+    def learn_surface(self, caller: Caller, surface: Surface, reason: str, *, conclusive: bool) -> None:
+        """Remember a surface for an hour, or for a minute where the probe was inconclusive."""
+        self._surfaces.put(caller, "", (surface, reason), HOUR if conclusive else MINUTE)
 
-    def endpoint(self, host: str, identity: str, model: str) -> EndpointFacts | None:
-        """What the metadata of an endpoint said to this identity."""
-        return self._endpoints.get((host, identity, model))
+    def endpoint(self, caller: Caller, model: str) -> EndpointFacts | None:
+        """What the metadata of an endpoint said to this caller."""
+        return self._endpoints.get(caller, model)
 
-    def learn_endpoint(self, host: str, identity: str, model: str, facts: EndpointFacts) -> None:
+    def learn_endpoint(self, caller: Caller, model: str, facts: EndpointFacts) -> None:
         """Remember an endpoint's metadata for an hour (a minute where none could be read)."""
-        self._endpoints.put((host, identity, model), facts, HOUR if facts.found else MINUTE)
+        self._endpoints.put(caller, model, facts, HOUR if facts.found else MINUTE)
 
-    def route(self, key: Hashable) -> tuple[Surface, str] | None:
-        """The surface and url that served a model after earlier candidates had not."""
-        return self._routes.get(key)
+    def route(self, caller: Caller, model: str) -> tuple[Surface, str] | None:
+        """The surface and url that served a model to this caller after earlier candidates had not."""
+        return self._routes.get(caller, model)
 
-    def learn_route(self, key: Hashable, surface: Surface, url: str) -> None:
+    def learn_route(self, caller: Caller, model: str, surface: Surface, url: str) -> None:
         """Remember for an hour which candidate served a model; only call it after a success."""
-        self._routes.put(key, (surface, url), HOUR)
+        self._routes.put(caller, model, (surface, url), HOUR)
 
     def repairs(self, url: str, model: str) -> tuple[Repair, ...]:
         """The repairs that made an endpoint accept a request."""
-        return self._repairs.get((url, model)) or ()
+        return self._repairs.get(url, model) or ()
 
     def learn_repair(self, url: str, model: str, repair: Repair) -> None:
         """Remember for an hour a repair that worked; only call it after a success."""
-        self._repairs.change((url, model), lambda known: tuple(dict.fromkeys([*(known or ()), repair])), HOUR)
+        self._repairs.change(url, model, lambda known: tuple(dict.fromkeys([*(known or ()), repair])), HOUR)
 
     def forget(self) -> None:
         """Forget everything."""

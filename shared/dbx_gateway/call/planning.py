@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from dbx_gateway.call.actions import Caller, Flow, ask_caller, fetch, once
+from dbx_gateway.call.actions import Flow, ask_caller, fetch, once
+from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.observations import Observations
 from dbx_gateway.errors import APIConnectionError, APITimeoutError, ConfigurationError, DbxGatewayError
 from dbx_gateway.models.discovery import (
@@ -112,7 +113,12 @@ class Planner:
         task = facts.task if facts is not None else None
         routes = candidates(settings.model, caller.host, choice, family, profile, api=settings.api, task=task)
         return Plan(
-            caller=caller, choice=choice, family=family, profile=profile, routes=self._remembered(routes), facts=facts
+            caller=caller,
+            choice=choice,
+            family=family,
+            profile=profile,
+            routes=self._remembered(caller, routes),
+            facts=facts,
         )
 
     def embeddings_route(self) -> Flow[EmbeddingsRoute]:
@@ -164,45 +170,44 @@ class Planner:
         choice = choose_surface(self._settings.model, caller.host, self._settings.surface)
         if choice.surface is not None:
             return choice
-        facts = self._observations.endpoint(caller.host, caller.identity, self._settings.model)
+        facts = self._observations.endpoint(caller, self._settings.model)
         if known_by_metadata and facts is not None and facts.found and facts.api_types:
             return SurfaceChoice("ai-gateway", "the endpoint's metadata says the gateway serves it")
-        known = self._observations.surface(caller.host, caller.identity)
+        known = self._observations.surface(caller)
         if known is None:
-            known = yield from once(("surface", caller.host, caller.identity), self._probe(caller))
+            known = yield from once(("surface", caller), self._probe(caller))
         return replace(choice, surface=known[0], reason=known[1])
 
     def _probe(self, caller: Caller) -> Flow[tuple[Surface, str]]:
-        known = self._observations.surface(caller.host, caller.identity)
+        known = self._observations.surface(caller)
         if known is not None:
             return known
         outcome = yield from fetch(self._question(probe_request(caller.host)))
         verdict = read_probe(caller.host, *_answer(outcome))
         if verdict.warning is not None:
             warn_once(f"probe {caller.host}", verdict.warning)
-        identity = None if verdict.conclusive else caller.identity
-        self._observations.learn_surface(caller.host, identity, verdict.surface, verdict.reason)
+        self._observations.learn_surface(caller, verdict.surface, verdict.reason, conclusive=verdict.conclusive)
         return verdict.surface, verdict.reason
 
     def _facts(self, caller: Caller, choice: SurfaceChoice) -> Flow[EndpointFacts | None]:
         if self.family is not None:
             return None
         model = self._settings.model
-        facts = self._observations.endpoint(caller.host, caller.identity, model)
+        facts = self._observations.endpoint(caller, model)
         if facts is None:
-            facts = yield from once(("endpoint", caller.host, caller.identity, model), self._look_up(caller, choice))
+            facts = yield from once(("endpoint", caller, model), self._look_up(caller, choice))
         return facts
 
     def _look_up(self, caller: Caller, choice: SurfaceChoice) -> Flow[EndpointFacts]:
         model = self._settings.model
-        known = self._observations.endpoint(caller.host, caller.identity, model)
+        known = self._observations.endpoint(caller, model)
         if known is not None:
             return known
         lookup = MetadataLookup(caller.host, choice.surface or "model-serving", model)
         while lookup.request is not None:
             outcome = yield from fetch(self._question(lookup.request))
             lookup.feed(*_answer(outcome))
-        self._observations.learn_endpoint(caller.host, caller.identity, model, lookup.facts)
+        self._observations.learn_endpoint(caller, model, lookup.facts)
         return lookup.facts
 
     def _question(self, get: Get, label: str | None = None) -> HttpRequest:
@@ -215,11 +220,11 @@ class Planner:
             label=label or f"{self._settings.model!r}: GET {get.url}",
         )
 
-    def _remembered(self, routes: tuple[Route, ...]) -> tuple[Route, ...]:
-        """Return ``routes`` with the one first that served the model before."""
+    def _remembered(self, caller: Caller, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+        """Return ``routes`` with the one first that served the model to this caller before."""
         if len(routes) < 2:
             return routes
-        known = self._observations.route(routes[0].key)
+        known = self._observations.route(caller, self._settings.model)
         first = next((route for route in routes if known == (route.surface, route.url)), None)
         return (first, *(route for route in routes if route is not first)) if first is not None else routes
 

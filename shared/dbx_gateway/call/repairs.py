@@ -38,8 +38,8 @@ _UNTOUCHABLE: Final = frozenset(
 )
 """Paths that no repair changes, nor anything inside them: letters only, in lower case."""
 
-_REQUIRED: Final = {"messages": frozenset({"maxtokens"})}
-"""Fields that an api demands, so that leaving them out would only be refused again."""
+_CAPS: Final = frozenset({"maxtokens", "maxcompletiontokens", "maxoutputtokens"})
+"""Limits that the user relies on for the length and the price of an answer: no repair takes one out."""
 
 _WHOLE: Final = frozenset({"thinking"})
 """Objects whose fields mean something only together: they are left out whole."""
@@ -58,13 +58,18 @@ _NAMED: Final = tuple(
         rf"unknown field {_QUOTE}{_FIELD}{_QUOTE}",
         rf"{_FIELD}{_QUOTE}?: Extra inputs are not permitted",
         rf"(?:[Uu]nsupported|[Uu]nknown|[Uu]nrecognized|[Ii]nvalid) parameter:? {_QUOTE}{_FIELD}{_QUOTE}",
-        rf"[Uu]nsupported value: {_QUOTE}{_FIELD}{_QUOTE}",
-        rf"{_FIELD}{_QUOTE}?: Input should be ",
+        rf"[Uu]nsupported value: {_QUOTE}{_FIELD}{_QUOTE} [^\n]*Only the default\b",
         rf"{_QUOTE}{_FIELD}{_QUOTE} is (?:not supported|deprecated) (?:on|for|with|by) ",
         rf"[Uu]nrecognized request argument supplied: {_FIELD}",
     )
 )
-"""Words that name a field (docs/wire/errors.md#refused-fields)."""
+"""Words that name a field which the model never takes (docs/wire/errors.md#refused-fields)."""
+
+_OF_VALUE: Final = tuple(
+    re.compile(pattern)
+    for pattern in (rf"{_FIELD}{_QUOTE}?: Input should be ", rf"[Uu]nsupported value: {_QUOTE}{_FIELD}{_QUOTE}")
+)
+"""Words that name a field whose value is refused: another value would be taken."""
 
 _UNKNOWN_NAME: Final = re.compile(
     rf"[Uu]nknown name {_QUOTE}{_FIELD}{_QUOTE}(?: at {_QUOTE}(?P<parent>[\w.\[\]]+){_QUOTE})?"
@@ -177,16 +182,27 @@ def _changes(before: JsonObject, after: JsonObject) -> frozenset[str]:
 
 
 def _generic(words: str, body: JsonObject, context: Context, protected: frozenset[str]) -> Repair | None:
-    for path in _paths_named(words, body):
-        if path[0] in protected or not _is_optional(path, context):
-            continue
-        whole = path[:1] if path[0] in _WHOLE else path
-        allowed = _allowed(words)
-        value = _value_at(body, whole)
-        if isinstance(value, str) and allowed and value not in allowed and _nearest(value, allowed) is not None:
-            return _clamp(whole, allowed, value, context)
-        return _drop(whole, context)
+    """Return the repair of a field that the words name.
+
+    A field that the model never takes is left out. A value out of range is brought to the nearest that the server names,
+    where there is one; else it is the error of the user who set it, and stays everybody's to set.
+    """
+    for path in _refused_fields(words, body):
+        if _may_change(path, protected) and _folded(path[-1]) not in _CAPS:
+            return _drop(path[:1] if path[0] in _WHOLE else path, context)
+    allowed = _allowed(words)
+    for path in _refused_values(words, body):
+        value = _value_at(body, path)
+        if _may_change(path, protected) and isinstance(value, str) and allowed and value not in allowed:
+            if _nearest(value, allowed) is not None:
+                return _clamp(path, allowed, value, context)
+            if path[0] in _WHOLE:  # its form is this client's choice, not the user's value
+                return _drop(path[:1], context)
     return None
+
+
+def _may_change(path: tuple[str, ...], protected: frozenset[str]) -> bool:
+    return path[0] not in protected and not _is_untouchable(path)
 
 
 def _drop(path: tuple[str, ...], context: Context) -> Repair:
@@ -207,12 +223,19 @@ def _clamp(path: tuple[str, ...], allowed: tuple[str, ...], value: str, context:
     return Repair(name=f"clamp {name}", kind="clamp", path=path, allowed=allowed, note=note)
 
 
-def _paths_named(words: str, body: JsonObject) -> Iterator[tuple[str, ...]]:
-    """Yield the paths in ``body`` that the server's words name, in the body's own spelling."""
+def _refused_fields(words: str, body: JsonObject) -> Iterator[tuple[str, ...]]:
+    """Yield the paths in ``body`` of fields that the words refuse whatever their value, in the body's own spelling."""
     for match in _UNKNOWN_NAME.finditer(words):
         parent = match["parent"]
         yield from _found(f"{parent}.{match['field']}" if parent else match["field"], body)
     for pattern in _NAMED:
+        for match in pattern.finditer(words):
+            yield from _found(match["field"], body)
+
+
+def _refused_values(words: str, body: JsonObject) -> Iterator[tuple[str, ...]]:
+    """Yield the paths in ``body`` of values that the words refuse, in the body's own spelling."""
+    for pattern in _OF_VALUE:
         for match in pattern.finditer(words):
             yield from _found(match["field"], body)
     for match in _NAMED_VALUE.finditer(words):
@@ -268,11 +291,6 @@ def _strings(value: JsonValue, sought: str, depth: int = 3) -> Iterator[tuple[st
 def _is_untouchable(path: tuple[str, ...]) -> bool:
     folded = [_folded(key) for key in path]
     return any(".".join(folded[: length + 1]) in _UNTOUCHABLE for length in range(len(folded)))
-
-
-def _is_optional(path: tuple[str, ...], context: Context) -> bool:
-    required = _REQUIRED.get(context.api, frozenset())
-    return not _is_untouchable(path) and _folded(path[0]) not in required
 
 
 def _allowed(words: str) -> tuple[str, ...]:

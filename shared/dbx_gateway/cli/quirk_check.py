@@ -248,8 +248,7 @@ class _Prober:
         """Return fresh observations that hold the endpoint's metadata, so that it is not looked up each time."""
         fresh = Observations()
         if self.plan.facts is not None:
-            place = self.plan.caller
-            fresh.learn_endpoint(place.host, place.identity, self.context.model, self.plan.facts)
+            fresh.learn_endpoint(self.plan.caller, self.context.model, self.plan.facts)
         return fresh
 
 

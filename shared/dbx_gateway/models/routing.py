@@ -60,11 +60,6 @@ class Route:
     def __str__(self) -> str:
         return f"{self.surface} {self.api} {self.url}"
 
-    @property
-    def key(self) -> tuple[str, str]:
-        """The host and the model: the key under which the route that served the model is remembered."""
-        return (self.url.split("/", 3)[2], self.model)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingsRoute:

@@ -19,7 +19,13 @@ __all__ = ["QUIRK"]
 
 _CONSTRAINTS = ("pattern", "maxLength", "prefixItems")
 _UNIONS = ("anyOf", "oneOf")
-_KEYWORD = re.compile(r"\b(?:pattern|anyOf|oneOf|allOf|prefixItems|maxLength)\b|\$ref\b")
+_KEYWORD = r"[\"'`]?(?:\bpattern|\banyOf|\boneOf|\ballOf|\bprefixItems|\bmaxLength|\$ref)\b[\"'`]?"
+_REFUSAL = re.compile(
+    rf"\b(?:keyword|field|property|attribute|constraint)s?:? {_KEYWORD}"
+    rf"|{_KEYWORD} (?:(?:keyword|field|property|constraint)s? )?(?:is|are|was|were) not (?:supported|allowed|permitted)"
+    rf"|(?:[Uu]nsupported|[Uu]nknown|[Ii]nvalid|does not support|do not support)[^.\n]{{0,40}}{_KEYWORD}"
+)
+"""Words about a keyword of a schema: that a value "does not match the expected pattern" is no refusal of one."""
 
 
 def _request(body: JsonObject, context: Context) -> JsonObject:
@@ -89,7 +95,7 @@ def _joined(first: JsonObject, second: JsonValue) -> JsonObject:
 
 
 def _on_refusal(error: APIError) -> bool:
-    return _KEYWORD.search(error.message) is not None
+    return _REFUSAL.search(error.message) is not None
 
 
 QUIRK = Quirk(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError
 from dbx_gateway.quirks.quirk import Context, Quirk
@@ -23,8 +25,15 @@ def _request(body: JsonObject, context: Context) -> JsonObject:
     return {**body, "tool_choice": "auto"}
 
 
+_REFUSAL = re.compile(
+    r"\btool_choice\b[\"'`]?(?::|\s+(?:of|with|value))?\s*[\"'`]?(?:required|any)?[\"'`]?[^.\n]{0,40}"
+    r"\b(?:not supported|unsupported|not allowed|must be|only|does not support)\b"
+)
+"""Words about the choice itself: a message that only holds the word is no refusal of it."""
+
+
 def _on_refusal(error: APIError) -> bool:
-    return "tool_choice" in error.message
+    return _REFUSAL.search(error.message) is not None
 
 
 QUIRK = Quirk(
