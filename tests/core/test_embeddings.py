@@ -43,7 +43,7 @@ def test_texts_are_grouped_in_order(count, size, sizes):
         (["a", " \n"], 5, "text number 1 is empty"),
         (["a", None], 5, "text number 1 is empty or no text"),
         (["a", 7], 1, "text number 1 is empty or no text"),
-        (["a", "half \ud83d"], 5, r"the texts\['1'\] is a string with half a character"),
+        (["a", "half \ud83d"], 5, r"the texts\['1'\] is a string with a lone surrogate"),
         ("hello", 5, "a list of texts, not one text"),
         (["a"], 0, "the batch size is 0"),
     ],
