@@ -1,0 +1,166 @@
+"""Which tests run which lines: a map for each package, made once and kept in ``build/mutants``."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from checkout import Checkout, root_of
+from probe import MAP, SOURCES
+
+__all__ = ["PACKAGES", "Package", "TestMap", "package_of"]
+
+_FAR: Final = 1_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package that is measured by itself.
+
+    Args:
+        name: to show.
+        source: the folder of its modules.
+        tests: the folders whose tests are for it.
+        but: folders and files within ``source`` that are not measured with it.
+    """
+
+    name: str
+    source: str
+    tests: tuple[str, ...]
+    but: tuple[str, ...] = ()
+
+
+PACKAGES: Final = (
+    Package("LangChain", "langchain_dbx_gateway", ("tests/langchain",)),
+    Package("LlamaIndex", "llama_index_dbx_gateway", ("tests/llama_index",)),
+    Package(
+        "core",
+        "shared/dbx_gateway",
+        ("tests/core", "tests/dialects", "tests/quirks", "tests/settings", "tests/end_to_end"),
+        (
+            "shared/dbx_gateway/testing",
+            "shared/dbx_gateway/cli",
+            "shared/dbx_gateway/models/profile_rows.py",  # facts about models, which a table of their own holds
+        ),
+    ),
+    Package("command line", "shared/dbx_gateway/cli", ("tests/command_line", "tests/end_to_end")),
+    Package("simulated workspace", "shared/dbx_gateway/testing", ("tests/simulated_workspace",)),
+)
+
+
+def package_of(file: str) -> Package | None:
+    """Return the package that a file is measured with; None for what is not measured."""
+    if not file.endswith(".py"):
+        return None
+    return next(
+        (
+            package
+            for package in PACKAGES
+            if _is_in(file, package.source) and not any(_is_in(file, other) for other in package.but)
+        ),
+        None,
+    )
+
+
+def _is_in(file: str, place: str) -> bool:
+    return file == place or file.startswith(f"{place}/")
+
+
+class TestMap:
+    """Which tests of a package run which lines.
+
+    Args:
+        told: as the plugin wrote it, and ``sources``: the digest of each file and its functions' lines.
+    """
+
+    __test__ = False
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._tests: list[tuple[str, float]] = [(test, seconds) for test, seconds in told["tests"]]
+        self._lines: dict[str, dict[str, list[int]]] = told["lines"]
+        self._sources: dict[str, Any] = told["sources"]
+
+    @classmethod
+    def of(cls, package: Package, copy: Checkout, *, anew: bool) -> TestMap:
+        """Return the map of a package: the one that is kept, or a new one, which takes minutes."""
+        kept = root_of() / "build" / "mutants" / f"{package.name.replace(' ', '_')}.json"
+        if anew or not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            made = copy.path / "map.json"
+            folders = [folder for folder in package.tests if (copy.path / folder).is_dir()]
+            if len(folders) < len(package.tests):
+                raise SystemExit(f"{package.name}: of {', '.join(package.tests)} not all are there; see PACKAGES")
+            copy.pytest(folders, {MAP: str(made), SOURCES: str(copy.path / package.source)})
+            if not made.exists():
+                raise SystemExit(f"{package.name}: its tests could not be run; try pytest {' '.join(folders)}")
+            told = json.loads(made.read_text(encoding="utf-8"))
+            told["sources"] = {file: _described(copy.path / file) for file in told["lines"]}
+            kept.write_text(json.dumps(told), encoding="utf-8")
+        return cls(json.loads(kept.read_text(encoding="utf-8")))
+
+    def tests_for(self, file: str, source: str, line: int) -> list[tuple[str, float]]:
+        """Return the tests to run for a change, and the seconds each took: the most telling first.
+
+        Those that run the line come first, then those that run its function, then those of its file; where the file has
+        changed since the map was made, its lines are not known by number. Among equals come the tests named after the
+        module, one case of each test before the second of any, and the quick before the slow.
+        """
+        lines = self._lines.get(file, {})
+        told = self._sources.get(file)
+        same = told is not None and told["digest"] == _digest(source)
+        on_line = set(lines.get(str(line), ())) if same else set()
+        begin, end = told["functions"].get(_function_at(source, line), (0, 0)) if told is not None else (0, 0)
+        in_function = {test for number, tests in lines.items() if begin <= int(number) <= end for test in tests}
+        in_file = {test for tests in lines.values() for test in tests}
+        stem = Path(file).stem
+        seen: dict[str, int] = {}
+
+        def rank(number: int) -> tuple[Any, ...]:
+            test, seconds = self._tests[number]
+            name = test.partition("[")[0]
+            seen[name] = seen.get(name, -1) + 1
+            near = 0 if number in on_line else 1 if number in in_function else 2
+            return (near, seen[name] // 3, stem not in test, seconds)
+
+        ranked = sorted(((rank(number), number) for number in sorted(in_file)), key=lambda pair: pair[0])
+        nearest = ranked[0][0][0] if ranked else 2
+        # A line in a function that tests run is no business of the tests that do not.
+        return [self._tests[number] for key, number in ranked if key[0] <= max(nearest, 1)] or [
+            self._tests[number] for _, number in ranked
+        ]
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def _described(path: Path) -> dict[str, Any]:
+    source = path.read_text(encoding="utf-8")
+    return {
+        "digest": _digest(source),
+        "functions": {name: (begin, end) for name, begin, end in _functions(ast.parse(source))},
+    }
+
+
+def _functions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, int, int]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            name = f"{prefix}{child.name}"
+            if not isinstance(child, ast.ClassDef):
+                yield name, child.lineno, child.end_lineno or child.lineno
+            yield from _functions(child, f"{name}.")
+        else:
+            yield from _functions(child, prefix)
+
+
+def _function_at(source: str, line: int) -> str:
+    """Return the innermost function that holds a line; an empty text where none does."""
+    holding: Sequence[tuple[str, int, int]] = [
+        (name, begin, end) for name, begin, end in _functions(ast.parse(source)) if begin <= line <= end
+    ]
+    return min(holding, key=lambda found: found[2] - found[1])[0] if holding else ""
