@@ -27,6 +27,7 @@ class Masks(Protocol):
 
     def mask(self, text: str) -> str:
         """Return ``text`` without them."""
+        ...
 
 
 class _Filter(logging.Filter):

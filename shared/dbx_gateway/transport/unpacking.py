@@ -77,7 +77,7 @@ class Unpacking:
         except zlib.error as error:
             raise httpx.DecodingError(str(error)) from error
 
-    def _for_next(self, data: bytes) -> zlib._Decompress | None:
+    def _for_next(self, data: bytes) -> zlib._Decompress | None:  # pyright: ignore[reportPrivateUsage]  # the type has no other name
         """Return what unpacks ``data``; None where it is nothing, or what follows the end."""
         packer = self._packer
         if packer is None and data:
