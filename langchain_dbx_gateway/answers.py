@@ -35,9 +35,9 @@ __all__ = [
     "finish_of",
     "metadata_of",
     "reason_broken",
-    "tell_of_others",
     "text_facts",
     "usage_of",
+    "warn_of_alternatives",
 ]
 
 PROVIDER: Final = "databricks"
@@ -46,52 +46,52 @@ _CALL: Final = "tool_call"
 
 
 def facts_in(message: BaseMessage) -> MessageFacts:
-    """Return what stands in ``additional_kwargs`` of an answer of ours: facts of its plain texts and its tool calls."""
+    """Return what ``additional_kwargs`` of a message of ours holds about its plain texts and its tool calls."""
     return MessageFacts.beside(message.additional_kwargs)
 
 
 def answer_messages(response: ChatResponse, model: str, *, blocks: bool = False) -> list[AIMessage]:
-    """Return a whole answer, and its alternatives where several were asked for.
+    """Return a complete response as messages: the first answer, then its alternatives where several were requested.
 
     Args:
-        response: the answer.
-        model: the name that was asked.
-        blocks: content is a list of standard blocks, also where a plain string would say it all.
+        response: the response.
+        model: the model's name in the request.
+        blocks: return the content as standard blocks, also where a plain string would do.
     """
     first = answer_message(response, model, blocks=blocks)
-    told = metadata_of(model, response.model, response.exchange, response.id)
-    others = [_message(other.message, other.finish, told, blocks=blocks) for other in response.alternatives]
+    metadata = metadata_of(model, response.model, response.exchange, response.id)
+    others = [_message(other.message, other.finish, metadata, blocks=blocks) for other in response.alternatives]
     return [first, *others]
 
 
 def answer_message(response: ChatResponse, model: str, *, blocks: bool = False) -> AIMessage:
-    """Return a whole answer as one message; see :func:`answer_messages`."""
-    told = metadata_of(model, response.model, response.exchange, response.id)
-    told |= extras_of(response.extras, told)
-    message = _message(response.message, response.finish, told, blocks=blocks)
+    """Return a complete response as one message; see :func:`answer_messages`."""
+    metadata = metadata_of(model, response.model, response.exchange, response.id)
+    metadata |= extras_of(response.extras, metadata)
+    message = _message(response.message, response.finish, metadata, blocks=blocks)
     message.id, message.usage_metadata = response.id, usage_of(response.usage)
     return message
 
 
-def _message(answer: Message, finish: Finish, told: Mapping[str, Any], *, blocks: bool) -> AIMessage:
-    calls = answer.tool_calls
-    content = _content(answer.parts, finish, blocks=blocks)
+def _message(message: Message, finish: Finish, metadata: Mapping[str, Any], *, blocks: bool) -> AIMessage:
+    calls = message.tool_calls
+    content = _content(message.parts, finish, blocks=blocks)
     listed = isinstance(content, list)
-    texts = [] if listed else text_facts([part for part in answer.parts if isinstance(part, Text)])
+    texts = [] if listed else text_facts([part for part in message.parts if isinstance(part, Text)])
     return AIMessage(
         content=content,  # type: ignore[arg-type]  # blocks are typed dicts
         tool_calls=[_listed(call) for call in calls if is_executable(call, finish)],
         invalid_tool_calls=[_broken(call, finish) for call in calls if not is_executable(call, finish)],
         additional_kwargs=MessageFacts(calls=call_facts(calls, finish), texts=texts).keywords(),
-        response_metadata=dict(told) | finish_of(finish) | ({"output_version": "v1"} if listed else {}),
+        response_metadata=dict(metadata) | finish_of(finish) | ({"output_version": "v1"} if listed else {}),
     )
 
 
 def _content(parts: Sequence[Part], finish: Finish, *, blocks: bool) -> str | list[Block]:
-    """Return plain text as a string, anything more as blocks; tool calls alone make no list of it."""
-    told = [part for part in parts if not isinstance(part, ToolCall)]
-    if not blocks and all(isinstance(part, Text) and not part.citations for part in told):
-        return "".join(part.text for part in told if isinstance(part, Text))
+    """Return plain text as a string, anything more as blocks; tool calls alone do not make it a list."""
+    shown = [part for part in parts if not isinstance(part, ToolCall)]
+    if not blocks and all(isinstance(part, Text) and not part.citations for part in shown):
+        return "".join(part.text for part in shown if isinstance(part, Text))
     broken = {part.call_id: _broken(part, finish) for part in parts if _is_broken(part, finish)}
     return [broken.get(str(block.get("id")), block) if _CALL in block["type"] else block for block in listed(parts)]
 
@@ -106,8 +106,8 @@ def _listed(call: ToolCall) -> Any:
 
 
 def _broken(call: ToolCall, finish: Finish) -> Any:
-    told = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(finish)}
-    return {"type": "invalid_tool_call", **told}
+    fields = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(finish)}
+    return {"type": "invalid_tool_call", **fields}
 
 
 def reason_broken(finish: Finish) -> str:
@@ -122,7 +122,7 @@ def reason_broken(finish: Finish) -> str:
 
 
 def text_facts(texts: Sequence[Text]) -> list[dict[str, Any]]:
-    """Return what texts that are joined to a string say beside it; nothing if they say nothing."""
+    """Return the metadata of texts that are joined to one string; an empty list where there is none."""
     facts = [{"length": len(text.text)} | beside_text(text) for text in texts]
     return facts if any(len(fact) > 1 for fact in facts) else []
 
@@ -130,16 +130,16 @@ def text_facts(texts: Sequence[Text]) -> list[dict[str, Any]]:
 def call_facts(calls: Sequence[ToolCall], finish: Finish) -> dict[str, Any]:
     """Return what LangChain's tool calls have no field for, by call id.
 
-    The arguments as the model wrote them are among it where LangChain's are not the same text: a prompt that repeats
-    them to the letter is found in the server's cache, and a call that was cut is shown as it was.
+    That includes the arguments as the model wrote them, where LangChain's are not the same text: a prompt that repeats
+    them exactly is found in the server's cache, and a call that was cut is shown as it was.
     """
-    facts = {call.call_id: _facts_of_call(call, is_whole=is_executable(call, finish)) for call in calls}
+    facts = {call.call_id: _facts_of_call(call, is_complete=is_executable(call, finish)) for call in calls}
     return {call_id: fact for call_id, fact in facts.items() if fact}
 
 
-def _facts_of_call(call: ToolCall, *, is_whole: bool) -> dict[str, Any]:
+def _facts_of_call(call: ToolCall, *, is_complete: bool) -> dict[str, Any]:
     facts = facts_of(call)
-    if is_whole and (call.custom or not call.arguments.strip() or to_json(call.parsed()).decode() == call.arguments):
+    if is_complete and (call.custom or not call.arguments.strip() or to_json(call.parsed()).decode() == call.arguments):
         return facts
     return facts | {"arguments": call.arguments}
 
@@ -148,55 +148,57 @@ def usage_of(usage: Usage | None) -> UsageMetadata | None:
     """Return ``usage`` as LangChain counts it."""
     if usage is None:
         return None
-    told: UsageMetadata = {
+    counted: UsageMetadata = {
         "input_tokens": usage.input,
         "output_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
     }
-    given = _counts(cache_read=usage.cache_read, cache_creation=usage.cache_write, audio=usage.audio_in)
-    answered = _counts(reasoning=usage.reasoning, audio=usage.audio_out)
-    if given:
-        told["input_token_details"] = given  # type: ignore[typeddict-item]  # only known counts are in it
-    if answered:
-        told["output_token_details"] = answered  # type: ignore[typeddict-item]  # only known counts are in it
-    return told
+    input_details = _counts(cache_read=usage.cache_read, cache_creation=usage.cache_write, audio=usage.audio_in)
+    output_details = _counts(reasoning=usage.reasoning, audio=usage.audio_out)
+    if input_details:
+        counted["input_token_details"] = input_details  # type: ignore[typeddict-item]  # only known counts are in it
+    if output_details:
+        counted["output_token_details"] = output_details  # type: ignore[typeddict-item]  # only known counts are in it
+    return counted
 
 
-def tell_of_others(model: str, alternatives: Sequence[Alternative]) -> None:
-    """Say once that a stream of LangChain's is one answer, where several were asked for."""
+def warn_of_alternatives(model: str, alternatives: Sequence[Alternative]) -> None:
+    """Warn once that a stream of LangChain's is one answer, where several were requested."""
     if alternatives:
         warn_once(
             f"{model}: n of a stream",
-            f"{model!r} gave {len(alternatives) + 1} answers, and a stream is the first of them; use generate() "
-            "without streaming to have them all",
+            f"{model!r} returned {len(alternatives) + 1} answers, and a stream carries only the first; use generate() "
+            "without streaming to get all of them",
         )
 
 
 def metadata_of(model: str, served: str | None, exchange: Exchange | None, answer_id: str | None) -> dict[str, Any]:
-    """Return what is to know about an answer beside its content and its end.
+    """Return the metadata of an answer, without how it ended.
 
     Args:
-        model: the name that was asked; it is what a replay of the answer goes by.
+        model: the model's name in the request; a replay of the answer goes by it.
         served: the model as the server names it.
         exchange: how the answer was obtained.
         answer_id: the server's id of the answer.
     """
-    told: dict[str, Any] = {"model_name": model, "model_provider": PROVIDER}
-    told |= filled(id=answer_id, served_model=served)
+    metadata: dict[str, Any] = {"model_name": model, "model_provider": PROVIDER}
+    metadata |= filled(id=answer_id, served_model=served)
     if exchange is not None:
-        told |= filled(api=exchange.api, surface=exchange.surface, family=exchange.family, url=exchange.url)
-        told |= filled(request_id=exchange.request_id, repairs=list(exchange.repairs), attempts=list(exchange.attempts))
-    return told
+        metadata |= filled(api=exchange.api, surface=exchange.surface, family=exchange.family, url=exchange.url)
+        metadata |= filled(
+            request_id=exchange.request_id, repairs=list(exchange.repairs), attempts=list(exchange.attempts)
+        )
+    return metadata
 
 
-def extras_of(extras: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an answer that have no place of their own, without those that would pass for ours.
+def extras_of(extras: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the response's fields that have no place of their own, without those whose names we use ourselves.
 
     Args:
         extras: as the server named them.
-        told: what is said already, under names of our own.
+        metadata: what we report already, under names of our own.
     """
-    return {name: value for name, value in extras.items() if name not in told and name != "output_version"}
+    return {name: value for name, value in extras.items() if name not in metadata and name != "output_version"}
 
 
 def finish_of(finish: Finish) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The core's parts as LangChain's standard content blocks, and blocks of any origin as parts.
 
-What a standard block has no key for stands in its ``extras``; so every part of an answer comes back as it was.
+What a standard block has no key for is in its ``extras``, so that every part of an answer can be restored exactly.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ FREE_TEXT: Final = "__arg1"
 
 FREE_OPENS: Final = f'{{"{FREE_TEXT}":"'
 FREE_CLOSES: Final = '"}'
-"""What stands around the text of a free-text tool's call, as the JSON of that one argument."""
+"""What surrounds the text of a free-text tool's call, as the JSON of that one argument."""
 
 _TAIL: Final = "tail"
-"""Key in a text's ``extras``: how many characters at its end all else is about, where that is not the whole of it."""
+"""Key in a text's ``extras``: how many characters at its end the other fields are about, where that is not all of it."""
 
 _TRANSLATED_BY: Final[Mapping[Api, str]] = {"messages": "anthropic", "responses": "openai"}
 """Whose translator of langchain-core knows an api's own objects."""
 
 _SERVER_SIDE: Final = ("server_tool_call", "server_tool_result")
 _NAMING: Final = ("filename", "title", "context", "detail")
-"""Facts of files and pictures that also stand in a block itself."""
+"""Fields of files and images that are also in the block itself."""
 
 _MEDIA: Final[Mapping[str, type[Image | Audio | Video | File]]] = {
     "image": Image,
@@ -82,7 +82,7 @@ _MEDIA: Final[Mapping[str, type[Image | Audio | Video | File]]] = {
 def listed(parts: Iterable[Part]) -> list[Block]:
     """Return the parts of an answer as standard content blocks, in order.
 
-    Texts that follow each other are one block, up to the first that says something beside its text.
+    Texts that follow each other are one block, up to the first that has more than its text.
     """
     blocks: list[Block] = []
     run: list[Text] = []
@@ -93,17 +93,17 @@ def listed(parts: Iterable[Part]) -> list[Block]:
                 blocks.append(text_block(run))
                 run = []
             continue
-        blocks += _said(run) + ([] if part == Reasoning() else blocks_of(part))
+        blocks += _text_blocks(run) + ([] if part == Reasoning() else blocks_of(part))
         run = []
-    return blocks + _said(run)
+    return blocks + _text_blocks(run)
 
 
-def _said(run: Sequence[Text]) -> list[Block]:
+def _text_blocks(run: Sequence[Text]) -> list[Block]:
     return [text_block(run)] if any(text.text for text in run) else []
 
 
 def text_block(run: Sequence[Text]) -> Block:
-    """Return texts, of which only the last says anything beside its text, as one block."""
+    """Return texts, of which only the last has more than its text, as one block."""
     facts = beside_text(run[-1])
     if facts and any(text.text for text in run[:-1]):
         facts["extras"] = facts.get("extras", {}) | {_TAIL: len(run[-1].text)}
@@ -130,7 +130,7 @@ def blocks_of(part: Part) -> list[Block]:
 
 
 def beside_text(part: Text | Refusal | Reasoning) -> Block:
-    """Return what stands in a block beside the text of ``part``."""
+    """Return the fields of a block beside the text of ``part``."""
     facts = facts_of(part)
     notes = [_annotation(citation) for citation in part.citations] if isinstance(part, Text) else []
     part_id, _ = facts.pop("id", None), facts.pop("citations", None)
@@ -138,7 +138,7 @@ def beside_text(part: Text | Refusal | Reasoning) -> Block:
 
 
 def _reasoning_blocks(part: Reasoning) -> list[Block]:
-    """Return one block for each run; what stands for the whole of them is on the first."""
+    """Return one block for each run; what is about all of them is on the first."""
     facts = beside_text(part)
     first, *others = part.segments or (Segment("raw", ""),)
     head = {"type": "reasoning", "reasoning": first.text} | facts
@@ -162,18 +162,18 @@ def _call_block(call: ToolCall) -> Block:
     try:
         return {"type": "tool_call", "id": call.call_id, "name": call.name, "args": call.parsed()}
     except ValueError as error:
-        told = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": str(error)}
-        return {"type": "invalid_tool_call"} | told
+        fields = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": str(error)}
+        return {"type": "invalid_tool_call"} | fields
 
 
 def _native_block(part: Native) -> Block:
-    """Return a server-side tool's call or result as the standard block of that, anything else as it came."""
+    """Return a server-side tool's call or result as its standard block, anything else as it was received."""
     own = native_facts(part)
     provider = _TRANSLATED_BY.get(part.api)
     if provider is not None:
-        told = _translated(part.payload, provider)
-        if len(told) == 1 and told[0]["type"] in _SERVER_SIDE:
-            return {**told[0], "extras": {"native": own}}
+        translated = _translated(part.payload, provider)
+        if len(translated) == 1 and translated[0]["type"] in _SERVER_SIDE:
+            return {**translated[0], "extras": {"native": own}}
     return {"type": "non_standard", "value": {"native": own}}
 
 
@@ -194,12 +194,12 @@ def _media_block(part: Image | Audio | Video | File) -> Block:
 
 
 def _annotation(citation: Citation) -> Block:
-    told = filled(url=citation.url, title=citation.title, cited_text=citation.cited_text)
+    fields = filled(url=citation.url, title=citation.title, cited_text=citation.cited_text)
     if citation.start is not None:
-        told["start_index"] = citation.start
+        fields["start_index"] = citation.start
     if citation.end is not None:
-        told["end_index"] = citation.end
-    return {"type": "citation", **told, "extras": {"kind": citation.kind, "source": citation.source}}
+        fields["end_index"] = citation.end
+    return {"type": "citation", **fields, "extras": {"kind": citation.kind, "source": citation.source}}
 
 
 # Blocks to parts
@@ -209,7 +209,7 @@ def parts_of(content: str | Iterable[str | Mapping[str, Any]]) -> list[Part]:
     """Return a message's content as parts.
 
     Takes the standard blocks, those of LangChain before 1.0, and those of the OpenAI, Anthropic and Gemini apis. Calls of
-    tools are among them; whether they still are part of the message is for the message to say.
+    tools are among them; the caller decides which of them still belong to the message.
 
     Raises:
         InvalidRequestError: a block is of no known form; the message names its type.
@@ -260,7 +260,7 @@ def _part(block: Mapping[str, Any]) -> Part | None:
         case "non_standard":
             return _non_standard(block.get("value"))
         case "server_tool_call" | "server_tool_call_chunk" | "server_tool_result":
-            _tell_left_out(str(kind))
+            _warn_left_out(str(kind))
             return None
         case _:
             return _foreign(block)
@@ -270,7 +270,7 @@ def _foreign(block: Mapping[str, Any]) -> Part:
     part = part_of(block)
     if part is None:
         raise InvalidRequestError(
-            f"a content block of type {block.get('type')!r} cannot be sent; give text, images, files, sound or the other "
+            f"a content block of type {block.get('type')!r} cannot be sent; give text, images, files, audio or the other "
             "standard blocks of langchain_core.messages.content"
         )
     return part
@@ -279,14 +279,14 @@ def _foreign(block: Mapping[str, Any]) -> Part:
 def _non_standard(value: Any) -> Part | None:
     part = part_of(value) if isinstance(value, Mapping) else None
     if part is None:
-        _tell_left_out(f"non_standard: {value.get('type') if isinstance(value, Mapping) else type(value).__name__}")
+        _warn_left_out(f"non_standard: {value.get('type') if isinstance(value, Mapping) else type(value).__name__}")
     return part
 
 
-def _tell_left_out(kind: str) -> None:
+def _warn_left_out(kind: str) -> None:
     warn_once(
         f"content block: {kind}",
-        f"a content block of another provider ({kind}) is left out of the conversation; nobody else can read it",
+        f"a content block of another provider ({kind}) is left out of the conversation; only that provider can read it",
     )
 
 
@@ -296,7 +296,7 @@ def _native(block: Mapping[str, Any]) -> Native | None:
 
 
 def _fields(kind: type, block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a part of ``kind`` that stand in a block beside its content."""
+    """Return the fields of a part of ``kind`` that a block holds beside its content."""
     beside = {"id": block.get("id")}
     if cache := cache_hint_of(block):
         beside["cache"] = cache
@@ -372,8 +372,8 @@ def _plain_text(block: Mapping[str, Any]) -> File:
 
 def _blob(block: Mapping[str, Any]) -> Blob | None:
     """Return the bytes of a standard block, or of one from before LangChain 1.0; None where it is of another form."""
-    said = block.get("mime_type")
-    mime = said if isinstance(said, str) else None
+    media_type = block.get("mime_type")
+    mime = media_type if isinstance(media_type, str) else None
     match block:
         case {"base64": data} | {"source_type": "base64", "data": data}:
             text = base64.b64encode(data).decode() if isinstance(data, bytes) else str(data)
@@ -396,11 +396,11 @@ def _call(block: Mapping[str, Any]) -> ToolCall:
 
 
 def texts_apart(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> list[Part]:
-    """Return parts with the first, a plain text, as the texts it was joined from, each with what stood beside it.
+    """Return parts with the first, a plain text, split into the texts it was joined from, each with its metadata.
 
     Args:
         parts: what the content holds.
-        facts: for each text, its ``length`` in characters and what stands in a block beside the text.
+        facts: for each text, its ``length`` in characters and the other fields of its block.
     """
     if not facts or not parts or not isinstance(parts[0], Text):
         return list(parts)

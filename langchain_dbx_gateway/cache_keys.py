@@ -1,4 +1,4 @@
-"""What LangChain's caches and traces get of the options of a call: nothing that is not shown."""
+"""The options of a call as LangChain's caches and traces get them: without the values that are not shown."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def traced(options: Mapping[str, Any], markers: Mapping[str, Setting]) -> dict[s
 
 
 def keyed(options: Mapping[str, Any], markers: Mapping[str, Setting]) -> dict[str, Any]:
-    """Return what of the options of a call is part of a cache's key.
+    """Return those options of a call that are part of a cache's key.
 
-    Of a value that is not shown it is a fingerprint: two calls with different headers have two answers, and whoever reads
-    the cache does not learn the headers.
+    A value that is not shown is replaced by its fingerprint: calls with different headers have different entries, and
+    whoever reads the cache does not learn the headers.
     """
-    kept = {name: value for name, value in options.items() if _marker(name, markers).in_cache_key}
-    return {name: value if _marker(name, markers).shown else _fingerprint(value) for name, value in kept.items()}
+    shaping = {name: value for name, value in options.items() if _marker(name, markers).in_cache_key}
+    return {name: value if _marker(name, markers).shown else _fingerprint(value) for name, value in shaping.items()}
 
 
 _OF_LANGCHAIN: Final = Setting(shown=True, in_cache_key=True)
-"""Stands for the marker of an option that is no setting: tools, for example."""
+"""The marker of an option that is no setting, such as tools."""
 
 
 def _marker(name: str, markers: Mapping[str, Setting]) -> Setting:
@@ -41,9 +41,9 @@ def _marker(name: str, markers: Mapping[str, Setting]) -> Setting:
 
 
 def _fingerprint(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, default=_spelt)
+    text = json.dumps(value, sort_keys=True, default=_as_text)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _spelt(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value.get_secret_value() if isinstance(value, SecretStr) else repr(value)

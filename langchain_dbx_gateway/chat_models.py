@@ -80,7 +80,7 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
     product: ClassVar[str] = f"langchain-core/{core_version}"
 
     streaming: bool | None = None
-    """Stream also where a whole answer is asked for, so that callbacks see it grow."""
+    """Stream also where a complete answer is requested, so that callbacks receive it in pieces."""
 
     @model_validator(mode="before")
     @classmethod
@@ -94,17 +94,17 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
             )
         markers = settings_of(cls)
         lost = {name: Lost() for name in values.get("lost", ()) if name in markers and not markers[name].shown}
-        # Of another object: where LangChain makes one of the fields of one, for another model maybe.
+        # Another object's: LangChain makes objects of the fields of others, maybe for another model.
         stale = isinstance(values.get("profile"), OwnProfile)
-        given = {name: value for name, value in values.items() if name != "lost" and not (stale and name == "profile")}
-        return named_values(given, cls.model_fields) | lost
+        fields = {name: value for name, value in values.items() if name != "lost" and not (stale and name == "profile")}
+        return named_values(fields, cls.model_fields) | lost
 
     @model_validator(mode="after")
     def _versions(self) -> Self:
         self._add_version("dbx-gateway", __version__)
         return self
 
-    # What it is
+    # Identity, caching and serialisation
 
     @property
     def _llm_type(self) -> str:
@@ -118,7 +118,7 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
         return super()._get_invocation_params(stop=stop, **traced(kwargs, settings_of(type(self))))
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """Return what LangChain's caches find an answer by: everything that shapes it, and nothing that is not shown."""
+        """Return the key of LangChain's caches: every option that shapes the answer, without values that are not shown."""
         markers = settings_of(type(self))
         hidden = [name for name, marker in markers.items() if marker.in_cache_key and not marker.shown]
         own = {name: value for name in hidden if (value := getattr(self, name))}
@@ -151,8 +151,8 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
     def lc_attributes(self) -> dict[str, Any]:
         """What the serialised form holds beside the fields.
 
-        A token becomes the name of its environment variable. ``lost`` names what no serialised form holds: what is
-        loaded raises on its first call, until that is given again.
+        A token becomes the name of its environment variable. ``lost`` names the settings that no serialised form holds:
+        a loaded model raises on its first call, until they are set again.
         """
         held = {name: getattr(self, name) for name in self.lc_secrets}
         named = {name: value for name, value in held.items() if value is not None and not isinstance(value, Lost)}
@@ -160,15 +160,15 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
         return named | ({"lost": lost} if lost else {})
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return the tokens of a text, where ``custom_get_token_ids`` says how.
+        """Return the tokens of a text, by ``custom_get_token_ids``.
 
         Raises:
-            ConfigurationError: nothing says how: a workspace has no way to ask.
+            ConfigurationError: ``custom_get_token_ids`` is not set; a workspace has no api for it.
         """
         if self.custom_get_token_ids is None:
             raise ConfigurationError(
-                "the tokens of a text are not known outside the workspace; get_num_tokens estimates their number, or give "
-                "custom_get_token_ids="
+                "the tokens of a text are not known outside the workspace; use get_num_tokens for an estimate of their number, "
+                "or give custom_get_token_ids="
             )
         return self.custom_get_token_ids(text)
 
@@ -176,7 +176,7 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
         """Return an estimate of the tokens in a text, offline: about four characters a token."""
         if self.custom_get_token_ids is not None:
             return len(self.custom_get_token_ids(text))
-        _tell_of_estimate()
+        _warn_of_estimate()
         return -(-len(text) // 4)
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
@@ -184,11 +184,11 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
 
         The exact number is in ``usage_metadata`` of an answer.
         """
-        _tell_of_estimate()
+        _warn_of_estimate()
         offered: list[BaseTool | dict[str, Any]] = [described(tool) for tool in tools or ()]
         return count_tokens_approximately(messages, tools=offered or None)
 
-    # How it calls
+    # Calls
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -204,7 +204,7 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
             copied.profile = copied._resolve_model_profile()  # noqa: SLF001  # of a copy of this object
         return copied
 
-    def _asked(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _arguments(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the core's arguments for LangChain's."""
         _check_options(kwargs)
         options = {name: value for name, value in kwargs.items() if value is not None and name != "stream"}
@@ -231,35 +231,35 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain calls its callbacks itself
         **kwargs: Any,
     ) -> ChatResult:
         with translated():
-            response = self._client.chat(to_core(messages), **self._asked(stop, kwargs))
+            response = self._client.chat(to_core(messages), **self._arguments(stop, kwargs))
         return self._result(response, kwargs)
 
     async def _agenerate(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain calls its callbacks itself
         **kwargs: Any,
     ) -> ChatResult:
         with translated():
-            response = await self._async_client.chat(to_core(messages), **self._asked(stop, kwargs))
+            response = await self._async_client.chat(to_core(messages), **self._arguments(stop, kwargs))
         return self._result(response, kwargs)
 
     def _stream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain calls its callbacks itself
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         chunks = self._chunks(kwargs)
         with (
             translated(),
-            closing(self._client.stream(to_core(messages), **self._asked(stop, kwargs))) as events,
+            closing(self._client.stream(to_core(messages), **self._arguments(stop, kwargs))) as events,
         ):
             for event in events:
                 yield from chunks.of(event)
@@ -268,11 +268,11 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain calls its callbacks itself
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         return Derived(
-            lambda: self._async_client.stream(to_core(messages), **self._asked(stop, kwargs)),
+            lambda: self._async_client.stream(to_core(messages), **self._arguments(stop, kwargs)),
             self._chunks(kwargs).of,
             translated,
         )
@@ -281,33 +281,33 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain calls its callbacks itself
         **kwargs: Any,
     ) -> Iterator[Any]:
-        """Yield the events of ``stream_events(version="v3")``, which LangChain asks a model for by this name."""
-        told = MessageEvents(kwargs.get("model") or self.model)
+        """Yield the events of ``stream_events(version="v3")``, which LangChain calls by this name."""
+        converter = MessageEvents(kwargs.get("model") or self.model)
         with (
             translated(),
-            closing(self._client.stream(to_core(messages), **self._asked(stop, kwargs))) as events,
+            closing(self._client.stream(to_core(messages), **self._arguments(stop, kwargs))) as events,
         ):
             for event in events:
-                yield from told.of(event)
+                yield from converter.of(event)
 
     def _astream_chat_model_events(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain tells its callbacks itself
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002  # LangChain calls its callbacks itself
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """Yield the events of ``astream_events(version="v3")``."""
         return Derived(
-            lambda: self._async_client.stream(to_core(messages), **self._asked(stop, kwargs)),
+            lambda: self._async_client.stream(to_core(messages), **self._arguments(stop, kwargs)),
             MessageEvents(kwargs.get("model") or self.model).of,
             translated,
         )
 
-    # What can be bound
+    # Tools and output formats
 
     def bind_tools(
         self,
@@ -391,44 +391,44 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
     ) -> tuple[Any, str | None]:
         """Return the model bound for a method, and the tool whose arguments are then the object."""
         chosen = method or self._usual_method()
-        told = {"schema": schema, "kwargs": {"method": chosen, "strict": strict}}
+        traced_format = {"schema": schema, "kwargs": {"method": chosen, "strict": strict}}
         offered = list(tools or ())
         if chosen == "function_calling":
             answer = schema_tool(plain, strict)
             name = specs_of([answer])[0].name
             choice = "any" if offered else name
             bound: Any = self.bind_tools([answer, *offered], tool_choice=choice, strict=strict)
-            return bound.bind(ls_structured_output_format=told), name
+            return bound.bind(ls_structured_output_format=traced_format), name
         if chosen not in ("json_schema", "json_mode"):
             raise ConfigurationError(
                 f"method is {chosen!r}; give 'json_schema', 'function_calling' or 'json_mode', or leave it out"
             )
         form = schema_format(plain, strict) if chosen == "json_schema" else dict(JSON_FORMAT)
         bound = self.bind_tools(offered, strict=strict) if offered else self
-        return bound.bind(response_format=form, ls_structured_output_format=told), None
+        return bound.bind(response_format=form, ls_structured_output_format=traced_format), None
 
     def _usual_method(self) -> Method:
-        """Return the method for an answer that comes with or without thoughts: not each model can be forced beside them."""
+        """Return the default method: not every model that reasons can be forced to call a tool."""
         known: Mapping[str, Any] = self.profile or profile_data(self.model, self.family)
         reasoning = reasoning_config(self.reasoning_effort, self.thinking)
         reasons = reasoning is not None and not reasoning.is_off
         return "json_schema" if known.get("structured_output") or reasons else "function_calling"
 
 
-def _check_options(given: Mapping[str, Any], *more: str) -> None:
-    """Refuse arguments of a call that nobody knows; ``more`` are those of the method they came to.
+def _check_options(options: Mapping[str, Any], *more: str) -> None:
+    """Refuse unknown arguments of a call; ``more`` are those of the method it was made through.
 
     Raises:
-        ConfigurationError: the message names the nearest.
+        ConfigurationError: an argument is unknown; the message names the nearest one.
     """
     known = {*SettingsFields.model_fields, *ALIASES, *_CALL_ARGUMENTS, *more}
-    for name in given:
+    for name in options:
         if name not in known:
             raise unknown_name("setting", name, sorted(known))
 
 
-def _tell_of_estimate() -> None:
+def _warn_of_estimate() -> None:
     warn_once(
         "token estimate",
-        "the number of tokens is estimated from the number of characters; usage_metadata of an answer has the exact one",
+        "the number of tokens is estimated from the number of characters; usage_metadata of an answer has the exact number",
     )

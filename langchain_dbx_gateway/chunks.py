@@ -29,9 +29,9 @@ from langchain_dbx_gateway.answers import (
     finish_of,
     metadata_of,
     reason_broken,
-    tell_of_others,
     text_facts,
     usage_of,
+    warn_of_alternatives,
 )
 from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, beside_text, blocks_of, free_text, text_block
 
@@ -39,39 +39,39 @@ __all__ = ["Chunks", "Numbers"]
 
 
 class Numbers:
-    """Gives each block of a stream its index: 0, 1, 2, ... in the order in which they begin."""
+    """Gives each block of a stream its index: 0, 1, 2, ... in the order in which they start."""
 
     def __init__(self) -> None:
-        self._given: dict[tuple[int, int], int] = {}
+        self._indexes: dict[tuple[int, int], int] = {}
         self._count = 0
 
     def of(self, part: int, run: int = 0) -> int:
         """Return the index of a part's block, or of one run of it."""
-        if (part, run) not in self._given:
-            self._given[part, run] = self._count
+        if (part, run) not in self._indexes:
+            self._indexes[part, run] = self._count
             self._count += 1
-        return self._given[part, run]
+        return self._indexes[part, run]
 
     def has(self, part: int, run: int = 0) -> bool:
-        """Whether the block has begun."""
-        return (part, run) in self._given
+        """Whether the block has started."""
+        return (part, run) in self._indexes
 
     def join(self, part: int, index: int | None) -> bool:
-        """Let a new part go on in the block ``index`` if that is the last that has begun; return whether it does."""
+        """Let a new part continue the block ``index`` if that is the last one started; return whether it does."""
         if index is None or index != self._count - 1 or self.has(part):
             return False
-        self._given[part, 0] = index
+        self._indexes[part, 0] = index
         return True
 
 
 class Chunks:
     """Turns the events of one answer into chunks that add up to its message.
 
-    Text comes as plain strings until something else has come; then all comes as standard blocks. What is told of a text
-    that came as a string is in the last chunk, beside the content.
+    Text is sent as plain strings until something else has arrived; from then on all is sent as standard blocks. The
+    metadata of a text that was sent as a string is in the last chunk, beside the content.
 
     Args:
-        model: the name that was asked.
+        model: the model's name in the request.
         blocks: standard blocks from the start.
     """
 
@@ -82,7 +82,7 @@ class Chunks:
         self._metadata: dict[str, Any] = {}
         self._blocks = blocks
         self._standard = blocks
-        self._begun = False
+        self._started = False
         self._texts: list[Text] = []
         self._run: list[Text] = []
         self._run_index: int | None = None
@@ -98,7 +98,7 @@ class Chunks:
                 args = free_text(event.arguments) if event.index in self._free else event.arguments
                 return [self._call(event.index, args=args)]
             case ReasoningDelta():
-                return [self._thought(event)]
+                return [self._reasoning(event)]
             case RefusalDelta():
                 return [self._block(event.index, {"type": "refusal", "refusal": event.text})]
             case ToolCallStart():
@@ -128,14 +128,14 @@ class Chunks:
             return self._block(event.index, {"type": "text", "text": event.text})
         return self._chunk(event.text)
 
-    def _thought(self, event: ReasoningDelta) -> ChatGenerationChunk:
+    def _reasoning(self, event: ReasoningDelta) -> ChatGenerationChunk:
         block: Block = {"type": "reasoning", "reasoning": event.text}
         if not self._numbers.has(event.index, event.segment):
             block["extras"] = {"kind": event.kind} | ({"continues": True} if event.segment else {})
         return self._block(event.index, block, event.segment)
 
     def _rest(self, index: int, part: Part) -> list[ChatGenerationChunk]:
-        """Hand out what the deltas of a part did not say: signatures, citations, or the whole of it."""
+        """Return what the deltas of a part did not hold: signatures, citations, or all of it."""
         if isinstance(part, Text):
             return self._rest_of_text(index, part)
         if not self._numbers.has(index):
@@ -157,14 +157,16 @@ class Chunks:
         return [self._block(index, late)]
 
     def _end(self, event: End) -> list[ChatGenerationChunk]:
-        tell_of_others(self._model, event.alternatives)
+        warn_of_alternatives(self._model, event.alternatives)
         broken = {index: call for index, call in self._calls.items() if not is_executable(call, event.finish)}
         chunks = [self._call(index, args=_spoiler(call, event.finish)) for index, call in broken.items()]
         last = AIMessageChunk(
             content=[] if self._blocks else "",
             id=self._id,
             usage_metadata=usage_of(event.usage),
-            response_metadata=self._told() | extras_of(event.extras, self._metadata) | finish_of(event.finish),
+            response_metadata=self._chunk_metadata()
+            | extras_of(event.extras, self._metadata)
+            | finish_of(event.finish),
             additional_kwargs=MessageFacts(
                 calls=call_facts(list(self._calls.values()), event.finish), texts=text_facts(self._texts)
             ).keywords(),
@@ -174,7 +176,7 @@ class Chunks:
 
     def _block(self, index: int, block: Block, run: int = 0) -> ChatGenerationChunk:
         if not self._blocks:
-            self._blocks, self._standard, self._run_index = True, not self._begun, None
+            self._blocks, self._standard, self._run_index = True, not self._started, None
         return self._chunk([block | {"index": self._numbers.of(index, run)}])
 
     def _call(
@@ -187,15 +189,15 @@ class Chunks:
         return self._chunk([{**block, "type": "tool_call_chunk"}], tool_call_chunks=[piece])
 
     def _chunk(self, content: str | list[Any], **more: Any) -> ChatGenerationChunk:
-        message = AIMessageChunk(content=content, id=self._id, response_metadata=self._told(), **more)
+        message = AIMessageChunk(content=content, id=self._id, response_metadata=self._chunk_metadata(), **more)
         return ChatGenerationChunk(message=message)
 
-    def _told(self) -> dict[str, Any]:
-        """Return the metadata of a chunk: whose it is and how to read it, and all else on the first one."""
+    def _chunk_metadata(self) -> dict[str, Any]:
+        """Return the metadata of a chunk: its provider and the form of its content, and all else on the first one."""
         read = {"model_provider": PROVIDER} | ({"output_version": "v1"} if self._standard else {})
-        if self._begun:
+        if self._started:
             return read
-        self._begun = True
+        self._started = True
         return self._metadata | read
 
 
@@ -207,10 +209,10 @@ def _last_piece(call: ToolCall) -> list[str]:
 
 
 def _spoiler(call: ToolCall, finish: Finish) -> str:
-    """Return what makes a call's arguments unreadable to langchain-core, and says why.
+    """Return a text that makes a call's arguments invalid for langchain-core, with the reason in it.
 
-    It completes arguments that are cut to a valid object when it adds chunks up, and would have the call run. A bracket
-    that closes nothing is what it gives up at.
+    When langchain-core adds chunks up, it completes cut arguments to a valid object, and the call would be run. It gives
+    up at a bracket that closes nothing.
     """
     arguments = FREE_OPENS + free_text(call.arguments) + FREE_CLOSES if call.custom else call.arguments
     inside, escaped = False, False

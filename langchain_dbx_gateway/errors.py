@@ -1,4 +1,4 @@
-"""The core's errors as LangChain knows them: each is also one of langchain-core's ``ModelError`` kinds."""
+"""The core's errors for LangChain: each is also one of langchain-core's ``ModelError`` classes."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class ChatContextOverflowError(errors.ContextOverflowError, exceptions.ContextOv
 
 
 class ChatAPIError(errors.APIError, exceptions.ModelError):
-    """The server answered with an error that has no kind of its own."""
+    """The server returned an error that has no class of its own."""
 
 
 class ChatBadRequestError(errors.BadRequestError, exceptions.ModelInvalidRequestError):
-    """The server refuses the request as it stands."""
+    """The server rejects the request as it is."""
 
 
 class ChatConfigurationError(errors.ConfigurationError, exceptions.ModelInvalidRequestError):
@@ -50,11 +50,11 @@ class ChatConfigurationError(errors.ConfigurationError, exceptions.ModelInvalidR
 
 
 class ChatInvalidResponseError(errors.InvalidResponseError, exceptions.ModelError):
-    """The server answered with something that is no answer."""
+    """The server returned something that is no valid response."""
 
 
 class ChatInvalidRequestError(errors.InvalidRequestError, exceptions.ModelInvalidRequestError):
-    """The request cannot be sent as asked; nothing was sent."""
+    """The request is invalid; nothing was sent."""
 
 
 class ChatTimeoutError(errors.APITimeoutError, exceptions.ModelTimeoutError):
@@ -66,7 +66,7 @@ class ChatConnectionError(errors.APIConnectionError, exceptions.ModelConnectionE
 
 
 class ChatIncompleteStreamError(errors.IncompleteStreamError, exceptions.ModelConnectionError):
-    """The stream ended before the answer was complete; ``partial`` holds what had arrived."""
+    """The stream ended before the answer was complete; ``partial`` holds what was received."""
 
 
 _KINDS: Final[tuple[type[errors.DbxGatewayError], ...]] = (
@@ -85,7 +85,7 @@ _KINDS: Final[tuple[type[errors.DbxGatewayError], ...]] = (
     ChatConnectionError,
     ChatIncompleteStreamError,
 )
-"""The most telling first: a context overflow before a bad request, any of these before an api error, a timeout before a failed connection."""
+"""The most specific first: a context overflow before a bad request, any of these before an api error, a timeout before a failed connection."""
 
 
 @contextmanager
@@ -97,6 +97,6 @@ def translated() -> Iterator[None]:
         kind = next((kind for kind in _KINDS if isinstance(error, kind.__mro__[1])), None)
         if kind is None or isinstance(error, kind):
             raise
-        told = kind(error.message)
-        told.__dict__.update(error.__dict__, is_retryable=error.retryable)
-        raise told from error
+        framework_error = kind(error.message)
+        framework_error.__dict__.update(error.__dict__, is_retryable=error.retryable)
+        raise framework_error from error

@@ -1,6 +1,6 @@
-"""Conversation histories that keep no files: an attached file is sent in full once and stored as a note.
+"""Conversation histories that store no files: an attached file is sent in full once and stored as a note.
 
-A note names the file, its media type and its size, so that the model can still speak of it.
+A note names the file, its media type and its size, so that the model can still refer to it.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def _light_block(block: Any) -> Any:
 
 def _note(block: Mapping[str, Any], name: str | None) -> dict[str, Any]:
     kind = "file" if block["type"] == "text-plain" else block["type"]
-    told = ", ".join(fact for fact in (name, block.get("mime_type"), _size(block)) if fact)
-    note = {"type": "text", "text": f"[attached {kind}: {told}]" if told else f"[attached {kind}]"}
+    description = ", ".join(fact for fact in (name, block.get("mime_type"), _size(block)) if fact)
+    note = {"type": "text", "text": f"[attached {kind}: {description}]" if description else f"[attached {kind}]"}
     return note | ({"index": block["index"]} if "index" in block else {})
 
 
@@ -76,7 +76,7 @@ def _size(block: Mapping[str, Any]) -> str | None:
 
 
 class LightChatMessageHistory(BaseChatMessageHistory):
-    """Keeps a conversation in another history without the files in it.
+    """Stores a conversation in another history, without the files in it.
 
     For ``RunnableWithMessageHistory``: the turn that brings a file sends it in full, and what is stored, and sent with
     every later turn, is a note of its name, media type and size.
@@ -85,7 +85,7 @@ class LightChatMessageHistory(BaseChatMessageHistory):
         >>> RunnableWithMessageHistory(llm, lambda session: LightChatMessageHistory(stored(session)))  # doctest: +SKIP
 
     Args:
-        inner: where the messages are kept; any history of LangChain or your own.
+        inner: where the messages are stored; any history of LangChain or your own.
     """
 
     def __init__(self, inner: BaseChatMessageHistory) -> None:
@@ -101,17 +101,17 @@ class LightChatMessageHistory(BaseChatMessageHistory):
         return await self.inner.aget_messages()
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Keep messages, with notes in the place of files."""
+        """Store messages, with notes in place of files."""
         self.inner.add_messages(without_attachments(messages))
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Keep messages, with notes in the place of files."""
+        """Store messages, with notes in place of files."""
         await self.inner.aadd_messages(without_attachments(messages))
 
     def clear(self) -> None:
-        """Forget the conversation."""
+        """Delete the conversation."""
         self.inner.clear()
 
     async def aclear(self) -> None:
-        """Forget the conversation."""
+        """Delete the conversation."""
         await self.inner.aclear()

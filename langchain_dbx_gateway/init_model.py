@@ -16,7 +16,7 @@ _REGISTRIES: Final = (
     ("langchain.chat_models.base", "ChatDbxGateway"),
     ("langchain.embeddings.base", "DbxGatewayEmbeddings"),
 )
-"""Where LangChain keeps the providers it knows, and our class for each."""
+"""The modules in which LangChain lists its providers, and our class for each."""
 
 _REGISTRY: Final = "_BUILTIN_PROVIDERS"
 

@@ -1,4 +1,4 @@
-"""The core's events as the events of LangChain's ``stream_events(version="v3")``, without the way through chunks."""
+"""The core's events as the events of LangChain's ``stream_events(version="v3")``, made directly, not from chunks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from langchain_dbx_gateway.answers import (
     finish_of,
     metadata_of,
     reason_broken,
-    tell_of_others,
     usage_of,
+    warn_of_alternatives,
 )
 from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, beside_text, blocks_of, free_text, text_block
 from langchain_dbx_gateway.chunks import Numbers
@@ -33,17 +33,17 @@ from langchain_dbx_gateway.chunks import Numbers
 __all__ = ["MessageEvents"]
 
 _HEAVY: Final = frozenset({"args", "base64", "data", "output", "transcript", "value", "text", "reasoning", "refusal"})
-"""What a block's start leaves to its deltas and its finish."""
+"""Keys that are left out of a block's start: its deltas and its finish hold them."""
 
 
 class MessageEvents:
     """Turns the events of one answer into the events of LangChain's protocol.
 
-    Each block starts, grows and finishes under an index of its own; a tool call finishes with the answer, for only then
-    is known whether it may be run.
+    Each block starts, grows and finishes under an index of its own; a tool call finishes with the answer, because
+    only then is it known whether it may be run.
 
     Args:
-        model: the name that was asked.
+        model: the model's name in the request.
     """
 
     def __init__(self, model: str) -> None:
@@ -60,22 +60,22 @@ class MessageEvents:
         match event:
             case TextDelta():
                 return [
-                    *self._text_begun(event.index),
-                    *self._grown(event.index, 0, {"type": "text"}, {"type": "text-delta", "text": event.text}),
+                    *self._text_started(event.index),
+                    *self._delta(event.index, 0, {"type": "text"}, {"type": "text-delta", "text": event.text}),
                 ]
             case ReasoningDelta():
                 delta = {"type": "reasoning-delta", "reasoning": event.text}
-                return self._grown(event.index, event.segment, {"type": "reasoning"}, delta)
+                return self._delta(event.index, event.segment, {"type": "reasoning"}, delta)
             case RefusalDelta():
                 return self._started(event.index, 0, {"type": "non_standard"})
             case ToolCallStart():
-                return self._call_begun(event)
+                return self._call_started(event)
             case ToolCallDelta():
                 args = free_text(event.arguments) if event.index in self._free else event.arguments
-                return [self._argued(event.index, args)]
+                return [self._arguments_delta(event.index, args)]
             case ToolCallEnd():
                 self._calls[event.index] = event.call
-                return [self._argued(event.index, FREE_CLOSES)] if event.index in self._free else []
+                return [self._arguments_delta(event.index, FREE_CLOSES)] if event.index in self._free else []
             case PartEnd():
                 return (
                     self._text_ended(event.index, event.part) if isinstance(event.part, Text) else self._finished(event)
@@ -89,10 +89,10 @@ class MessageEvents:
 
     def _start(self, event: Start) -> dict[str, Any]:
         self._metadata = metadata_of(self._model, event.model, event.exchange, event.response_id)
-        told = {"provider": self._metadata["model_provider"], "model": self._model}
-        return {"event": "message-start", "role": "ai", "id": event.response_id or "", "metadata": told}
+        metadata = {"provider": self._metadata["model_provider"], "model": self._model}
+        return {"event": "message-start", "role": "ai", "id": event.response_id or "", "metadata": metadata}
 
-    def _grown(self, index: int, run: int, block: Block, delta: dict[str, Any]) -> list[Any]:
+    def _delta(self, index: int, run: int, block: Block, delta: dict[str, Any]) -> list[Any]:
         return [*self._started(index, run, block), self._event("delta", index, run, delta=delta)]
 
     def _started(self, index: int, run: int, block: Block) -> list[Any]:
@@ -102,32 +102,32 @@ class MessageEvents:
         light = {key: value for key, value in block.items() if key not in _HEAVY}
         return [self._event("start", index, run, content=light | empty)]
 
-    def _call_begun(self, event: ToolCallStart) -> list[Any]:
+    def _call_started(self, event: ToolCallStart) -> list[Any]:
         call = {"type": "tool_call_chunk", "id": event.call_id, "name": event.name, "args": ""}
         started = [self._event("start", event.index, 0, content={**call, "index": self._numbers.of(event.index)})]
         if event.custom:
             self._free.add(event.index)
-            started.append(self._argued(event.index, FREE_OPENS))
+            started.append(self._arguments_delta(event.index, FREE_OPENS))
         return started
 
-    def _argued(self, index: int, args: str) -> dict[str, Any]:
+    def _arguments_delta(self, index: int, args: str) -> dict[str, Any]:
         return self._event("delta", index, 0, delta={"type": "tool-call-delta", "args": args})
 
-    def _text_begun(self, index: int) -> list[Any]:
-        """Let a new text go on in the block of the text before it, or finish that."""
+    def _text_started(self, index: int) -> list[Any]:
+        """Let a new text continue the block of the text before it, or finish that block."""
         before = None if self._run_part is None else self._numbers.of(self._run_part)
         if self._numbers.has(index) or self._numbers.join(index, before):
             return []
         return self._run_finished()
 
     def _text_ended(self, index: int, part: Text) -> list[Any]:
-        """Finish the block of a text that says something beside its text; any other may still go on."""
+        """Finish the block of a text that has more than its text; any other may still be continued."""
         if not part.text and not beside_text(part):
             return []
-        begun = [*self._text_begun(index), *self._started(index, 0, {"type": "text"})]
+        events = [*self._text_started(index), *self._started(index, 0, {"type": "text"})]
         self._run.append(part)
         self._run_part = index
-        return begun + (self._run_finished() if beside_text(part) else [])
+        return events + (self._run_finished() if beside_text(part) else [])
 
     def _run_finished(self) -> list[Any]:
         if self._run_part is None:
@@ -146,30 +146,32 @@ class MessageEvents:
         return events
 
     def _end(self, event: End) -> list[Any]:
-        tell_of_others(self._model, event.alternatives)
+        warn_of_alternatives(self._model, event.alternatives)
         finished = self._run_finished()
         finished += [
             self._event("finish", index, 0, content=_final(call, event.finish)) for index, call in self._calls.items()
         ]
-        told: dict[str, Any] = {"event": "message-finish"}
+        finish: dict[str, Any] = {"event": "message-finish"}
         usage = usage_of(event.usage)
         if usage is not None:
-            told["usage"] = usage
-        told["metadata"] = self._metadata | extras_of(event.extras, self._metadata) | finish_of(event.finish)
-        told["additional_kwargs"] = MessageFacts(calls=call_facts(list(self._calls.values()), event.finish)).keywords()
-        return [*finished, told]
+            finish["usage"] = usage
+        finish["metadata"] = self._metadata | extras_of(event.extras, self._metadata) | finish_of(event.finish)
+        finish["additional_kwargs"] = MessageFacts(
+            calls=call_facts(list(self._calls.values()), event.finish)
+        ).keywords()
+        return [*finished, finish]
 
-    def _event(self, what: str, index: int, run: int, **said: Any) -> dict[str, Any]:
-        return {"event": f"content-block-{what}", "index": self._numbers.of(index, run), **said}
+    def _event(self, what: str, index: int, run: int, **fields: Any) -> dict[str, Any]:
+        return {"event": f"content-block-{what}", "index": self._numbers.of(index, run), **fields}
 
 
 def _known(block: Block) -> Block:
-    """Return a block as langchain-core assembles it: of a refusal it knows nothing there."""
+    """Return a block as langchain-core assembles it: its events know no refusals."""
     return {"type": "non_standard", "value": block} if block["type"] == "refusal" else block
 
 
 def _final(call: ToolCall, finish: Finish) -> Block:
     if is_executable(call, finish):
         return blocks_of(call)[0]
-    told = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(finish)}
-    return {"type": "invalid_tool_call", **told}
+    fields = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(finish)}
+    return {"type": "invalid_tool_call", **fields}

@@ -31,16 +31,16 @@ _ROLES: Final[Mapping[str, Role]] = {
 def to_core(messages: Sequence[BaseMessage]) -> tuple[Message, ...]:
     """Return ``messages`` as the core's; none of them is changed.
 
-    Calls without an id, or with one that another call has too, are told apart; results follow their calls in order.
+    Calls without an id, or with the id of another call, get ids of their own; results follow their calls in order.
 
     Raises:
-        InvalidRequestError: a message or block is of a kind that no model takes.
+        InvalidRequestError: a message or block is of a kind that no model accepts.
     """
-    answered = frozenset(message.tool_call_id for message in messages if isinstance(message, ToolMessage))
-    return with_distinct_ids([_message(message, answered) for message in messages])
+    ids_with_result = frozenset(message.tool_call_id for message in messages if isinstance(message, ToolMessage))
+    return with_distinct_ids([_message(message, ids_with_result) for message in messages])
 
 
-def _message(message: BaseMessage, answered: frozenset[str]) -> Message:
+def _message(message: BaseMessage, ids_with_result: frozenset[str]) -> Message:
     match message:
         case ToolMessage():
             result = ToolResult(
@@ -51,14 +51,14 @@ def _message(message: BaseMessage, answered: frozenset[str]) -> Message:
             )
             return Message(role="tool", parts=(result,))
         case AIMessage():
-            return _assistant(message, answered)
+            return _assistant(message, ids_with_result)
         case SystemMessage():
             is_developer = message.additional_kwargs.get("__openai_role__") == "developer"
-            return _said("developer" if is_developer else "system", message)
+            return _content_message("developer" if is_developer else "system", message)
         case HumanMessage():
-            return _said("user", message)
+            return _content_message("user", message)
         case ChatMessage() if message.role in _ROLES:
-            return _said(_ROLES[message.role], message)
+            return _content_message(_ROLES[message.role], message)
         case ChatMessage():
             raise InvalidRequestError(
                 f"a ChatMessage of role {message.role!r} cannot be sent; its role may be {', '.join(_ROLES)}"
@@ -69,18 +69,18 @@ def _message(message: BaseMessage, answered: frozenset[str]) -> Message:
             )
 
 
-def _said(role: Role, message: BaseMessage) -> Message:
+def _content_message(role: Role, message: BaseMessage) -> Message:
     return Message(role=role, parts=tuple(parts_of(message.content)), name=message.name)
 
 
-def _assistant(message: AIMessage, answered: frozenset[str]) -> Message:
+def _assistant(message: AIMessage, ids_with_result: frozenset[str]) -> Message:
     provider = message.response_metadata.get("model_provider")
     own = provider == PROVIDER
     # Another provider's content is read by that provider's translator.
     content: Any = message.content if own or provider is None else message.content_blocks
     facts = facts_in(message)
     parts = texts_apart(parts_of(content), facts.texts)
-    calls = _calls(message, facts, answered)
+    calls = _calls(message, facts, ids_with_result)
     if not (own or message.tool_calls or message.invalid_tool_calls):
         return Message(role="assistant", parts=tuple(parts), name=message.name)
     return Message(
@@ -106,11 +106,11 @@ def _merged(parts: Sequence[Part], calls: list[ToolCall]) -> list[Part]:
     return [*merged, *left]
 
 
-def _calls(message: AIMessage, facts: MessageFacts, answered: frozenset[str]) -> list[ToolCall]:
-    """Return the calls that the message lists; of those that could not be run, only the ones that have a result."""
+def _calls(message: AIMessage, facts: MessageFacts, ids_with_result: frozenset[str]) -> list[ToolCall]:
+    """Return the calls that the message lists; of the invalid ones only those that have a result."""
     calls = [_call(call, facts) for call in message.tool_calls]
     for broken in message.invalid_tool_calls:
-        if broken["id"] in answered:
+        if broken["id"] in ids_with_result:
             text = facts.calls.get(broken["id"], {}).get("arguments", broken["args"] or "")
             calls.append(facts.call(ToolCall(call_id=broken["id"], name=broken["name"] or "", arguments=text)))
     return calls
@@ -122,27 +122,27 @@ def _call(call: Mapping[str, Any], facts: MessageFacts) -> ToolCall:
 
 
 def _text_of(call: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    """Return the arguments as the model wrote them, unless somebody has changed them since."""
-    args, wrote = call["args"], facts.get("arguments")
+    """Return the arguments as the model wrote them, unless they were changed since."""
+    args, original = call["args"], facts.get("arguments")
     if facts.get("custom"):
         return str(args.get(FREE_TEXT, ""))
-    if isinstance(wrote, str) and _says(wrote, args):
-        return wrote
+    if isinstance(original, str) and _is_json_of(original, args):
+        return original
     try:
         return to_json(args).decode()
     except PydanticSerializationError as error:
         raise InvalidRequestError(f"the arguments of tool call {call['id']!r} are no JSON: {error}") from None
 
 
-def _says(wrote: str, args: object) -> bool:
-    """Whether a text is the JSON of ``args``; what stands under an id that two calls have may be another call's."""
+def _is_json_of(text: str, args: object) -> bool:
+    """Whether a text is the JSON of ``args``; where two calls share an id, it may be the other call's."""
     try:
-        return bool(from_json(wrote) == args)
+        return bool(from_json(text) == args)
     except ValueError:
         return False
 
 
 def _origin(message: AIMessage) -> Origin | None:
-    said = message.response_metadata
-    api = next((api for api in get_args(Api) if api == said.get("api")), None)
-    return Origin(api, str(said.get("model_name"))) if api is not None else None
+    metadata = message.response_metadata
+    api = next((api for api in get_args(Api) if api == metadata.get("api")), None)
+    return Origin(api, str(metadata.get("model_name"))) if api is not None else None

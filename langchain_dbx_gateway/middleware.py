@@ -31,25 +31,25 @@ __all__ = ["DbxLightHistoryMiddleware", "DbxPromptCachingMiddleware"]
 M = TypeVar("M", bound=BaseMessage)
 
 _MARKED_MESSAGES: Final = 2
-"""The last message of this request, and the last one of the request before: what was kept then is found again even when
-a turn added many blocks. With the system prompt and the tools that makes four marks, the most that are taken."""
+"""The last message of this request, and the last one of the request before: what was cached then is found again even
+when a turn added many blocks. With the system prompt and the tools that makes four marks, the most that are accepted."""
 
 
 class DbxPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
-    """Have the system prompt, the tools and the conversation so far cached, where the model takes cache marks.
+    """Have the system prompt, the tools and the conversation so far cached, where the model accepts cache marks.
 
-    From the second turn on, what was sent before is then read from the cache, at a fraction of its price. Marks are put
-    on what is sent only; the agent's state and the caller's tools and messages keep as they are.
+    From the second turn on, what was sent before is then read from the cache, at a fraction of its price. Only requests
+    are marked; the agent's state and the caller's tools and messages are not changed.
 
-    A model that takes no marks is asked without any: other vendors cache by themselves, or not at all.
+    A model that accepts no marks gets requests without any: other vendors cache by themselves, or not at all.
 
     Example:
         >>> create_agent(llm, tools, middleware=[DbxPromptCachingMiddleware()])  # doctest: +SKIP
 
     Args:
-        ttl: how long the cache is kept since its last use: ``"5m"`` or ``"1h"``.
+        ttl: how long the cache lives after its last use: ``"5m"`` or ``"1h"``.
         min_messages: leave shorter conversations alone; the system message counts.
-        unsupported: what to do with a model that takes no marks: ``"ignore"`` it, ``"warn"``, or ``"raise"``.
+        unsupported: what to do with a model that accepts no marks: ``"ignore"`` it, ``"warn"``, or ``"raise"``.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class DbxPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
         """Mark a request before it is sent.
 
         Raises:
-            InvalidRequestError: the model takes no cache marks, and ``unsupported`` is ``"raise"``.
+            InvalidRequestError: the model accepts no cache marks, and ``unsupported`` is ``"raise"``.
         """
         return handler(self._marked(request))
 
@@ -104,7 +104,7 @@ class DbxPromptCachingMiddleware(AgentMiddleware[Any, Any, Any]):
                         f"{why}; leave DbxPromptCachingMiddleware out, or set unsupported='ignore'"
                     )
             case "warn":
-                warnings.warn(f"{why}: asked without cache marks", stacklevel=4)
+                warnings.warn(f"{why}: the request is sent without cache marks", stacklevel=4)
             case "ignore":
                 pass
         return False
@@ -116,7 +116,7 @@ def _why_not(model: object) -> str | None:
     family = check_family(model.family) if model.family is not None else None
     if profile_of(model.model, family).prompt_caching:
         return None
-    return f"{model.model!r} takes no cache marks"
+    return f"{model.model!r} accepts no cache marks"
 
 
 def _marked_messages(messages: Sequence[Any], ttl: str) -> list[Any]:
@@ -140,7 +140,7 @@ def _marked_message(message: M, ttl: str) -> M:
 
 
 def _marked_tools(tools: Sequence[Any], ttl: str) -> list[Any]:
-    """Mark the last tool: one mark at the end keeps them all."""
+    """Mark the last tool: one mark at the end has them all cached."""
     if not tools:
         return []
     *others, last = tools
@@ -152,7 +152,7 @@ def _marked_tools(tools: Sequence[Any], ttl: str) -> list[Any]:
 class DbxLightHistoryMiddleware(AgentMiddleware[Any, Any, Any]):
     """Keep an agent's history light: an attached file is sent in full in the turn it comes with, then stored as a note.
 
-    When the agent has answered, each image, PDF, sound, film or other file in its state is replaced by a text block with
+    When the agent has answered, each image, PDF, audio, video or other file in its state is replaced by a text block with
     its name, media type and size, so that a checkpointer stores no bytes and later turns send none.
 
     Example:

@@ -1,4 +1,4 @@
-"""What LangChain wants to know about a model, from what the core knows about it."""
+"""LangChain's profile of a model, from the core's."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["OwnProfile", "profile_data"]
 
 
 class OwnProfile(dict[str, object]):
-    """A profile that comes from the core's rows, and follows the model; one that a user gave stays."""
+    """A profile from the core's rows, replaced when the model changes; a user's own profile is not."""
 
 
 def profile_data(model: str, family: str | None = None) -> ModelProfile:
     """Return what is known about a model, for LangChain's ``model.profile``.
 
     It is what makes ``create_agent`` choose the model's own structured output, and what ``SummarizationMiddleware``
-    takes a fraction of. Only keys that the installed langchain-core knows are in it, and no key for what is not known.
+    takes a fraction of. It has only keys that the installed langchain-core knows, and none whose value is not known.
 
     Args:
-        model: a name as the user gives it; one without a row of its own takes the nearest of its family.
-        family: the model's family where its name does not tell.
+        model: a name as the user gives it; one without a row of its own gets the nearest row of its family.
+        family: the model's family, where its name does not show it.
 
     Raises:
         ConfigurationError: there is no such family.
     """
     row = profile_of(model, check_family(family) if family is not None else None)
-    told = {**_input(row), **_output(row), **_tools(row), "temperature": row.sampling}
-    known = {key: value for key, value in told.items() if value is not None and key in _keys()}
+    facts = {**_input(row), **_output(row), **_tools(row), "temperature": row.sampling}
+    known = {key: value for key, value in facts.items() if value is not None and key in _keys()}
     return cast("ModelProfile", OwnProfile(known))
 
 

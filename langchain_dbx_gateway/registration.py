@@ -1,7 +1,7 @@
 """What is registered with langchain-core: how it reads content blocks of ours, and which classes of ours it may load.
 
-langchain-core keeps a table of the classes of LangChain's own packages, which ``load(..., allowed_objects="all")`` reads, and
-has no hook for others to enter theirs. That table is not documented: where a release has none, "all" does not cover this
+langchain-core has a table of the classes of LangChain's own packages, which ``load(..., allowed_objects="all")`` reads, and
+has no hook for other packages. That table is not documented: where a release has none, "all" does not cover this
 package, and the class has to be named:
 ``load(..., allowed_objects=[ChatDbxGateway], valid_namespaces=["langchain_dbx_gateway"])``, which always works.
 """
@@ -34,16 +34,18 @@ def allow_loading(kind: type[Serializable]) -> None:
 
 
 def translate_content(message: AIMessage) -> list[Block]:
-    """Return the standard blocks of a whole answer: its content, and its tool calls where the content lacks them."""
+    """Return the standard blocks of a complete answer: its content, and its tool calls where the content lacks them."""
     blocks = _content(message)
-    told = {block.get("id") for block in blocks if block["type"] in ("tool_call", "invalid_tool_call")}
-    calls = [{**call, "type": "tool_call"} for call in message.tool_calls if call["id"] not in told]
-    broken = [{**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls if call["id"] not in told]
+    listed_ids = {block.get("id") for block in blocks if block["type"] in ("tool_call", "invalid_tool_call")}
+    calls = [{**call, "type": "tool_call"} for call in message.tool_calls if call["id"] not in listed_ids]
+    broken = [
+        {**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls if call["id"] not in listed_ids
+    ]
     return [*blocks, *calls, *broken]
 
 
 def translate_content_chunk(message: AIMessageChunk) -> list[Block]:
-    """Return the standard blocks of a chunk; of the last one, or of all added up, those of the whole answer."""
+    """Return the standard blocks of a chunk; of the last one, or of all added up, those of the complete answer."""
     if message.chunk_position == "last":
         return translate_content(message)
     blocks = _content(message)
@@ -57,7 +59,7 @@ def translate_content_chunk(message: AIMessageChunk) -> list[Block]:
 
 
 def _content(message: AIMessage) -> list[Block]:
-    """Return the content as blocks: a string becomes texts, with what is told of them beside it."""
+    """Return the content as blocks: a string becomes texts, each with its metadata."""
     items = [message.content] if isinstance(message.content, str) else message.content
     blocks: list[Block] = []
     for position, item in enumerate(items):

@@ -27,11 +27,11 @@ __all__ = ["AnswerParser", "Method", "form_of", "with_raw"]
 Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 
 _CUT: Final = ("length", "content_filter", "error")
-_UNSEEN: Final = object()
+_NOT_STARTED: Final = object()
 
 
 class AnswerParser(BaseTransformOutputParser[Any]):
-    """Reads the object out of an answer, whole or while it grows.
+    """Reads the object out of an answer, complete or while it is streamed.
 
     Args:
         form: the class of the object; None for a plain dictionary.
@@ -86,7 +86,7 @@ class AnswerParser(BaseTransformOutputParser[Any]):
             yield parsed
 
     def _end(self, growth: _Growth, last: Any) -> Iterator[Any]:
-        """Yield the final object if it is another than the last one; raise where there is none."""
+        """Yield the final object if it differs from the last one; raise where there is none."""
         if growth.message is not None:
             final = self.parse_result([ChatGeneration(message=growth.message)])
             if final is not None and final != last:
@@ -117,7 +117,7 @@ class AnswerParser(BaseTransformOutputParser[Any]):
         if not message.text and isinstance(message, AIMessage) and message.tool_calls:
             return None  # it called a tool first
         if message.response_metadata.get("finish_reason") in _CUT:
-            raise _no_object(message, "the answer is not whole")
+            raise _no_object(message, "the answer is incomplete")
         try:
             return extract_json(message.text)
         except ExtractionError as error:
@@ -138,7 +138,7 @@ class AnswerParser(BaseTransformOutputParser[Any]):
 
 
 class _Growth:
-    """An answer as it grows: what of the object there is.
+    """A streamed answer: as much of the object as has arrived.
 
     Args:
         tool: the tool whose arguments are the object; None where the text is.
@@ -147,7 +147,7 @@ class _Growth:
     def __init__(self, tool: str | None) -> None:
         self._tool = tool
         self._chunks: list[Any] = []
-        self._index: Any = _UNSEEN
+        self._index: Any = _NOT_STARTED
         self._json = ""
 
     def add(self, chunk: str | BaseMessage) -> None:
@@ -160,13 +160,13 @@ class _Growth:
                 self._add_arguments(piece)
 
     def _add_arguments(self, piece: ToolCallChunk) -> None:
-        if piece["name"] == self._tool and self._index is _UNSEEN:
+        if piece["name"] == self._tool and self._index is _NOT_STARTED:
             self._index = piece["index"]
         if piece["index"] == self._index:
             self._json += piece["args"] or ""
 
     def value(self) -> Any:
-        """Return as much of the object as there is; None where it has not begun.
+        """Return as much of the object as there is; None where it has not started.
 
         Raises:
             ValueError: what there is, is no JSON.
@@ -176,7 +176,7 @@ class _Growth:
 
     @property
     def message(self) -> BaseMessage | None:
-        """The whole message; None where nothing came."""
+        """The complete message; None where nothing was received."""
         first, *others = self._chunks or [None]
         if not isinstance(first, BaseMessage):
             return AIMessage("".join(self._chunks)) if first is not None else None
@@ -189,7 +189,7 @@ def form_of(schema: Any) -> Any:
 
 
 def with_raw(model: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:
-    """Return a runnable that gives the message and any parsing error beside the object."""
+    """Return a runnable that returns the message and any parsing error beside the object."""
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
     unparsed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=model) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")
@@ -207,18 +207,19 @@ def _raise_refusal(message: BaseMessage) -> None:
 
 
 def _refusal_in(message: BaseMessage) -> Any:
-    """Return the refusal of an answer; also where the answer is its text, and only the way it ended tells."""
+    """Return the refusal of an answer; also where its text is the refusal, and only the finish reason shows that."""
     blocks = [block for block in message.content if isinstance(block, Mapping)]
-    told = next((block for block in blocks if block.get("type") == "refusal"), None)
-    if told is None and message.response_metadata.get("finish_reason") == "content_filter":
+    refusal = next((block for block in blocks if block.get("type") == "refusal"), None)
+    if refusal is None and message.response_metadata.get("finish_reason") == "content_filter":
         why = message.response_metadata.get("finish_message")
         return {"type": "refusal", "refusal": why or str(message.text)}
-    return told
+    return refusal
 
 
 def _no_object(message: BaseMessage, why: str) -> OutputParserException:
-    told = message.response_metadata
-    hint = "; raise max_tokens" if told.get("finish_reason") == "length" else ""
+    metadata = message.response_metadata
+    hint = "; raise max_tokens" if metadata.get("finish_reason") == "length" else ""
     return OutputParserException(
-        f"no object in this answer (finish reason {told.get('finish_reason')}): {why}{hint}", llm_output=message.text
+        f"no object in this answer (finish reason {metadata.get('finish_reason')}): {why}{hint}",
+        llm_output=message.text,
     )

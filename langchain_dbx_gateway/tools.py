@@ -24,19 +24,19 @@ __all__ = [
 Tool: TypeAlias = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
 _OWN_DEFINITION: Final = "provider_tool_definition"
-"""Key in a tool's ``extras`` that holds the whole tool as an api wants it (a convention of LangChain's)."""
+"""Key in a tool's ``extras`` that holds the complete tool in an api's form (a convention of LangChain's)."""
 
-_SAYS_SCHEMA: Final = frozenset({"parameters", "properties", "type"})
-"""What makes an object the description of a function, or a schema, as LangChain takes them."""
+_SCHEMA_KEYS: Final = frozenset({"parameters", "properties", "type"})
+"""Keys that mark an object as the description of a function, or as a schema, for LangChain."""
 
-_FUNCTION: Final = frozenset({"parameters", "toolSpec"})
-"""What makes an object the description of a function, whose arguments are then the schema."""
+_FUNCTION_KEYS: Final = frozenset({"parameters", "toolSpec"})
+"""Keys that mark an object as the description of a function, whose parameters are then the schema."""
 
 
 def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
     """Return a tool as a plain object that can be bound.
 
-    A tool in the form of an api stays as it is given: also what the server itself runs.
+    A tool in the form of an api is not changed; that includes tools that the server runs itself.
 
     Args:
         tool: a LangChain tool, a function, a class, a JSON schema with a title, or the object of an api.
@@ -48,8 +48,8 @@ def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
     if isinstance(tool, Mapping) and (spec := tool_of(tool)) is not None:
         if strict is None or spec.native is not None or spec.custom:
             return dict(tool)
-        return _held(tool, spec, strict=strict)
-    if isinstance(tool, Mapping) and not tool.keys() & _SAYS_SCHEMA:
+        return _with_strict(tool, spec, strict=strict)
+    if isinstance(tool, Mapping) and not tool.keys() & _SCHEMA_KEYS:
         raise InvalidRequestError(
             f"{_name_of(tool)} has no schema; give it one under 'parameters', of an object without properties where it "
             "takes none"
@@ -67,7 +67,7 @@ def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
     return {**extras, **made}
 
 
-def _held(tool: Mapping[str, Any], spec: ToolSpec, *, strict: bool) -> dict[str, Any]:
+def _with_strict(tool: Mapping[str, Any], spec: ToolSpec, *, strict: bool) -> dict[str, Any]:
     """Return a tool in an api's form as one whose schema the server holds the model to."""
     plain = {"name": spec.name, "description": spec.description, "parameters": spec.parameters}
     return {**spec.extras, **cache_mark_of(tool), **convert_to_openai_tool(plain, strict=strict)}
@@ -79,7 +79,7 @@ def _name_of(tool: Any) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error says first: what follows repeats the caller's object."""
+    """Return the first line of an error: what follows repeats the caller's object."""
     return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
 
 
@@ -123,7 +123,7 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
     """
     try:
         titled = _titled(form)
-        schema = titled if _is_whole(titled) else convert_to_json_schema(titled, strict=strict)
+        schema = titled if _names_no_fields(titled) else convert_to_json_schema(titled, strict=strict)
     except Exception as error:
         name = getattr(form, "__name__", None) or f"a {type(form).__name__}"
         raise InvalidRequestError(
@@ -139,12 +139,12 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
 
 
 def _titled(form: Any) -> Any:
-    """Return a JSON schema under a title, which LangChain's conversion asks for; anything else as it is.
+    """Return a JSON schema with a title, which LangChain's conversion requires; anything else as it is.
 
     A ``name`` in a schema becomes its title, and so does the one around a schema in OpenAI's ``{"name", "schema"}``:
     LangChain would take the schema of a named object for a description of a function, and lose it.
     """
-    if not isinstance(form, Mapping) or form.keys() & _FUNCTION or tool_of(form) is not None:
+    if not isinstance(form, Mapping) or form.keys() & _FUNCTION_KEYS or tool_of(form) is not None:
         return form
     named = {"title": str(form["name"])} if "name" in form else {}
     inner = form.get("schema")
@@ -152,9 +152,9 @@ def _titled(form: Any) -> Any:
     return {"title": "answer", **{key: value for key, value in schema.items() if key != "name"}, **named}
 
 
-def _is_whole(form: Any) -> bool:
+def _names_no_fields(form: Any) -> bool:
     """Whether a form is a JSON schema that names no fields, which LangChain's conversion would lose."""
-    return isinstance(form, Mapping) and not form.keys() & {"properties", *_FUNCTION} and tool_of(form) is None
+    return isinstance(form, Mapping) and not form.keys() & {"properties", *_FUNCTION_KEYS} and tool_of(form) is None
 
 
 def output_of(response_format: Any) -> OutputFormat | None:

@@ -172,7 +172,7 @@ def test_such_a_model_can_be_warned_about_or_refused(make_llm, workspace):
     warned = create_agent(llm, [], middleware=[DbxPromptCachingMiddleware()])
     refused = create_agent(llm, [], middleware=[DbxPromptCachingMiddleware(unsupported="raise")])
 
-    with pytest.warns(UserWarning, match="'databricks-gpt-5-2' takes no cache marks"):
+    with pytest.warns(UserWarning, match="'databricks-gpt-5-2' accepts no cache marks"):
         warned.invoke({"messages": [("user", "hello")]})
     with pytest.raises(InvalidRequestError, match="leave DbxPromptCachingMiddleware out"):
         refused.invoke({"messages": [("user", "hello")]})

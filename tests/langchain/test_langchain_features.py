@@ -373,8 +373,8 @@ def test_a_stream_of_several_answers_is_the_first_and_says_so_once(make_llm, cap
         else:
             assert llm.stream_events("hello", version="v3").output.text == "You said: hello"
 
-    assert [record.message for record in caplog.records if "a stream is the first of them" in record.message] == [
-        f"'{LLAMA}' gave 2 answers, and a stream is the first of them; use generate() without streaming to have them all"
+    assert [record.message for record in caplog.records if "a stream carries only the first" in record.message] == [
+        f"'{LLAMA}' returned 2 answers, and a stream carries only the first; use generate() without streaming to get all of them"
     ]
 
 
