@@ -9,6 +9,7 @@ import pytest
 from end_to_end.site import Site
 
 from dbx_gateway import Observations
+from dbx_gateway.cli import main
 from dbx_gateway.testing import Workspace, serve
 
 
@@ -65,3 +66,23 @@ def warned(caplog):
 def quick_retries(monkeypatch):
     """Pauses between two sends that take no time worth mentioning."""
     monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.001)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command; returns its exit status and what it printed."""
+
+    def run(*arguments: str):
+        status = main(arguments)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture
+def signed_in(site, monkeypatch):
+    """A served workspace, which the environment names."""
+    monkeypatch.setenv("DATABRICKS_HOST", site.url)
+    monkeypatch.setenv("DATABRICKS_TOKEN", site.workspace.token)
+    return site

@@ -12,7 +12,7 @@ THOROUGH = {
     "command_line/test_output.py": "starts programs",
     "docs/test_recipes.py": "follows each recipe once for each of its steps",
     "end_to_end/test_bodies_judged.py": "long conversations with every family",
-    "end_to_end/test_command_line.py": "starts programs",
+    "end_to_end/test_programs.py": "starts programs",
     "fuzz": "many examples",
     "judges": "the vendors' clients",
     "langchain/test_langchain_agents.py": "long conversations with every family",
