@@ -19,7 +19,6 @@ OTHERWISE = {
     "dbx_gateway/dialects/dialect": ("core/test_reading.py",),
     "dbx_gateway/models/profile": ("core/test_profiles.py",),
     "dbx_gateway/models/profile_rows": ("core/test_profiles.py",),
-    "dbx_gateway/parts": ("core/test_checks.py",),
     "dbx_gateway/surfaces": ("core/test_names.py",),
     "dbx_gateway/version": ("core/test_user_agent.py",),
     # what only a call has, from end to end
