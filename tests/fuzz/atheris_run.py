@@ -5,8 +5,8 @@ A target (:mod:`fuzz.targets`) is a function of bytes that checks laws of its ow
 shorter and printed as the line that keeps it in ``corpus/<target>.jsonl``. With ``--extend`` the inputs that went new ways
 are kept there too, as few of them as go all those ways.
 
-The tests replay the corpus (``test_fuzz_replay.py``), check the laws on what hypothesis makes (``test_fuzz_properties.py``),
-and count lines and memory for inputs made to be expensive (``test_fuzz_cost.py``).
+The tests replay the corpus (``test_replay.py``), check the laws on what hypothesis makes (``test_properties.py``),
+and count lines and memory for inputs made to be expensive (``test_cost.py``).
 """
 
 from __future__ import annotations

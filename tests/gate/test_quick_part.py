@@ -15,8 +15,8 @@ def test_a_mark_takes_a_test_out_of_the_quick_part(marks):
 def test_a_row_takes_a_folder_or_a_file_out_of_the_quick_part():
     assert is_thorough(TESTS / "lifecycles")
     assert is_thorough(TESTS / "lifecycles" / "test_forks.py")
-    assert is_thorough(TESTS / "langchain" / "test_langchain_agents.py")
-    assert not is_thorough(TESTS / "langchain" / "test_langchain_tools.py")
+    assert is_thorough(TESTS / "langchain" / "test_agents.py")
+    assert not is_thorough(TESTS / "langchain" / "test_tools.py")
     assert not is_thorough(TESTS / "lifecycles_of_another_kind" / "test_one.py")
     assert not is_quick(TESTS / "lifecycles" / "test_forks.py", set())
 

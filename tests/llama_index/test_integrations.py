@@ -1,7 +1,7 @@
 """Conversations that LlamaIndex's own integrations really hold go on here, and ours go on with those that read others'.
 
 The integrations talk to a simulated vendor. They are no dependency of the tests: where one is not installed, it is left
-out, and ``test_llama_index_foreign_histories.py`` still has the messages that it makes.
+out, and ``test_foreign_histories.py`` still has the messages that it makes.
 """
 
 from __future__ import annotations
