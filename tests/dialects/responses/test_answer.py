@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dialects.responses_wire import Faults, stream_of
+from dialects.responses.wire import Faults, stream_of
 
 from dbx_gateway.chat import Citation, Finish, Native, Origin, Reasoning, Refusal, Segment, Text, ToolCall, Usage
 from dbx_gateway.dialects.responses.dialect import Responses

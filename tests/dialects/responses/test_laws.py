@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from dialects.responses_wire import Faults, agent_stream_of, stream_of
+from dialects.responses.wire import Faults, agent_stream_of, stream_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
