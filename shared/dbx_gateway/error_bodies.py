@@ -38,8 +38,11 @@ __all__ = [
     "retry_after_of",
 ]
 
-TOKEN_PATTERN: Final = r"(?:dapi|dose)[0-9a-f]{8,}(?:-\d+)?|eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?"  # noqa: S105  # it finds them
-"""What looks like a credential wherever it stands: a Databricks token or secret, a JSON Web Token."""
+TOKEN_PATTERN: Final = r"(?:dapi|dose)[0-9a-f]{8,}(?:-\d+)?|eyJ(?:(?!eyJ)[\w-])*+\.[\w-]+(?:\.[\w-]*)?"  # noqa: S105  # it finds them
+"""What looks like a credential wherever it stands: a Databricks token or secret, a JSON Web Token.
+
+A token's header is sought from its last ``eyJ`` on: from each of them to the header's end would take the square of the length.
+"""
 
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-databricks-request-id", "databricks-request-id")
 

@@ -4,6 +4,9 @@ import pickle
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.promises import promise
 
 from dbx_gateway.chat import ChatResponse, Finish, Message, Text
 from dbx_gateway.error_bodies import RequestTarget, ServerWords, api_error, error_event, read_error_body, retry_after_of
@@ -356,3 +359,30 @@ def test_an_answer_is_no_error(event):
 
 def test_what_a_server_said_is_a_value():
     assert read_error_body({"message": "no"}) == ServerWords(message="no")
+
+
+@promise("linear")
+@pytest.mark.parametrize("word", ["eyJ", "eyJa-", "dapi0", "Bearer a", "Bearer "])
+def test_a_refusal_full_of_what_begins_like_a_token_is_read_in_linear_time(word):
+    """Eight times the words take eight times the processor's time; sixty-four times where it grows with the square. More is not read."""
+
+    def cost(size: int) -> float:
+        body = (word * (size // len(word))).encode()
+        times = []
+        for _ in range(3):
+            began = time.thread_time()
+            read_error_body(body)
+            times.append(time.thread_time() - began)
+        return min(times)
+
+    assert cost(20_000) < 24 * cost(2_500) + 0.01
+
+
+@given(st.from_regex(r"eyJ[A-Za-z0-9_-]{4,40}\.eyJ[A-Za-z0-9_-]{4,40}\.[A-Za-z0-9_-]{4,40}", fullmatch=True))
+def test_the_payload_and_signature_of_a_json_web_token_are_masked_whatever_its_letters(token):
+    said = read_error_body(json.dumps({"message": f"refused {token} today"}).encode()).message
+    _, payload, signature = token.split(".")
+    assert payload not in said
+    assert said.startswith("refused ")
+    assert said.endswith("*** today")
+    assert signature not in said

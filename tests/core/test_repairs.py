@@ -1,4 +1,5 @@
 import copy
+import time
 
 import pytest
 from support.promises import promise
@@ -220,6 +221,21 @@ def test_what_is_asked_and_the_form_of_the_answer_are_never_touched(words, extra
 )
 def test_words_that_name_nothing_we_sent_call_for_no_repair(words):
     assert repaired(words, ASK) is None
+
+
+@pytest.mark.parametrize("piece", ["a", "a.", "a]", "aa.b", "_$", "tools.0."])
+def test_hostile_words_take_time_in_proportion_to_their_length(piece):
+    def seconds(length):
+        words = (piece * length)[:length]
+        readings = []
+        for _ in range(5):
+            began = time.process_time()
+            repaired(words, ASK)
+            readings.append(time.process_time() - began)
+        return min(readings)
+
+    # Quadratic, sixteen times as much would take 256 times as long.
+    assert seconds(64_000) < 80 * max(seconds(4_000), 0.0005)
 
 
 def test_a_value_that_stands_in_two_places_is_not_guessed_at():
