@@ -165,6 +165,19 @@ def test_a_tool_result_gets_its_name_from_the_history():
     assert told == Message(role="tool", parts=(ToolResult(call_id="c1", name="look", content=content),))
 
 
+def test_a_result_that_names_no_id_answers_the_call_of_its_name():
+    call = ToolCallBlock(tool_name="add", tool_kwargs={})
+    history = [
+        ChatMessage(role="assistant", blocks=[call]),
+        ChatMessage("5", role=MessageRole.FUNCTION, additional_kwargs={"name": "add"}),
+    ]
+
+    asked, answered = to_core(history)
+
+    assert asked.tool_calls[0].call_id == "add"
+    assert answered.parts == (ToolResult(call_id="add", name="add", content=(Text("5"),)),)
+
+
 def test_a_tool_result_without_its_call_is_refused_with_the_remedy():
     with pytest.raises(InvalidRequestError, match="tool_call_id"):
         to_core([ChatMessage("seen", role="tool")])
@@ -306,6 +319,34 @@ def test_a_free_text_that_the_caller_changed_is_the_callers():
     message.blocks[0].tool_kwargs = {"input": "ls"}
 
     assert to_core([message])[0].tool_calls[0].arguments == "ls"
+
+
+MEDIA = (
+    Image(blob=Blob(data=PNG_TEXT, mime="image/png"), detail="low", id="i1", opaque={"k": 1}),
+    Video(blob=Blob(url="https://example.com/v.mp4", mime="video/mp4"), fps=2, opaque={"k": 2}),
+    File(blob=Blob(data=base64.b64encode(PDF).decode(), mime="application/pdf"), title="Report", opaque={"k": 3}),
+    Audio(blob=Blob(data="UklGRg==", mime="audio/wav"), transcript="hello", opaque={"k": 4}),
+)
+
+
+def test_media_of_an_answer_come_back_with_all_that_was_told_of_them():
+    answer = Message(role="assistant", parts=MEDIA)
+    message = chat_response(CoreResponse(message=answer, finish=Finish(reason="stop")), "m").message
+
+    assert to_core([ChatMessage.model_validate_json(message.model_dump_json())])[0].parts == MEDIA
+
+
+def test_media_that_the_caller_changed_are_the_callers():
+    answer = Message(role="assistant", parts=MEDIA)
+    message = chat_response(CoreResponse(message=answer, finish=Finish(reason="stop")), "m").message
+    picture, film, file, _ = message.blocks
+    picture.detail, film.fps, file.title = "high", 5, "Draft"
+
+    picture, film, file, _ = to_core([message])[0].parts
+
+    assert (picture.detail, picture.id, picture.opaque) == ("high", "i1", {"k": 1})
+    assert (film.fps, film.opaque) == (5, {"k": 2})
+    assert (file.title, file.opaque) == ("Draft", {"k": 3})
 
 
 def test_a_text_that_the_caller_changed_is_the_callers():
