@@ -397,6 +397,22 @@ def test_a_cut_call_without_a_result_is_left_out_of_the_conversation():
     assert replayed(answer_message(response, MODEL)) == (Text("I"),)
 
 
+def test_beside_a_message_stands_nothing_that_its_fields_say_already():
+    plain = ToolCall(call_id="a", name="add", arguments='{"a":3}')
+    signed = replace(plain, call_id="b", signature="sig")
+
+    def beside(*parts):
+        answer = Message(role="assistant", parts=parts)
+        response = ChatResponse(message=answer, finish=Finish(reason="tool_calls"))
+        kept = [answer_message(response, MODEL).additional_kwargs, streamed(response, blocks=False).additional_kwargs]
+        assert kept[0] == kept[1]
+        return kept[0]
+
+    assert beside(Text("Hello")) == {}
+    assert beside(Text("Hello"), plain) == {}
+    assert beside(plain, signed) == {"dbx_gateway": {"calls": {"b": {"signature": "sig"}}}}
+
+
 def test_a_call_that_was_taken_off_the_list_is_not_sent_again():
     calls = (ToolCall(call_id="a", name="f", arguments="{}"), ToolCall(call_id="b", name="g", arguments="{}"))
     response = ChatResponse(message=Message(role="assistant", parts=calls), finish=Finish(reason="tool_calls"))

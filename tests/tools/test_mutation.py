@@ -162,6 +162,7 @@ TOLD = {
         ["tests/test_other.py::test_quick[2]", 0.1],
         ["tests/test_mod.py::test_named", 1.0],
         ["tests/test_other.py::test_far", 0.1],
+        ["tests/test_import.py::test_in_a_process_of_its_own", 1.0],
     ],
     "lines": {"p/mod.py": {"2": [], "6": [0, 1, 2, 3], "10": [4]}},
 }
@@ -174,8 +175,8 @@ def ranked(module):
     told = {"digest": tests._digest(SOURCE), "functions": {"near": (5, 6), "far": (9, 10)}}
     kept = tests.TestMap({**TOLD, "sources": {"p/mod.py": told}})
 
-    def of(source, line):
-        return [test.partition("::")[2] for test, _ in kept.tests_for("p/mod.py", source, line)]
+    def of(source, line, file="p/mod.py"):
+        return [test.partition("::")[2] for test, _ in kept.tests_for(file, source, line)]
 
     return of
 
@@ -193,6 +194,10 @@ def test_a_file_that_has_changed_since_is_looked_up_by_its_functions(ranked):
 
 def test_what_is_read_at_import_is_for_all_tests_of_the_file(ranked):
     assert set(ranked(SOURCE, 2)) == {"test_named", "test_quick[1]", "test_quick[2]", "test_slow", "test_far"}
+
+
+def test_a_file_that_no_test_runs_is_for_those_that_run_processes_of_their_own(ranked):
+    assert ranked("raise ImportError", 1, "p/__init__.py") == ["test_in_a_process_of_its_own"]
 
 
 def test_the_plugin_runs_the_tests_of_a_list_in_its_order_and_no_others(tmp_path):

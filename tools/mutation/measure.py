@@ -79,7 +79,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--base", help="measure the files that differ from this revision")
     parser.add_argument("--sample", type=int, default=60, help="changes to try, over all packages; 0 for every one")
     parser.add_argument("--seed", default="", help="another seed, another sample")
-    parser.add_argument("--seconds", type=float, default=45.0, help="of tests for one change, as they took without it")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of tests for one change, as the map timed them")
     parser.add_argument("--map", action="store_true", help="make the map of tests anew")
     parser.add_argument("--list", action="store_true", help="print the sample and run nothing")
     return parser.parse_args()

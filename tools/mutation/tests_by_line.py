@@ -108,7 +108,8 @@ class TestMap:
 
         Those that run the line come first, then those that run its function, then those of its file; where the file has
         changed since the map was made, its lines are not known by number. Among equals come the tests named after the
-        module, one case of each test before the second of any, and the quick before the slow.
+        module, one case of each test before the second of any, and the quick before the slow. Where none runs the file,
+        it is those that run processes of their own.
         """
         lines = self._lines.get(file, {})
         told = self._sources.get(file)
@@ -128,11 +129,14 @@ class TestMap:
             return (near, seen[name] // 3, stem not in test, seconds)
 
         ranked = sorted(((rank(number), number) for number in sorted(in_file)), key=lambda pair: pair[0])
-        nearest = ranked[0][0][0] if ranked else 2
         # A line in a function that tests run is no business of the tests that do not.
-        return [self._tests[number] for key, number in ranked if key[0] <= max(nearest, 1)] or [
-            self._tests[number] for _, number in ranked
-        ]
+        furthest = max(ranked[0][0][0], 1) if ranked else 0
+        return [self._tests[number] for key, number in ranked if key[0] <= furthest] or self._elsewhere()
+
+    def _elsewhere(self) -> list[tuple[str, float]]:
+        """Return the tests that run none of the package's lines here: they do it in a process of their own."""
+        here = {test for lines in self._lines.values() for tests in lines.values() for test in tests}
+        return [told for number, told in enumerate(self._tests) if number not in here]
 
 
 def _digest(source: str) -> str:
