@@ -35,16 +35,16 @@ FREE_TEXT: Final = "input"
 """The argument under which LlamaIndex's default tools take a text."""
 
 _IN_BLOCKS: Final = ("detail", "fps", "title")
-"""Facts of pictures, films and files for which LlamaIndex's blocks have fields."""
+"""Facts of images, videos and files for which LlamaIndex's blocks have fields."""
 
 
 def chat_response(answer: chat.ChatResponse, model: str, *, delta: str | None = None) -> ChatResponse:
-    """Return a whole answer.
+    """Return a complete response.
 
     Args:
-        answer: of the core.
-        model: the name that was asked, where the server names none.
-        delta: what a stream says with it; None where the answer came whole.
+        answer: the core's response.
+        model: the model's name in the request, used where the server names none.
+        delta: the delta of a stream's last response; None for a call that was not streamed.
     """
     usage = usage_of(answer.usage)
     return ChatResponse(
@@ -72,22 +72,22 @@ def _message(answer: chat.ChatResponse) -> ChatMessage:
         blocks.add(part)
     blocks.end_run()
     refusal = "".join(part.text for part in answer.message.parts if isinstance(part, Refusal))
-    told: dict[str, Any] = {"refusal": refusal} if refusal else {}
+    keywords: dict[str, Any] = {"refusal": refusal} if refusal else {}
     listed = [listed_call(call.call_id, call.name, call.arguments) for call in blocks.executable]
     if listed:
-        told["tool_calls"] = listed
+        keywords["tool_calls"] = listed
     return ChatMessage(
-        role=MessageRole.ASSISTANT, blocks=blocks.made, additional_kwargs=told | blocks.facts().keywords()
+        role=MessageRole.ASSISTANT, blocks=blocks.made, additional_kwargs=keywords | blocks.facts().keywords()
     )
 
 
 def listed_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
-    """Return a tool call as it stands in ``additional_kwargs["tool_calls"]``."""
+    """Return a tool call in the form of ``additional_kwargs["tool_calls"]``."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 class _Blocks:
-    """The blocks of one answer, and the facts that stand beside them.
+    """The blocks of one answer, and the facts beside them.
 
     Neighbouring texts become one block, because ``ChatMessage.content`` puts a line break between two.
     """
@@ -97,7 +97,7 @@ class _Blocks:
         self.executable: list[ToolCall] = []
         self._answer = answer
         self._run: list[Text | Refusal] = []
-        self._said: Counter[str] = Counter()
+        self._occurrences: Counter[str] = Counter()
         self._calls: dict[str, dict[str, Any]] = {}
         self._withheld: list[str] = []
         self._runs: list[dict[str, Any]] = []
@@ -105,7 +105,7 @@ class _Blocks:
         self._media: list[dict[str, Any]] = []
 
     def add(self, part: chat.Part) -> None:
-        """Add the block that ``part`` is."""
+        """Add the block of ``part``."""
         if isinstance(part, Text | Refusal):
             self._run.append(part)
             return
@@ -129,8 +129,8 @@ class _Blocks:
         except ValueError:
             warn_once(
                 "media in an answer",
-                "an answer holds a picture, sound or file that is neither base64 nor a URL; it has no block, and the "
-                "core's client gives it as it came",
+                "an answer holds an image, audio or file that is neither base64 nor a URL; it gets no block, but the core's "
+                "client returns it unchanged",
             )
             return
         if facts := {name: value for name, value in facts_of(part).items() if name not in _IN_BLOCKS}:
@@ -138,22 +138,22 @@ class _Blocks:
         self.made.append(block)
 
     def end_run(self) -> None:
-        """The texts since the last block are one."""
+        """Join the texts since the last block to one block."""
         run, self._run = self._run, []
         text = "".join(part.text for part in run)
         if not text:
             facts = [hidden_facts(part) for part in run if part.id or part.opaque]
             self._hidden += [{"at": len(self.made)} | told for told in facts]
             return
-        if told := run_facts(run, self._said[text]):
+        if told := run_facts(run, self._occurrences[text]):
             self._runs.append(told)
-        self._said[text] += 1
+        self._occurrences[text] += 1
         self.made.append(TextBlock(text=text))
         cited = [citation for part in run if isinstance(part, Text) for citation in part.citations]
         self.made += [_citation(citation) for citation in cited]
 
     def facts(self) -> MessageFacts:
-        """Return what stands beside the blocks."""
+        """Return the facts beside the blocks."""
         return MessageFacts(
             origin=self._answer.message.origin,
             calls=self._calls,
@@ -176,19 +176,19 @@ class _Blocks:
 
 
 def _citation(citation: Citation) -> CitationBlock:
-    places = {name: value for name, value in citation.source.items() if type(value) is int}
+    location = {name: value for name, value in citation.source.items() if type(value) is int}
     title = citation.title or ""
     return CitationBlock(
         cited_content=TextBlock(text=citation.cited_text or ""),
         source=citation.url or title or citation.kind,
         title=title,
-        additional_location_info=places,
+        additional_location_info=location,
     )
 
 
 def _media(part: Image | Audio | Video | File) -> ContentBlock:
     blob = part.blob or chat.Blob()
-    # In base64: a block takes bytes that could be base64 for that, and "word" could.
+    # In base64: a block reads bytes as base64 wherever they could be, and those of "word" could.
     data = base64.b64encode(base64.b64decode(blob.data)) if blob.data else None
     match part:
         case Image():
@@ -208,9 +208,11 @@ def usage_of(usage: Usage | None) -> dict[str, Any] | None:
     """Return ``usage`` under both sets of names, so that every counter and tracer finds its own."""
     if usage is None:
         return None
-    given = _known(cached_tokens=usage.cache_read, cache_creation_tokens=usage.cache_write, audio_tokens=usage.audio_in)
-    answered = _known(reasoning_tokens=usage.reasoning, audio_tokens=usage.audio_out)
-    told: dict[str, Any] = {
+    input_details = _known(
+        cached_tokens=usage.cache_read, cache_creation_tokens=usage.cache_write, audio_tokens=usage.audio_in
+    )
+    output_details = _known(reasoning_tokens=usage.reasoning, audio_tokens=usage.audio_out)
+    counts: dict[str, Any] = {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.total,
@@ -218,11 +220,11 @@ def usage_of(usage: Usage | None) -> dict[str, Any] | None:
         "output_tokens": usage.output,
         **_known(cache_read_input_tokens=usage.cache_read, cache_creation_input_tokens=usage.cache_write),
     }
-    if given:
-        told |= {"prompt_tokens_details": given, "input_tokens_details": dict(given)}
-    if answered:
-        told |= {"completion_tokens_details": answered, "output_tokens_details": dict(answered)}
-    return told
+    if input_details:
+        counts |= {"prompt_tokens_details": input_details, "input_tokens_details": dict(input_details)}
+    if output_details:
+        counts |= {"completion_tokens_details": output_details, "output_tokens_details": dict(output_details)}
+    return counts
 
 
 def _counts(usage: dict[str, Any] | None) -> dict[str, int]:
@@ -231,22 +233,22 @@ def _counts(usage: dict[str, Any] | None) -> dict[str, int]:
 
 
 def _raw(answer: chat.ChatResponse, model: str, usage: dict[str, Any] | None) -> dict[str, Any]:
-    """Return what is to know about an answer beside its message, in the form that tracers read."""
+    """Return the rest of a response, beside its message, in the form that tracers read."""
     choices = [_choice(0, answer.message, answer.finish)]
     choices += [_choice(number, other.message, other.finish) for number, other in enumerate(answer.alternatives, 1)]
-    told = {"id": answer.id, "model": answer.model or model, "choices": choices, "usage": usage}
+    raw = {"id": answer.id, "model": answer.model or model, "choices": choices, "usage": usage}
     if answer.exchange is not None:
-        told["exchange"] = asdict(answer.exchange)
-    return {**answer.extras, **told}
+        raw["exchange"] = asdict(answer.exchange)
+    return {**answer.extras, **raw}
 
 
 def _choice(index: int, message: chat.Message, finish: chat.Finish) -> dict[str, Any]:
-    said: dict[str, Any] = {"role": "assistant", "content": message.text or None}
+    fields: dict[str, Any] = {"role": "assistant", "content": message.text or None}
     if message.reasoning:
-        said["reasoning_content"] = message.reasoning
-    told: dict[str, Any] = {"index": index, "finish_reason": finish.reason, "message": said}
-    ended = {"raw_finish_reason": finish.raw, "stop_sequence": finish.stop_sequence, "finish_message": finish.message}
-    return told | {name: value for name, value in ended.items() if value is not None}
+        fields["reasoning_content"] = message.reasoning
+    choice: dict[str, Any] = {"index": index, "finish_reason": finish.reason, "message": fields}
+    details = {"raw_finish_reason": finish.raw, "stop_sequence": finish.stop_sequence, "finish_message": finish.message}
+    return choice | {name: value for name, value in details.items() if value is not None}
 
 
 def first_call_only(response: ChatResponse) -> ChatResponse:
@@ -257,20 +259,20 @@ def first_call_only(response: ChatResponse) -> ChatResponse:
     if len(calls) < 2 and len(listed) < 2:
         return response
     dropped = {id(call) for call in calls[1:]}
-    told = dict(message.additional_kwargs)
+    keywords = dict(message.additional_kwargs)
     if listed:
-        told["tool_calls"] = list(listed[:1])
-    if isinstance(told.get(KEY), dict):
-        told[KEY] = _moved(told[KEY], [id(block) not in dropped for block in message.blocks])
-    kept = [block for block in message.blocks if id(block) not in dropped]
-    single = ChatMessage(role=message.role, blocks=kept, additional_kwargs=told)
+        keywords["tool_calls"] = list(listed[:1])
+    if isinstance(keywords.get(KEY), dict):
+        keywords[KEY] = _renumbered(keywords[KEY], [id(block) not in dropped for block in message.blocks])
+    remaining = [block for block in message.blocks if id(block) not in dropped]
+    single = ChatMessage(role=message.role, blocks=remaining, additional_kwargs=keywords)
     return response.model_copy(update={"message": single})
 
 
-def _moved(facts: dict[str, Any], kept: list[bool]) -> dict[str, Any]:
-    """Return facts with their places counted among the blocks that are kept."""
+def _renumbered(facts: dict[str, Any], remains: list[bool]) -> dict[str, Any]:
+    """Return facts with their places counted among the blocks that remain."""
     moved = {
-        name: [{**told, "at": sum(kept[: told["at"]])} for told in facts[name]]
+        name: [{**entry, "at": sum(remains[: entry["at"]])} for entry in facts[name]]
         for name in ("hidden", "media")
         if name in facts
     }

@@ -72,9 +72,9 @@ class DbxGatewayEmbedding(GatewayFields, BaseEmbedding):
     dimensions: int | None = None
     """Length of the vectors, for models that offer several."""
     query_instruction: str | None = None
-    """Text to put in front of each query, for models that want one."""
+    """Text to put in front of each query, for models that need one."""
     text_instruction: str | None = None
-    """Text to put in front of each document, for models that want one."""
+    """Text to put in front of each document, for models that need one."""
 
     _bill: _Bill = PrivateAttr(default_factory=_Bill)
 
@@ -83,11 +83,11 @@ class DbxGatewayEmbedding(GatewayFields, BaseEmbedding):
     def _both_names(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        spelt = ("model", *(alias for alias, name in ALIASES.items() if name == "model"))
-        names = {values[name] for name in spelt if values.get(name)}
+        spellings = ("model", *(alias for alias, name in ALIASES.items() if name == "model"))
+        names = {values[name] for name in spellings if values.get(name)}
         if len(names) > 1:
             raise ConfigurationError(f"model is given twice, as {' and '.join(sorted(names))}; give it once")
-        rest = {name: value for name, value in values.items() if name not in spelt}
+        rest = {name: value for name, value in values.items() if name not in spellings}
         return {**rest, "model": name, "model_name": name} if (name := next(iter(names), "")) else rest
 
     @model_validator(mode="after")

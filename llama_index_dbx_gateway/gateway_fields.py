@@ -13,7 +13,7 @@ from dbx_gateway.settings import named_values
 __all__ = ["GatewayFields"]
 
 _SHARED: Final = ("callback_manager", "rate_limiter")
-"""What a deep copy has in common with its original, beside the core's: objects that stand for something outside."""
+"""What a deep copy shares with its original, beside the core's: objects that belong to something outside."""
 
 
 class GatewayFields(ClientFields):
@@ -32,8 +32,8 @@ class GatewayFields(ClientFields):
     def _names(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        given = {name: value for name, value in values.items() if name != "callback_manager" or value is not None}
-        return named_values(given, cls.model_fields)
+        fields = {name: value for name, value in values.items() if name != "callback_manager" or value is not None}
+        return named_values(fields, cls.model_fields)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         known = {} if memo is None else memo
@@ -43,5 +43,5 @@ class GatewayFields(ClientFields):
         return super().__deepcopy__(known)
 
     def __getstate__(self) -> dict[Any, Any]:
-        # Of a copy: LlamaIndex's own method takes out of the object what cannot be pickled.
+        # Of a copy: LlamaIndex's own method removes from the object what cannot be pickled.
         return super(GatewayFields, self.model_copy(update=self._stand_ins())).__getstate__()

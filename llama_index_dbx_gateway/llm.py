@@ -47,9 +47,9 @@ from llama_index_dbx_gateway.tools import described, executable_calls, specs_of
 __all__ = ["DbxGateway"]
 
 _WINDOW: Final = 128_000
-"""Context window taken for a model of which none is known: no chat model in the table of profiles has less."""
+"""Context window assumed for a model without a known one: no chat model in the table of profiles has less."""
 _ROOM: Final = 8_192
-"""Tokens kept free for an answer where ``max_tokens`` does not say; the core's own default where an api needs one."""
+"""Tokens reserved for an answer where ``max_tokens`` is not set; the core's own default where an api needs one."""
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -62,13 +62,13 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
 
     Args:
         model: name of the serving endpoint or model service: ``databricks-…``, ``system.ai.…`` or your own.
-        temperature: sent only if given, like all that shapes an answer (``top_p``, ``stop``, ``seed``, …).
+        temperature: sent only if set, like every option that shapes an answer (``top_p``, ``stop``, ``seed``, …).
         max_tokens: tokens of the answer at most, reasoning included.
         reasoning_effort: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``.
         thinking: True, False, ``"auto"`` or a budget in tokens.
-        host, token, config_profile, workspace_client: whom to sign in as and where; by default as every Databricks tool.
+        host, token, config_profile, workspace_client: where to sign in and as whom; by default as every Databricks tool.
         surface: ``auto``, ``ai-gateway`` or ``model-serving``.
-        context_window, is_function_calling_model: what is known of the model, overridden.
+        context_window, is_function_calling_model: override what is known about the model.
         **others: the other settings of ``dbx_gateway.Settings``, and LlamaIndex's own (``system_prompt``,
             ``callback_manager``, ``pydantic_program_mode``, …).
 
@@ -96,9 +96,9 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), defer_build=False)
 
     context_window: int | None = None
-    """Tokens of prompt and answer together; None takes what is known of the model."""
+    """Tokens of prompt and answer together; None uses what is known about the model."""
     is_function_calling_model: bool | None = None
-    """Whether the model calls tools; None takes what is known of it."""
+    """Whether the model calls tools; None uses what is known about it."""
 
     @classmethod
     def class_name(cls) -> str:
@@ -107,7 +107,7 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What is known of the model, without asking anyone."""
+        """What is known about the model, without a request."""
         profile = self._profile()
         window = self.context_window or profile.context_window or _WINDOW
         room = min(profile.max_output or _ROOM, _ROOM, window // 4)
@@ -125,12 +125,12 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         return profile_of(self.model, check_family(self.family) if self.family is not None else None)
 
     def to_payload(self) -> dict[str, Any]:
-        """Return what traces show of this object: the model and how it is asked, no secret."""
+        """Return what traces show of this object: the model and its options, no secret."""
         inherited = getattr(super(), "to_payload", dict)  # LlamaIndex's older versions have none
         own = {"class_name": self.class_name(), "model": self.model, "temperature": self.temperature}
         return {**inherited(), **own}
 
-    # --- the eight ways to ask -----------------------------------------------------------------------------------
+    # --- the eight methods ---------------------------------------------------------------------------------------
 
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
@@ -141,7 +141,7 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
             **kwargs: ``tools``, ``tool_choice``, ``response_format``, and settings for this call only.
 
         Raises:
-            InvalidRequestError: the request cannot be sent; nothing was.
+            InvalidRequestError: the request is invalid; nothing was sent.
             DbxGatewayError: the call failed.
         """
         return self._chat(messages, **kwargs)
@@ -149,7 +149,7 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
     @closed_when_left
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Yield the answer as it grows: ``delta`` is what is new, ``message`` is all so far.
+        """Yield the answer as it arrives: ``delta`` is what is new, ``message`` is all so far.
 
         Tool calls may be executed only once the stream has ended. Arguments and errors are those of ``chat``.
         """
@@ -163,24 +163,24 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
     @closed_when_left_async
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """Return a stream of the answer as it grows; see :meth:`stream_chat`."""
+        """Return a stream of the answer as it arrives; see :meth:`stream_chat`."""
         return aopened(self._astream_chat(messages, **kwargs))
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002
         """Return the model's answer to one text; see :meth:`chat`."""
-        return completion(self._chat(self._asked_as_user(prompt, formatted=formatted), **kwargs))
+        return completion(self._chat(self._user_messages(prompt, formatted=formatted), **kwargs))
 
     @closed_when_left
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: FBT001, FBT002
-        """Yield the answer to one text as it grows; see :meth:`stream_chat`."""
-        return opened(self._stream_complete(self._asked_as_user(prompt, formatted=formatted), **kwargs))
+        """Yield the answer to one text as it arrives; see :meth:`stream_chat`."""
+        return opened(self._stream_complete(self._user_messages(prompt, formatted=formatted), **kwargs))
 
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002
         """Return the model's answer to one text without blocking the event loop; see :meth:`chat`."""
-        return completion(await self._achat(self._asked_as_user(prompt, formatted=formatted), **kwargs))
+        return completion(await self._achat(self._user_messages(prompt, formatted=formatted), **kwargs))
 
     @closed_when_left_async
     @llm_completion_callback()
@@ -190,8 +190,8 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         formatted: bool = False,  # noqa: FBT001, FBT002  # LlamaIndex's own argument
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
-        """Return a stream of the answer to one text as it grows; see :meth:`stream_chat`."""
-        return aopened(self._astream_complete(self._asked_as_user(prompt, formatted=formatted), **kwargs))
+        """Return a stream of the answer to one text as it arrives; see :meth:`stream_chat`."""
+        return aopened(self._astream_complete(self._user_messages(prompt, formatted=formatted), **kwargs))
 
     # --- the same without callbacks, so that one call is counted once --------------------------------------------
 
@@ -219,10 +219,10 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         single, options = self._options(kwargs)
         snapshots = Snapshots(options.get("model") or self.model, single=single)
 
-        def grown(event: Event) -> list[ChatResponse]:
+        def snapshot(event: Event) -> list[ChatResponse]:
             return [response] if (response := snapshots.of(event)) is not None else []
 
-        return Derived(lambda: self._async_client.stream(to_core(messages), **options), grown)
+        return Derived(lambda: self._async_client.stream(to_core(messages), **options), snapshot)
 
     def _stream_complete(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CompletionResponseGen:
         with closing(self._stream_chat(messages, **kwargs)) as responses:
@@ -232,13 +232,13 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
     def _astream_complete(self, messages: Sequence[ChatMessage], **kwargs: Any) -> CompletionResponseAsyncGen:
         return Derived(lambda: self._astream_chat(messages, **kwargs), lambda response: [completion(response)])
 
-    def _asked_as_user(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
+    def _user_messages(self, prompt: str, *, formatted: bool) -> list[ChatMessage]:
         """Return one user message; a prompt that is not formatted yet goes through ``completion_to_prompt``."""
         text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
         return [ChatMessage(role=MessageRole.USER, content=text)]
 
     def _options(self, kwargs: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
-        """Return whether one tool call at most is wanted, and the core's arguments for LlamaIndex's."""
+        """Return whether to return one tool call at most, and the core's arguments for LlamaIndex's."""
         options = {name: value for name, value in kwargs.items() if value is not None}
         single = options.pop("allow_parallel_tool_calls", True) is False
         required = options.pop("tool_required", False)
@@ -264,20 +264,20 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
     ) -> dict[str, Any]:
         """Return the arguments of a chat with tools.
 
-        One call at a time (LlamaIndex's default) is kept on the answer, not asked of the model: few models can be told,
-        and the caller may not have meant to ask. The setting ``parallel_tool_calls`` is what tells them.
+        One call at a time (LlamaIndex's default) is applied to the answer and not sent to the model: few models take such
+        an option, and the caller may not have meant it. The setting ``parallel_tool_calls`` is sent to the model.
         """
         messages = list(chat_history or [])
         if user_msg is not None:
-            asked = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
-            messages.append(asked)
+            message = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+            messages.append(message)
         if not tools:
             return {"messages": messages, **kwargs}
-        told: dict[str, Any] = {"tool_required": True} if tool_required else {}
+        choice: dict[str, Any] = {"tool_required": True} if tool_required else {}
         if tool_choice is not None:
-            told["tool_choice"] = tool_choice
+            choice["tool_choice"] = tool_choice
         single = {} if allow_parallel_tool_calls else {"allow_parallel_tool_calls": False}
-        return {"messages": messages, "tools": [described(tool) for tool in tools], **told, **single, **kwargs}
+        return {"messages": messages, "tools": [described(tool) for tool in tools], **choice, **single, **kwargs}
 
     def _validate_chat_with_tools_response(
         self,
@@ -289,7 +289,7 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         return response if allow_parallel_tool_calls else first_call_only(response)
 
     def predict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> AgentChatResponse:
-        """Let the model choose a tool, call it, and return what it answered; a model without tools is asked in words."""
+        """Let the model choose a tool, call it, and return its result; a model without tool calling is prompted in text."""
         return super().predict_and_call(tools, *args, **self._in_words(kwargs))
 
     async def apredict_and_call(self, tools: Sequence[BaseTool], *args: Any, **kwargs: Any) -> AgentChatResponse:
@@ -297,10 +297,10 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         return await super().apredict_and_call(tools, *args, **self._in_words(kwargs))
 
     def _in_words(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments with what LlamaIndex's way of asking in words needs and does not bring."""
+        """Return the arguments with the formatter and parser that LlamaIndex's text prompting needs."""
         if self.metadata.is_function_calling_model:
             return kwargs
-        # Reads the framework's templates, so not before they are wanted.
+        # The import reads the framework's templates, so it waits until they are needed.
         from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
 
         return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
@@ -321,8 +321,8 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         """
         found, cut = executable_calls(response.message)
         if error_on_no_tool_call and not found:
-            told = f"; {cut} cut or malformed, which are not to be executed" if cut else ""
-            raise ValueError(f"Expected at least one tool call, but got 0 tool calls{told}.")
+            others = f"; {cut} cut or malformed, which are not to be executed" if cut else ""
+            raise ValueError(f"Expected at least one tool call, but got 0 tool calls{others}.")
         return found
 
     # --- structured prediction -----------------------------------------------------------------------------------
@@ -427,10 +427,10 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         return self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
 
     def _structure(self, output_cls: type[Model]) -> Structure[Model] | None:
-        """Return how to ask for an object; None where LlamaIndex's own programs were chosen.
+        """Return how to request an object; None where LlamaIndex's own programs were chosen.
 
-        A JSON schema where the model takes one; else a forced tool, unless the model cannot be forced, or thinks, which
-        forbids forcing: then the core tells it the schema in words.
+        A JSON schema where the model supports one; else a forced tool. A model that cannot be forced, or that thinks,
+        which forbids forcing, gets the schema in its prompt from the core.
         """
         profile = self._profile()
         match self.pydantic_program_mode:

@@ -1,4 +1,4 @@
-"""LlamaIndex's messages as the core's; whichever integration a history was made with."""
+"""LlamaIndex's messages as the core's, from histories of any integration."""
 
 from __future__ import annotations
 
@@ -64,22 +64,24 @@ _ROLES: Final[Mapping[MessageRole, Role]] = {
 def to_core(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
     """Return ``messages`` as the core's; none of them is changed.
 
-    Tool results get the name of their tool from the call they answer. A call that may not be executed and was not
-    answered (its answer was cut) is left out: no model takes a call without its result.
+    Tool results get the name of their tool from their call. A call that must not be executed and has no result (its
+    answer was cut) is left out: no model accepts a call without its result.
 
     Raises:
         InvalidRequestError: a message or block is of a kind that cannot be sent.
     """
-    answered = {str(message.additional_kwargs.get("tool_call_id")) for message in messages if _is_result(message)}
+    ids_with_result = {
+        str(message.additional_kwargs.get("tool_call_id")) for message in messages if _is_result(message)
+    }
     names: dict[str, str] = {}
     converted: list[Message] = []
     for message in messages:
         if _is_result(message):
             converted.append(_result(message, names))
             continue
-        told = _message(message, answered)
-        names |= {call.call_id: call.name for call in told.tool_calls}
-        converted.append(told)
+        own = _message(message, ids_with_result)
+        names |= {call.call_id: call.name for call in own.tool_calls}
+        converted.append(own)
     return with_distinct_ids(converted)
 
 
@@ -88,40 +90,40 @@ def _is_result(message: ChatMessage) -> bool:
 
 
 def _result(message: ChatMessage, names: Mapping[str, str]) -> Message:
-    told = message.additional_kwargs
-    call_id = told.get("tool_call_id") or told.get("name")
+    keywords = message.additional_kwargs
+    call_id = keywords.get("tool_call_id") or keywords.get("name")
     if not call_id:
         raise InvalidRequestError(
-            "a tool message does not say which call it answers; give additional_kwargs={'tool_call_id': ...}"
+            "a tool message names no call that it is the result of; give additional_kwargs={'tool_call_id': ...}"
         )
     parts = _parts(message, MessageFacts())
     result = ToolResult(
         call_id=str(call_id),
-        name=names.get(str(call_id)) or told.get("name"),
+        name=names.get(str(call_id)) or keywords.get("name"),
         content=parts,
-        is_error=bool(told.get("is_error")),
+        is_error=bool(keywords.get("is_error")),
     )
     return Message(role="tool", parts=(result,))
 
 
-def _message(message: ChatMessage, answered: set[str]) -> Message:
+def _message(message: ChatMessage, ids_with_result: set[str]) -> Message:
     role = _ROLES[message.role]
     name = message.additional_kwargs.get("name")
-    spoken = name if isinstance(name, str) else None
+    author = name if isinstance(name, str) else None
     if role != "assistant":
-        return Message(role=role, parts=_parts(message, MessageFacts()), name=spoken)
+        return Message(role=role, parts=_parts(message, MessageFacts()), name=author)
     facts = MessageFacts.beside(message.additional_kwargs)
     parts = _parts(message, facts)
     if not any(isinstance(part, ToolCall) for part in parts):
         calls = (_listed_as_part(call, facts) for call in listed_calls(message))
         parts = (*parts, *calls)
-    unanswered = set(facts.withheld) - answered
-    kept = tuple(part for part in parts if not (isinstance(part, ToolCall) and part.call_id in unanswered))
-    return Message(role="assistant", parts=kept, name=spoken, origin=facts.origin)
+    unanswered = set(facts.withheld) - ids_with_result
+    sent = tuple(part for part in parts if not (isinstance(part, ToolCall) and part.call_id in unanswered))
+    return Message(role="assistant", parts=sent, name=author, origin=facts.origin)
 
 
 def _parts(message: ChatMessage, facts: MessageFacts) -> tuple[Part, ...]:
-    """Return the parts that the blocks of ``message`` stand for, and those that have none in their places."""
+    """Return the parts of the blocks of ``message``, with the parts that have no block in their places."""
     arguments = {call.call_id: call.arguments for call in listed_calls(message)}
     hidden: dict[int, list[Part]] = {}
     for part_facts in facts.hidden:
@@ -129,13 +131,13 @@ def _parts(message: ChatMessage, facts: MessageFacts) -> tuple[Part, ...]:
             hidden.setdefault(min(part_facts["at"], len(message.blocks)), []).append(part)
     media = {part_facts["at"]: part_facts for part_facts in facts.media}
     parts: list[Part] = []
-    said: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
     for position, block in enumerate(message.blocks):
         parts += hidden.get(position, ())
         match block:
             case TextBlock():
-                parts += facts.pieces(block.text, said[block.text])
-                said[block.text] += 1
+                parts += facts.pieces(block.text, occurrences[block.text])
+                occurrences[block.text] += 1
             case ToolCallBlock():
                 parts.append(_call(block, arguments, facts))
             case CachePoint():
@@ -169,7 +171,7 @@ def _block(block: Any) -> Iterator[Part]:
             yield from _block(block.cited_content)
         case _:
             raise InvalidRequestError(
-                f"a {type(block).__name__} cannot be sent; leave it out of the message, or say it in a TextBlock"
+                f"a {type(block).__name__} cannot be sent; leave it out of the message, or put its content into a TextBlock"
             )
 
 
@@ -201,7 +203,7 @@ def _citable(block: CitableBlock) -> Iterator[Part]:
             case ImageBlock():
                 yield from _block(inner)
             case _:
-                pass  # its text is said above
+                pass  # its text is in the file above
 
 
 def _blob(
@@ -218,7 +220,7 @@ def _blob(
 
 
 def _read(held: Any) -> bytes:
-    """Read all of a file-like object and leave it where it was."""
+    """Read all of a file-like object and restore its position."""
     before = held.tell()
     held.seek(0)
     data: bytes = held.read()
@@ -230,7 +232,7 @@ def _mark(parts: list[Part], point: CachePoint) -> None:
     if not parts:
         warn_once(
             "llama-index: cache point",
-            "a CachePoint that begins a message marks nothing and was left out; put it behind the block to cache up to",
+            "a CachePoint at the start of a message marks nothing and was left out; put it after the block to cache up to",
         )
         return
     parts[-1] = replace(parts[-1], cache=CacheHint(point.cache_control.ttl))
@@ -243,15 +245,15 @@ def _call(block: ToolCallBlock, arguments: Mapping[str, str], facts: MessageFact
         text = block.tool_kwargs
     elif facts.calls.get(call_id, {}).get("custom"):
         text = str(block.tool_kwargs.get(FREE_TEXT, ""))
-    elif listed is not None and _says(listed, block.tool_kwargs):
+    elif listed is not None and _is_json_of(listed, block.tool_kwargs):
         text = listed
     else:
         text = _json(block.tool_kwargs)
     return facts.call(ToolCall(call_id=call_id, name=block.tool_name, arguments=text))
 
 
-def _says(text: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether ``text`` is how the model wrote ``arguments``, which the caller has not changed since."""
+def _is_json_of(text: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether ``text`` is the JSON of ``arguments``, so that the caller has not changed them."""
     try:
         return bool((json.loads(text) if text.strip() else {}) == arguments)
     except ValueError:
@@ -263,7 +265,7 @@ def _json(arguments: Mapping[str, Any]) -> str:
 
 
 class ListedCall:
-    """A tool call as it stands in ``additional_kwargs["tool_calls"]``, in any integration's form.
+    """A tool call of ``additional_kwargs["tool_calls"]``, in any integration's form.
 
     Args:
         call: a plain object, a vendor's object, or a ``ToolSelection``.

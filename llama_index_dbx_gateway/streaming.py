@@ -1,4 +1,4 @@
-"""The core's events as growing answers, and streams that are closed when they are left."""
+"""The core's events as partial responses, and streams that are closed when they are left."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _Kind = type[TextBlock] | type[ThinkingBlock] | type[ToolCallBlock]
 
 
 class _Growing:
-    """A part of an answer as far as it has come; ``kind`` is None for one that shows only in the whole answer."""
+    """A part of an answer as received so far; ``kind`` is None for one that is only in the complete answer."""
 
     __slots__ = ("call_id", "kind", "name", "text")
 
@@ -57,14 +57,14 @@ class _Growing:
 
 
 class Snapshots:
-    """Turns the events of one answer into responses, each of which holds all that has come so far.
+    """Turns the events of one answer into responses, each of which holds all that was received so far.
 
     No two responses share an object that can be changed. They are made without validation, which would cost more than
     everything else here: each field is of the declared type by construction.
 
     Args:
-        model: the name that was asked.
-        single: keep the first tool call and no other.
+        model: the model's name in the request.
+        single: return the first tool call and no other.
     """
 
     def __init__(self, model: str, *, single: bool = False) -> None:
@@ -94,9 +94,9 @@ class Snapshots:
                     return self._call(event.index, event.call.call_id, event.call.name, event.call.arguments)
             case PartEnd():
                 self._ended.append(event)
-                return self._rest(event)
+                return self._remainder(event)
             case End():
-                return self._whole(event)
+                return self._final(event)
             case _:
                 pass
         return None
@@ -105,13 +105,13 @@ class Snapshots:
         part = self._parts.get(index)
         gap = ""
         if part is None:
-            gap = "\n" if self._begins_later_run(index) else ""
+            gap = "\n" if self._starts_later_run(index) else ""
             part = self._parts[index] = _Growing(TextBlock)
         part.text += text
-        return self._so_far(gap + text)
+        return self._snapshot(gap + text)
 
-    def _begins_later_run(self, index: int) -> bool:
-        """Whether text at ``index`` begins a block behind another text: ``content`` puts a line break between them."""
+    def _starts_later_run(self, index: int) -> bool:
+        """Whether text at ``index`` starts a block after another text: ``content`` puts a line break between them."""
         if not any(part.kind is TextBlock for part in self._parts.values()):
             return False
         before = max((known for known in self._parts if known < index), default=None)
@@ -120,37 +120,37 @@ class Snapshots:
     def _reasoning(self, index: int, text: str) -> ChatResponse:
         part = self._parts.setdefault(index, _Growing(ThinkingBlock))
         part.text += text
-        return self._so_far("", thinking_delta=text)
+        return self._snapshot("", thinking_delta=text)
 
     def _call(self, index: int, call_id: str, name: str, arguments: str) -> ChatResponse | None:
         if self._single and any(part.kind is ToolCallBlock for part in self._parts.values()):
             return None
         part = self._parts[index] = _Growing(ToolCallBlock, call_id, name)
         part.text = arguments
-        return self._so_far("")
+        return self._snapshot("")
 
     def _arguments(self, index: int, arguments: str) -> ChatResponse | None:
         part = self._parts.get(index)
         if part is None:
             return None
         part.text += arguments
-        return self._so_far("")
+        return self._snapshot("")
 
-    def _rest(self, event: PartEnd) -> ChatResponse | None:
-        """Hand out what a part says at its end and no delta said before."""
+    def _remainder(self, event: PartEnd) -> ChatResponse | None:
+        """Return what a part holds at its end and no delta held before."""
         part, known = event.part, self._parts.get(event.index)
-        told = known.text if known is not None else ""
+        received = known.text if known is not None else ""
         match part:
             case Text() | Refusal():
-                new = len(part.text) > len(told) and part.text.startswith(told)
-                return self._text(event.index, part.text[len(told) :]) if new else None
-            case Reasoning() if part.text and not told:
+                new = len(part.text) > len(received) and part.text.startswith(received)
+                return self._text(event.index, part.text[len(received) :]) if new else None
+            case Reasoning() if part.text and not received:
                 return self._reasoning(event.index, part.text)
             case _:
                 self._parts.setdefault(event.index, _Growing(None))
                 return None
 
-    def _so_far(self, delta: str, **told: Any) -> ChatResponse:
+    def _snapshot(self, delta: str, **keywords: Any) -> ChatResponse:
         blocks: list[ContentBlock] = []
         listed: list[dict[str, Any]] = []
         before: _Growing | None = None
@@ -171,7 +171,7 @@ class Snapshots:
             message=ChatMessage.model_construct(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=message),
             delta=delta,
             raw=self._raw(),
-            additional_kwargs=told,
+            additional_kwargs=keywords,
         )
 
     def _raw(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class Snapshots:
             "usage": None,
         }
 
-    def _whole(self, event: End) -> ChatResponse:
+    def _final(self, event: End) -> ChatResponse:
         answer = chat_response(fold([*self._ended, event]), self._model, delta="")
         return first_call_only(answer) if self._single else answer
 
@@ -262,9 +262,9 @@ def _read(stream: Generator[T, None, None], sources: list[Generator[Any, None, N
 
 
 class _Closing(Derived[T, T]):
-    """A stream that closes, beside the one it reads, those that stand behind that.
+    """A stream that closes the one it reads and the sources behind that.
 
-    It is no generator, but shows of the one it reads what tracers look at to see whether a stream is still open.
+    It is no generator, but has the attributes by which tracers see whether a generator is still open.
     """
 
     def __init__(self, stream: AsyncGenerator[T, None], sources: list[AsyncGenerator[Any, None]]) -> None:
@@ -274,13 +274,13 @@ class _Closing(Derived[T, T]):
 
     @property
     def ag_frame(self) -> FrameType | None:
-        """Where the stream stands; None once it has ended."""
+        """The frame at which the stream is suspended; None once it has ended."""
         frame: FrameType | None = self._stream.ag_frame
         return frame
 
     @property
     def ag_running(self) -> bool:
-        """Whether the stream is being read at this moment."""
+        """Whether the stream is being read right now."""
         return bool(self._stream.ag_running)
 
     async def _close(self) -> None:

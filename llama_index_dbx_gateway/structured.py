@@ -1,4 +1,4 @@
-"""Structured prediction: an object of a pydantic class as the answer, whole or growing."""
+"""Structured prediction: an object of a pydantic class as the answer, complete or streamed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ENDED_EARLY: Final = ("length", "content_filter", "error")
 
 
 class Structure(Generic[M]):
-    """How one answer is asked for as an object of ``output_cls``, and how it is read.
+    """How an object of ``output_cls`` is requested as the answer, and how the answer is parsed.
 
     Args:
         output_cls: the class.
@@ -38,22 +38,22 @@ class Structure(Generic[M]):
         self._flexible: type[BaseModel] | None = None
         self._latest: Any = None
 
-    def options(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return the arguments of the chat; those the caller gave stand, but for what decides the answer's form."""
+    def options(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the arguments of the chat: the caller's, except those that decide the answer's form, which are ours."""
         ours = ("tool_choice", "tool_required", "allow_parallel_tool_calls", "response_format", "tools")
-        kept = {name: value for name, value in (given or {}).items() if name not in ours}
+        others = {name: value for name, value in (options or {}).items() if name not in ours}
         schema = schema_of(self._cls)
         if self._by_tool:
             tool = get_function_tool(self._cls)
             forced = {"tool_choice": tool.metadata.get_name(), "tool_required": True}
-            return {**kept, "tools": [described(tool)], **forced, "allow_parallel_tool_calls": False}
-        return {**kept, "response_format": schema_format({"title": self._cls.__name__, **schema})}
+            return {**others, "tools": [described(tool)], **forced, "allow_parallel_tool_calls": False}
+        return {**others, "response_format": schema_format({"title": self._cls.__name__, **schema})}
 
     def parsed(self, response: ChatResponse) -> M:
-        """Return the object that a whole answer holds.
+        """Return the object that a complete answer holds.
 
         Raises:
-            ExtractionError: it holds none; the message says why, without quoting the answer.
+            ExtractionError: it holds none; the message gives the reason, without quoting the answer.
         """
         reason = _finish_reason(response)
         if reason in _ENDED_EARLY:
@@ -68,9 +68,9 @@ class Structure(Generic[M]):
             raise self._failure(str(error), "say in the prompt what to answer") from None
 
     def grown(self, response: ChatResponse) -> M | BaseModel | None:
-        """Return the object as far as an answer has come; None where it has not grown.
+        """Return the object as received so far; None where nothing was added.
 
-        Where a field that must be there has not come yet, the object is of a class in which every field is optional.
+        Where a required field has not arrived yet, the object is of a class in which every field is optional.
         """
         text = self._text(response)
         start = text.find("{")
@@ -79,7 +79,7 @@ class Structure(Generic[M]):
         try:
             value = from_json(text[start:], allow_partial="trailing-strings")
         except ValueError:
-            return None  # prose behind or around the object; the whole answer tells
+            return None  # prose after or around the object; the complete answer decides
         if not isinstance(value, dict) or value == self._latest:
             return None
         self._latest = value

@@ -22,7 +22,7 @@ __all__ = ["described", "executable_calls", "schema_of", "specs_of"]
 
 
 def described(tool: Any) -> dict[str, Any]:
-    """Return a tool as a plain object, as it goes into a call's arguments and so into its traces.
+    """Return a tool as a plain object, which is what a call's arguments and its traces hold.
 
     The name is the tool's own, whatever its characters: the core maps it for the wire and back.
 
@@ -64,10 +64,10 @@ def _parameters(about: ToolMetadata) -> dict[str, Any]:
 
 
 def specs_of(tools: Sequence[Any] | None) -> tuple[ToolSpec, ...]:
-    """Return tools as the core's: LlamaIndex tools, and tools as the vendors' apis have them.
+    """Return tools as the core's: LlamaIndex tools, and tools in the forms of the vendors' apis.
 
     Raises:
-        InvalidRequestError: one is none of these.
+        InvalidRequestError: one of them is of no such form.
     """
     return tuple(tool if isinstance(tool, ToolSpec) else _spec(described(tool)) for tool in tools or ())
 
@@ -76,7 +76,7 @@ def _spec(tool: Mapping[str, Any]) -> ToolSpec:
     spec = tool_of(tool)
     if spec is None:
         raise InvalidRequestError(
-            f"a tool with the fields {sorted(tool)} is none that a model takes; make one with FunctionTool.from_defaults(...)"
+            f"a tool with the fields {sorted(tool)} is none that a model accepts; make one with FunctionTool.from_defaults(...)"
         )
     return spec
 
@@ -88,22 +88,22 @@ def executable_calls(message: ChatMessage) -> tuple[list[ToolSelection], int]:
     """
     withheld = MessageFacts.beside(message.additional_kwargs).withheld
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-    asked = [(block.tool_call_id or block.tool_name, block.tool_name, block.tool_kwargs) for block in blocks]
-    asked = asked or [(call.call_id, call.name, call.arguments) for call in listed_calls(message)]
+    listed = [(block.tool_call_id or block.tool_name, block.tool_name, block.tool_kwargs) for block in blocks]
+    listed = listed or [(call.call_id, call.name, call.arguments) for call in listed_calls(message)]
     found = [
         ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=arguments)
-        for call_id, name, given in asked
-        if call_id not in withheld and (arguments := _arguments(given)) is not None
+        for call_id, name, raw_arguments in listed
+        if call_id not in withheld and (arguments := _arguments(raw_arguments)) is not None
     ]
-    return found, len(asked) - len(found)
+    return found, len(listed) - len(found)
 
 
-def _arguments(given: dict[str, Any] | str) -> dict[str, Any] | None:
+def _arguments(raw: dict[str, Any] | str) -> dict[str, Any] | None:
     """Return a call's arguments as an object; None where they are not one."""
-    if isinstance(given, dict):
-        return dict(given)
+    if isinstance(raw, dict):
+        return dict(raw)
     try:
-        value = from_json(given, allow_inf_nan=False) if given.strip() else {}
+        value = from_json(raw, allow_inf_nan=False) if raw.strip() else {}
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -167,7 +167,11 @@ class Hologram(BaseContentBlock):
 def test_a_block_of_a_kind_that_is_not_known(refused, model):
     message = ChatMessage.model_construct(role=MessageRole.USER, blocks=[Hologram()], additional_kwargs={})
 
-    refused(model, [message], match="a Hologram cannot be sent; leave it out of the message, or say it in a TextBlock")
+    refused(
+        model,
+        [message],
+        match="a Hologram cannot be sent; leave it out of the message, or put its content into a TextBlock",
+    )
 
 
 @EACH_MODEL

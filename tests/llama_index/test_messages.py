@@ -137,7 +137,7 @@ def test_a_cache_point_at_the_front_marks_nothing_and_says_so(caplog):
     point = CachePoint(cache_control=CacheControl(type="ephemeral"))
 
     assert parts_of(point, TextBlock(text="b")) == (Text("b"),)
-    assert "begins a message" in caplog.text
+    assert "at the start of a message" in caplog.text
 
 
 def test_a_citable_block_is_a_file_to_cite():
