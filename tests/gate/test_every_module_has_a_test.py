@@ -29,15 +29,15 @@ OTHERWISE = {
     "dbx_gateway/client": ("end_to_end/test_one_client_everywhere.py", "end_to_end/test_streams.py"),
     "dbx_gateway/transport/log_masks": ("secrets/test_secrets_in_logs.py",),
     # parts of a prompt's writer or of an answer's reader
-    "dbx_gateway/dialects/*/dialect": ("core/test_tool_choices_and_formats.py", "dialects/test_*_prompt.py"),
-    "dbx_gateway/dialects/*/thinking": ("dialects/test_*_prompt.py",),
+    "dbx_gateway/dialects/*/dialect": ("core/test_tool_choices_and_formats.py", "dialects/*/test_prompt.py"),
+    "dbx_gateway/dialects/*/thinking": ("dialects/*/test_prompt.py",),
     "dbx_gateway/dialects/chat_completions/agent": ("end_to_end/test_agent_endpoints.py",),
-    "dbx_gateway/dialects/chat_completions/choice": ("dialects/test_chat_completions_answer.py",),
-    "dbx_gateway/dialects/chat_completions/content": ("dialects/test_chat_completions_answer.py",),
-    "dbx_gateway/dialects/chat_completions/tools": ("dialects/test_chat_completions_prompt.py",),
-    "dbx_gateway/dialects/generate_content/candidate": ("dialects/test_generate_content_answer.py",),
-    "dbx_gateway/dialects/responses/fields": ("dialects/test_responses_answer.py",),
-    "dbx_gateway/dialects/responses/items": ("dialects/test_responses_answer.py",),
+    "dbx_gateway/dialects/chat_completions/choice": ("dialects/chat_completions/test_answer.py",),
+    "dbx_gateway/dialects/chat_completions/content": ("dialects/chat_completions/test_answer.py",),
+    "dbx_gateway/dialects/chat_completions/tools": ("dialects/chat_completions/test_prompt.py",),
+    "dbx_gateway/dialects/generate_content/candidate": ("dialects/generate_content/test_answer.py",),
+    "dbx_gateway/dialects/responses/fields": ("dialects/responses/test_answer.py",),
+    "dbx_gateway/dialects/responses/items": ("dialects/responses/test_answer.py",),
     # a quirk is tested by its kind, and all of them in one table
     "dbx_gateway/quirks/*": ("quirks/test_load_bearing.py", "quirks/test_*_quirks.py", "quirks/test_schema_*.py"),
     # commands
@@ -66,28 +66,35 @@ OTHERWISE = {
     ),
     "dbx_gateway/testing/workspace": ("simulated_workspace/test_workspace_*.py",),
     # LangChain
-    "langchain_dbx_gateway/answers": ("langchain/test_langchain_messages.py", "langchain/test_langchain_laws.py"),
-    "langchain_dbx_gateway/blocks": ("langchain/test_langchain_messages.py", "langchain/test_langchain_bad_input.py"),
+    "langchain_dbx_gateway/answers": ("langchain/test_messages.py", "langchain/test_laws.py"),
+    "langchain_dbx_gateway/blocks": ("langchain/test_messages.py", "langchain/test_bad_input.py"),
     "langchain_dbx_gateway/chat_models": (
-        "langchain/test_langchain_features.py",
-        "langchain/test_langchain_options.py",
+        "langchain/test_features.py",
+        "langchain/test_options.py",
     ),
-    "langchain_dbx_gateway/chunks": ("langchain/test_langchain_streams.py", "langchain/test_langchain_laws.py"),
-    "langchain_dbx_gateway/message_events": ("langchain/test_langchain_streams.py", "langchain/test_langchain_laws.py"),
-    "langchain_dbx_gateway/middleware": ("langchain/test_langchain_caching.py", "langchain/test_langchain_history.py"),
+    "langchain_dbx_gateway/chunks": ("langchain/test_streams.py", "langchain/test_laws.py"),
+    "langchain_dbx_gateway/message_events": ("langchain/test_streams.py", "langchain/test_laws.py"),
+    "langchain_dbx_gateway/middleware": ("langchain/test_caching.py", "langchain/test_history.py"),
     # LlamaIndex
-    "llama_index_dbx_gateway/answers": ("llama_index/test_llama_index_messages.py",),
-    "llama_index_dbx_gateway/gateway_fields": ("llama_index/test_llama_index_settings.py",),
-    "llama_index_dbx_gateway/llm": ("llama_index/test_llama_index_eight_methods.py",),
-    "llama_index_dbx_gateway/streaming": ("llama_index/test_llama_index_eight_methods.py",),
+    "llama_index_dbx_gateway/answers": ("llama_index/test_messages.py",),
+    "llama_index_dbx_gateway/gateway_fields": ("llama_index/test_settings.py",),
+    "llama_index_dbx_gateway/llm": ("llama_index/test_eight_methods.py",),
+    "llama_index_dbx_gateway/streaming": ("llama_index/test_eight_methods.py",),
 }
 """Modules without a file of their own, and the files that test them; of two rows that fit, the longer one counts."""
 
-FILES = frozenset(path.stem for path in TESTS.rglob("test_*.py") if path.parent.name not in ("docs", "gate"))
+FILES = frozenset(path.relative_to(TESTS).with_suffix("").as_posix() for path in TESTS.rglob("test_*.py"))
+
+OF_THE_CORE = tuple(
+    path.name
+    for path in TESTS.iterdir()
+    if path.is_dir() and path.name not in ("dialects", "docs", "gate", "langchain", "llama_index")
+)
+"""Folders of tests in which a module of the core may have its file."""
 
 
 def modules() -> dict[str, set[str]]:
-    """Every module by its path from the package, and the names that its file of tests may have."""
+    """Every module by its path from the package, and the files of tests that it may have."""
     found: dict[str, set[str]] = {}
     for package in PACKAGES:
         folder = ROOT / package
@@ -99,16 +106,19 @@ def modules() -> dict[str, set[str]]:
 
 
 def names(place: Path) -> set[str]:
-    """The names that the file of tests of a module may have, so that no two modules can share one."""
+    """The files of tests that a module may have, so that no two modules can share one."""
     match place.parts:
         case ("dbx_gateway", "testing", *rooms):
-            return {f"test_workspace_{'_'.join(rooms)}", f"test_workspace_{rooms[-1]}"}
+            return {
+                f"simulated_workspace/test_workspace_{'_'.join(rooms)}",
+                f"simulated_workspace/test_workspace_{rooms[-1]}",
+            }
         case ("dbx_gateway", "dialects", api, module):
-            return {f"test_{api}_{module}"}
+            return {f"dialects/{api}/test_{module}"}
         case ("dbx_gateway", *_, module):
-            return {f"test_{module}"}
+            return {f"{folder}/test_{module}" for folder in OF_THE_CORE}
         case (adapter, *_, module):
-            return {f"test_{adapter.removesuffix('_dbx_gateway')}_{module}"}
+            return {f"{adapter.removesuffix('_dbx_gateway')}/test_{module}"}
     raise AssertionError(place)
 
 
