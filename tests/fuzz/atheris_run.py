@@ -3,7 +3,7 @@
 A target (:mod:`fuzz.targets`) is a function of bytes that checks laws of its own. Each runs in a process of its own
 (:mod:`fuzz.atheris_target`), from its seeds and its kept inputs. An input that breaks a law ends that process; it is made
 shorter and printed as the line that keeps it in ``corpus/<target>.jsonl``. With ``--extend`` the inputs that went new ways
-are kept there too, as few of them as go all those ways.
+are kept there too, the shortest of the few that go all those ways.
 
 The tests replay the corpus (``test_replay.py``), check the laws on what hypothesis makes (``test_properties.py``),
 and count lines and memory for inputs made to be expensive (``test_cost.py``).
@@ -34,8 +34,8 @@ from fuzz.targets import TARGETS
 __all__ = ["shortened"]
 
 _OPTIONS: Final = (f"-max_len={LONGEST}", "-timeout=25", "-rss_limit_mb=3000", "-report_slow_units=1000")
-_MOST_KEPT, _LONGEST_KEPT = 150, 1000
-"""Inputs of a target that are kept, and bytes of one that is added."""
+_MOST_ADDED, _LONGEST_ADDED = 10, 1000
+"""Inputs that one run adds to a corpus, and bytes of one."""
 
 
 def shortened(data: bytes, fails: Callable[[bytes], bool]) -> bytes:
@@ -79,11 +79,11 @@ def _line(target: Target, path: Path) -> str:
 
 
 def _kept(target: Target, folder: Path) -> dict[str, bytes]:
-    """Return the kept inputs, and those in the folder that are new, the short ones first."""
+    """Return the kept inputs, and the shortest of those in the folder that are new."""
     kept = corpus.load(target.name)
     new = {path.read_bytes() for path in folder.iterdir()} - {*kept.values(), *target.seeds}
-    short = sorted((data for data in new if len(data) <= _LONGEST_KEPT), key=len)
-    return kept | {corpus.digest(data): data for data in short[: max(0, _MOST_KEPT - len(kept))]}
+    short = sorted((data for data in new if len(data) <= _LONGEST_ADDED), key=lambda data: (len(data), data))
+    return kept | {corpus.digest(data): data for data in short[:_MOST_ADDED]}
 
 
 def _fuzz(target: Target, seconds: int, *, extend: bool) -> bool:
