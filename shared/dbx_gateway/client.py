@@ -1,4 +1,4 @@
-"""The clients: chat with a model of a workspace, whole or streamed, from threads or from event loops.
+"""The clients: chat with a model of a workspace, streamed or not, from threads or from event loops.
 
 A request's life, in this order: route, encode, quirks on the way out, send, frames, quirks on the way in, decode, events.
 :mod:`dbx_gateway.call.flow` is that life, to be read from top to bottom; :mod:`dbx_gateway.call.drivers` has the two ways to
@@ -30,7 +30,7 @@ from dbx_gateway.settings import CREDENTIALS, Lost, Settings, veiled
 __all__ = ["AsyncClient", "Client", "Conversation"]
 
 Conversation = str | Message | Sequence[Message]
-"""What to say: a text, one message, or all messages so far."""
+"""What to send: a text, one message, or all messages so far."""
 
 _EMBEDDINGS_AT_ONCE: Final = 4
 """Requests of one call for vectors that run at the same time, unless the caller says otherwise."""
@@ -49,7 +49,7 @@ class _Base:
         **fields: Any,
     ) -> None:
         fields = veiled(fields)
-        self.settings = self._given = settings if settings is not None else Settings.of(fields)
+        self.settings = self._original_settings = settings if settings is not None else Settings.of(fields)
         self._observations = observations
         self._product = product
         self._credentials = _credentials_of(self.settings)
@@ -63,11 +63,11 @@ class _Base:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_loaded, (type(self), self._given, self._observations, self._product))
+        return (_loaded, (type(self), self._original_settings, self._observations, self._product))
 
     @property
     def observations(self) -> Observations:
-        """What was learned about hosts and endpoints: this client's own, or what all clients of the process share."""
+        """What was observed of hosts and endpoints: this client's own, or what all clients of the process share."""
         return self._observations if self._observations is not None else shared_observations()
 
     def _flights(self) -> SingleFlight:
@@ -141,7 +141,7 @@ class Client(_Base):
             **options: settings for this call only, for example ``temperature=0``.
 
         Raises:
-            InvalidRequestError: the request cannot be sent; nothing was.
+            InvalidRequestError: the request is invalid; nothing was sent.
             DbxGatewayError: the call failed.
         """
         flow, request = self._chat(messages, _parts(tools, tool_choice, output, metadata), options, stream=False)
@@ -157,7 +157,7 @@ class Client(_Base):
         metadata: JsonObject | None = None,
         **options: Any,
     ) -> Generator[Event]:
-        """Yield the model's answer as it comes; ``fold`` adds the events up. Arguments and errors are those of ``chat``.
+        """Yield the model's answer as it arrives; ``fold`` adds the events up. Arguments and errors are those of ``chat``.
 
         The connection is closed when the generator is: at its end, or when it is left.
         """
@@ -191,7 +191,7 @@ class Client(_Base):
                 raise
 
     def plan(self, **options: Any) -> Plan:
-        """Return where a chat would go and why, asking the workspace what the name leaves open."""
+        """Return where a chat would go and why, with requests to the workspace for what the name does not show."""
         return self._driver.run(self._call(options).plan())
 
     def models(self) -> Listing:
@@ -212,7 +212,7 @@ class AsyncClient(_Base):
     """Chat with a model of a Databricks workspace from an event loop; the same as :class:`Client`, to be awaited.
 
     One client may be used from one event loop after another. No call blocks the loop: credentials that need the network
-    are asked for in a thread.
+    are fetched in a thread.
     """
 
     @cached_property
@@ -243,7 +243,7 @@ class AsyncClient(_Base):
         metadata: JsonObject | None = None,
         **options: Any,
     ) -> AsyncGenerator[Event]:
-        """Yield the model's answer as it comes; see :meth:`Client.stream`. Close it (``aclosing``) when leaving early."""
+        """Yield the model's answer as it arrives; see :meth:`Client.stream`. Close it (``aclosing``) when leaving early."""
         flow, request = self._chat(messages, _parts(tools, tool_choice, output, metadata), options, stream=True)
         return self._driver.events(flow, request.model)
 
@@ -284,17 +284,17 @@ class AsyncClient(_Base):
 
 
 def _credentials_of(settings: Settings) -> Credentials:
-    said = {name: getattr(settings, name) for name in CREDENTIALS}
-    given: dict[str, Any] = {name: value for name, value in said.items() if not isinstance(value, Lost)}
+    values = {name: getattr(settings, name) for name in CREDENTIALS}
+    credentials: dict[str, Any] = {name: value for name, value in values.items() if not isinstance(value, Lost)}
     if settings.lost:
-        given = {"lost": settings.lost[0]}
+        credentials = {"lost": settings.lost[0]}
     return resolve(
         host=settings.host,
         config_profile=settings.config_profile,
         endpoint_url=settings.endpoint_url,
         surface=settings.surface,
         api=settings.api,
-        **given,
+        **credentials,
     )
 
 

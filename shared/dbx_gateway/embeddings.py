@@ -1,4 +1,4 @@
-"""Vectors of texts: what to send, what came back (docs/wire/surfaces.md#model-serving, #ai-gateway)."""
+"""Vectors of texts: the request and the response (docs/wire/surfaces.md#model-serving, #ai-gateway)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def joined(parts: Iterable[Embeddings]) -> Embeddings:
     lengths = {len(vector) for vector in vectors}
     if len(lengths) > 1:
         raise InvalidResponseError(
-            f"the batches came back with vectors of {_shown(lengths)} numbers, which cannot be compared. Check that the "
+            f"the batches returned vectors of {_shown(lengths)} numbers, which cannot be compared. Check that the "
             "endpoint serves one embedding model, or set dimensions=.",
             model=model,
         )
@@ -135,13 +135,13 @@ def _shown(lengths: set[int]) -> str:
 
 
 def _ordered(rows: list[JsonValue], target: RequestTarget) -> list[JsonObject]:
-    """Return the rows in the order of their texts: by their index, or as they came where none has one."""
+    """Return the rows in the order of their texts: by their index, or as received where none has one."""
     objects = [row for row in rows if isinstance(row, dict)]
     if len(objects) == len(rows) and not any("index" in row for row in objects):
         return objects
     by_index = {row.get("index"): row for row in objects if isinstance(row.get("index"), int)}
     if by_index.keys() != set(range(len(rows))):
-        raise _invalid(target, "vectors that do not say which text each is of")
+        raise _invalid(target, "vectors without the index of their text")
     return [by_index[index] for index in range(len(rows))]
 
 
@@ -157,7 +157,7 @@ def _vector(value: JsonValue, target: RequestTarget) -> tuple[float, ...]:
 
 
 def _unpacked(text: str, target: RequestTarget) -> tuple[float, ...]:
-    """Return a vector that was asked for in base64: 32-bit numbers, the lowest byte first."""
+    """Return a vector that was requested in base64: 32-bit floats, little-endian."""
     try:
         raw = base64.b64decode(text, validate=True)
         numbers: tuple[float, ...] = struct.unpack(f"<{len(raw) // 4}f", raw)
@@ -169,7 +169,7 @@ def _unpacked(text: str, target: RequestTarget) -> tuple[float, ...]:
 
 
 def _finite(numbers: Iterable[float], target: RequestTarget) -> tuple[float, ...]:
-    """Return ``numbers`` as a vector; one with a number that is none would spoil whatever it is compared with."""
+    """Return ``numbers`` as a vector; a NaN in it would make every comparison with it invalid."""
     try:
         vector = tuple(map(float, numbers))
     except OverflowError:

@@ -1,4 +1,4 @@
-"""JSON out of the text of a model that talks around it."""
+"""JSON from a model's text, which may have prose around it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _TOKEN: Final = re.compile(
 
 
 def extract_json(text: str) -> JsonValue:
-    """Return the JSON value in a model's text, whatever prose or code fence stands around it.
+    """Return the JSON value in a model's text, whatever prose or code fence is around it.
 
-    If the whole text is JSON, that is the value, of any type: of the text ``null`` it is None. Else it is the last
+    If the entire text is JSON, that is the value, of any type: for the text ``null`` it is None. Else it is the last
     outermost object or array that parses: ``'Sure: {"a": 1}. Enjoy!'`` gives ``{"a": 1}``. Brackets and quotes in prose
     do no harm. The time is linear in the length of the text, whatever the text.
 
@@ -63,7 +63,7 @@ def _parsed(text: str) -> JsonValue:
 def _candidates(text: str) -> list[tuple[int, int]]:
     """Return where the outermost well-formed objects and arrays of ``text`` begin and end, in order.
 
-    Each bracket may begin one. Reading from a bracket decides the fate of every bracket that is read as one on the way:
+    Each bracket may begin one. Reading from a bracket decides about every other bracket that it reads as one:
     a nested one that closes is well formed, and where reading fails, those still open fail with it. So no bracket is
     tried twice, but one that a failed reading took for part of a string is still to be tried. Two readings that go over
     the same text never agree on what is inside a string (each quote turns both; a backslash outside ends the one that

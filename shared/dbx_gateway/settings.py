@@ -87,7 +87,7 @@ SILENCE_TIMEOUT: Final = 600.0
 
 
 class Lost(SecretStr):
-    """Stands for a value that no pickle and no serialised form holds, until that setting is given again."""
+    """Placeholder of a value that no pickle and no serialised form holds, until that setting is set again."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -96,14 +96,14 @@ class Lost(SecretStr):
         return (Lost, ())
 
 
-_ASKED: Final = Setting(shown=True, pickled=True, per_call=True, in_cache_key=True)
-"""What shapes an answer."""
-_WAITED: Final = Setting(shown=True, pickled=True, per_call=True)
-"""How long and how often an answer is waited for: it is the same answer."""
-_WHERE: Final = Setting(shown=True, pickled=True, in_cache_key=True, says_where=True)
+_OPTION: Final = Setting(shown=True, pickled=True, per_call=True, in_cache_key=True)
+"""Shapes the answer."""
+_TIMING: Final = Setting(shown=True, pickled=True, per_call=True)
+"""How long to wait and how often to try again; the answer is the same."""
+_TARGET: Final = Setting(shown=True, pickled=True, in_cache_key=True, says_where=True)
 """Where requests go, for all calls of an object."""
 _CREDENTIAL: Final = Setting(credential=True, says_where=True)
-"""Who asks."""
+"""Signs the user in."""
 _HANDLE: Final = Setting(shared=True)
 """An object that requests are sent with."""
 
@@ -117,78 +117,78 @@ class _Fields(BaseModel):
         arbitrary_types_allowed=True,
         protected_namespaces=(),
         hide_input_in_errors=True,
-        defer_build=True,  # nobody makes one of these, only of the classes that say False
+        defer_build=True,  # it has no objects of its own; the classes that are used set False
     )
 
-    model: str = setting(_ASKED, "", aliases=("model_name", "endpoint"), elsewhere=("DBX_GATEWAY_MODEL",))
+    model: str = setting(_OPTION, "", aliases=("model_name", "endpoint"), elsewhere=("DBX_GATEWAY_MODEL",))
     """Name of the serving endpoint or model service, sent verbatim."""
-    host: str | None = setting(_WHERE, elsewhere=("DATABRICKS_HOST",))
+    host: str | None = setting(_TARGET, elsewhere=("DATABRICKS_HOST",))
     """``https://…`` of the workspace; None takes DATABRICKS_HOST or the SDK's chain."""
     token: SecretStr | None = setting(
         _CREDENTIAL, aliases=("api_key",), elsewhere=("DATABRICKS_TOKEN", "DBX_GATEWAY_API_KEY")
     )
     """A personal access token or OAuth token, used as it is."""
-    config_profile: str | None = setting(_WHERE, elsewhere=("DATABRICKS_CONFIG_PROFILE",))
+    config_profile: str | None = setting(_TARGET, elsewhere=("DATABRICKS_CONFIG_PROFILE",))
     """Section of the Databricks config file."""
     workspace_client: Any = setting(replace(_CREDENTIAL, shared=True))
     """A ``databricks.sdk.WorkspaceClient`` to take host and credentials from."""
     sdk_config: Any = setting(replace(_CREDENTIAL, shared=True))
     """A ``databricks.sdk.core.Config`` to take host and credentials from."""
-    surface: str = setting(replace(_WHERE, per_call=True), "auto", variable="DBX_GATEWAY_SURFACE")
+    surface: str = setting(replace(_TARGET, per_call=True), "auto", variable="DBX_GATEWAY_SURFACE")
     """Where the model is served: ``auto``, ``ai-gateway`` or ``model-serving``."""
-    api: str = setting(replace(_WHERE, per_call=True), "auto")
+    api: str = setting(replace(_TARGET, per_call=True), "auto")
     """The wire format: ``auto``, ``chat-completions``, ``responses``, ``messages`` or ``generate-content``."""
-    family: str | None = setting(_ASKED)
+    family: str | None = setting(_OPTION)
     """The model's family, where neither its name nor the endpoint's metadata shows it: ``claude``, ``gpt``, ``other``, …"""
-    endpoint_url: str | None = setting(_WHERE, elsewhere=("DBX_GATEWAY_API_URL",))
+    endpoint_url: str | None = setting(_TARGET, elsewhere=("DBX_GATEWAY_API_URL",))
     """The whole URL to post to; nothing is probed or appended."""
-    temperature: float | None = setting(_ASKED)
+    temperature: float | None = setting(_OPTION)
     """How freely the model chooses its words: 0 takes the likeliest ones; the highest value is 1 or 2, as models have it."""
-    max_tokens: int | None = setting(_ASKED)
+    max_tokens: int | None = setting(_OPTION)
     """Tokens of the answer at most, reasoning included."""
-    top_p: float | None = setting(_ASKED)
+    top_p: float | None = setting(_OPTION)
     """Choose among the likeliest tokens that together have this probability, from 0 to 1."""
-    top_k: int | None = setting(_ASKED)
+    top_k: int | None = setting(_OPTION)
     """Choose among this many of the likeliest tokens."""
-    stop: tuple[str, ...] = setting(_ASKED, (), aliases=("stop_sequences",))
+    stop: tuple[str, ...] = setting(_OPTION, (), aliases=("stop_sequences",))
     """Texts at which the answer ends; they are not part of it. One text, or several."""
-    seed: int | None = setting(_ASKED)
+    seed: int | None = setting(_OPTION)
     """A number with which the same request gives the same answer, as far as the model can."""
-    presence_penalty: float | None = setting(_ASKED)
+    presence_penalty: float | None = setting(_OPTION)
     """Above 0, tokens that the text has already are less likely; from -2 to 2."""
-    frequency_penalty: float | None = setting(_ASKED)
+    frequency_penalty: float | None = setting(_OPTION)
     """Above 0, tokens are less likely the more often the text has them already; from -2 to 2."""
-    logprobs: bool | None = setting(_ASKED)
+    logprobs: bool | None = setting(_OPTION)
     """Whether to return the logarithm of each token's probability."""
-    top_logprobs: int | None = setting(_ASKED)
+    top_logprobs: int | None = setting(_OPTION)
     """How many other tokens to return with their probabilities at each place; it needs ``logprobs``."""
-    n: int | None = setting(_ASKED)
+    n: int | None = setting(_OPTION)
     """How many answers to give to the one request."""
-    reasoning_effort: str | None = setting(_ASKED)
+    reasoning_effort: str | None = setting(_OPTION)
     """How much the model thinks: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``, as it takes them."""
-    thinking: bool | int | str | dict[str, JsonValue] | None = setting(_ASKED)
+    thinking: bool | int | str | dict[str, JsonValue] | None = setting(_OPTION)
     """Whether the model thinks: True or ``"on"``, ``"auto"`` (it decides), False or ``"off"``; a budget in tokens; or the
     object of the messages api."""
-    parallel_tool_calls: bool | None = setting(_ASKED)
+    parallel_tool_calls: bool | None = setting(_OPTION)
     """Whether the model may call several tools at once."""
-    service_tier: str | None = setting(_ASKED)
+    service_tier: str | None = setting(_OPTION)
     """The api's own name of how quickly, and for what price, to answer."""
-    timeout: float | httpx.Timeout | None = setting(_WAITED, SILENCE_TIMEOUT)
+    timeout: float | httpx.Timeout | None = setting(_TIMING, SILENCE_TIMEOUT)
     """Seconds of silence between two bytes at most; an ``httpx.Timeout``; or None to wait for ever."""
-    stream_idle_timeout: float | None = setting(_WAITED, gt=0, allow_inf_nan=False)
+    stream_idle_timeout: float | None = setting(_TIMING, gt=0, allow_inf_nan=False)
     """Seconds to the first event of a stream, and between two of its events, at most: keep-alives do not count. None
     takes the silence of ``timeout``."""
-    total_timeout: float | None = setting(_WAITED, gt=0, allow_inf_nan=False)
+    total_timeout: float | None = setting(_TIMING, gt=0, allow_inf_nan=False)
     """Seconds from the start of a call to the end of its answer at most, retries included; None sets no limit."""
-    max_retries: int = setting(_WAITED, 2, ge=0)
+    max_retries: int = setting(_TIMING, 2, ge=0)
     """How many times a request is sent again after a passing failure."""
-    coalesce_deltas: bool = setting(_WAITED, default=True)
+    coalesce_deltas: bool = setting(_TIMING, default=True)
     """Join neighbouring deltas that arrived in one read."""
-    disabled_quirks: tuple[str, ...] = setting(_ASKED, (), variable="DBX_GATEWAY_DISABLED_QUIRKS")
+    disabled_quirks: tuple[str, ...] = setting(_OPTION, (), variable="DBX_GATEWAY_DISABLED_QUIRKS")
     """Names of quirks (docs/quirks.md) that are not to be handled, or ``("all",)`` to send and read the bare wire."""
-    custom_inputs: dict[str, JsonValue] | None = setting(_ASKED)
+    custom_inputs: dict[str, JsonValue] | None = setting(_OPTION)
     """What an agent endpoint takes beside the conversation."""
-    extra_body: dict[str, JsonValue] = setting(_ASKED, default_factory=dict, aliases=("model_kwargs",))
+    extra_body: dict[str, JsonValue] = setting(_OPTION, default_factory=dict, aliases=("model_kwargs",))
     """Fields merged into the body last and verbatim."""
     default_headers: dict[str, str] = setting(Setting(per_call=True, in_cache_key=True), default_factory=dict)
     """Headers to send with every request; their names are read without regard to case."""
@@ -201,11 +201,11 @@ class _Fields(BaseModel):
 
 
 def _checked(markers: Mapping[str, Setting]) -> Mapping[str, Setting]:
-    """Return the markers of all settings; a setting without one would go where nobody meant it to."""
+    """Return the markers of all settings; without one, nothing says where a setting may be shown or stored."""
     for name in _Fields.model_fields:
         if name not in markers:
             raise TypeError(
-                f"the setting {name!r} has no marker; write it as setting(…), which says what may become of it"
+                f"the setting {name!r} has no marker; write it as setting(…), which says where it may be shown and stored"
             )
     return markers
 
@@ -216,23 +216,23 @@ ALIASES: Final[Mapping[str, str]] = {alias: name for name, one in _MARKERS.items
 """Other names under which users of the frameworks know a setting. ``base_url`` is resolved by its path."""
 
 CALL_OPTIONS: Final = frozenset(names_of(_Fields, lambda one: one.per_call))
-"""Settings that one call may change; the others say as whom and through which connection, and belong to an object."""
+"""Settings that one call may change; the others are about sign-in and connections, and belong to an object."""
 
 CREDENTIALS: Final = names_of(_Fields, lambda one: one.credential)
-"""Settings of which one is enough to sign in."""
+"""Settings that sign the user in; one of them is enough."""
 
-_SAYS_WHERE: Final = names_of(_Fields, lambda one: one.says_where)
+_TARGET_SETTINGS: Final = names_of(_Fields, lambda one: one.says_where)
 """Settings beside which the DBX_GATEWAY_API_URL and _KEY pair is not used, nor the model that belongs to it."""
 
 _DATA: Final = (str, bytes, int, float, os.PathLike)
-"""Types of what a setting holds that may also be an object of this process; bool is an int."""
+"""Types of plain data, in settings that may also hold an object of this process; bool is an int."""
 
 
 class SettingsFields(_Fields):
-    """The fields that the core's clients and both adapters have in common, and what makes a value fit.
+    """The fields that the core's clients and both adapters share, and their validation.
 
     A copy or deep copy has the credentials and client objects of its original. A pickle has none of them and no header:
-    what is loaded from it names in ``lost`` what it was given, and a client of such settings raises
+    the settings loaded from it name them in ``lost``, and a client of such settings raises
     :class:`ConfigurationError` on its first use.
     """
 
@@ -266,7 +266,7 @@ class SettingsFields(_Fields):
             return None
         parts = urlsplit(value)
         if not parts.scheme or not parts.netloc or parts.path in ("", "/"):
-            shown = value.rsplit("@", 1)[-1]  # a password can stand before it
+            shown = value.rsplit("@", 1)[-1]  # a password can be before it
             raise ConfigurationError(
                 f"endpoint_url is {shown!r}; give the whole URL that requests go to, or set host= to the workspace"
             )
@@ -293,7 +293,7 @@ class SettingsFields(_Fields):
             check_surface(self.surface)
             if self.endpoint_url is not None:
                 raise ConfigurationError(
-                    f"endpoint_url says where requests go, and surface={self.surface!r} says it again; give one of them"
+                    f"endpoint_url and surface={self.surface!r} both say where requests go; give one of them"
                 )
         if self.api != "auto":
             check_api(self.api)
@@ -305,7 +305,7 @@ class SettingsFields(_Fields):
 
     @property
     def lost(self) -> tuple[str, ...]:
-        """The settings that these had before they were pickled, and that have to be given again; one credential will do."""
+        """The settings that were set before pickling and have to be set again; one credential is enough."""
         signed_in = any(
             value is not None and not isinstance(value, Lost) for value in (getattr(self, name) for name in CREDENTIALS)
         )
@@ -326,7 +326,7 @@ class SettingsFields(_Fields):
         return {**state, "__dict__": {**state["__dict__"], **self._stand_ins()}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Take the values of a pickle; a field that is newer than the pickle has its default."""
+        """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
         super().__setstate__(state)
         held = vars(self)
         for name, field in type(self).model_fields.items():
@@ -334,14 +334,14 @@ class SettingsFields(_Fields):
                 held[name] = field.get_default(call_default_factory=True)
 
     def _stand_ins(self) -> dict[str, Lost]:
-        """Return what a pickle holds in the place of secrets, client objects and headers."""
+        """Return what a pickle holds in place of secrets, client objects and headers."""
         held = {name: getattr(self, name) for name in settings_of(type(self))}
         markers = settings_of(type(self))
         return {name: Lost() for name, value in held.items() if not _is_picklable(value, markers[name])}
 
 
 def _is_picklable(value: Any, marker: Setting) -> bool:
-    """Whether a pickle may hold the value of a setting; that nothing was given it may always say."""
+    """Whether a pickle may hold the value of a setting; an empty value it always may."""
     if value is None or value in ({}, ()):
         return True
     return marker.pickled and (not marker.shared or isinstance(value, _DATA))
@@ -349,9 +349,9 @@ def _is_picklable(value: Any, marker: Setting) -> bool:
 
 @documented
 class Settings(SettingsFields):
-    """What to ask of which model, where, and as whom.
+    """The settings of a client: the model, its options, the workspace and the sign-in.
 
-    Only ``model`` is needed where the environment says the rest (as databricks-sdk reads it).
+    Only ``model`` is needed where the environment has the rest (as databricks-sdk reads it).
     """
 
     model_config = ConfigDict(frozen=True, defer_build=False)
@@ -366,7 +366,7 @@ class Settings(SettingsFields):
         return _validated(cls, named_values(fields, cls.model_fields))
 
     def with_options(self, options: Mapping[str, Any]) -> Settings:
-        """Return these settings with what one call changes; None keeps what is set.
+        """Return these settings with the changes of one call; an option that is None changes nothing.
 
         Raises:
             ConfigurationError: an option is unknown or cannot change per call.
@@ -380,13 +380,13 @@ class Settings(SettingsFields):
             )
         if not changed:
             return self
-        kept = {name: getattr(self, name) for name in self.model_fields_set}
-        return _validated(type(self), kept | changed)
+        current = {name: getattr(self, name) for name in self.model_fields_set}
+        return _validated(type(self), current | changed)
 
     def at_endpoint(self, endpoint_url: str) -> Settings:
         """Return these settings with requests going exactly to ``endpoint_url``."""
-        kept = {name: getattr(self, name) for name in self.model_fields_set}
-        return _validated(type(self), kept | {"endpoint_url": endpoint_url})
+        current = {name: getattr(self, name) for name in self.model_fields_set}
+        return _validated(type(self), current | {"endpoint_url": endpoint_url})
 
     def request(
         self,
@@ -398,7 +398,7 @@ class Settings(SettingsFields):
         stream: bool = False,
         metadata: JsonObject | None = None,
     ) -> ChatRequest:
-        """Return the request that these settings make of a conversation."""
+        """Return the request for a conversation under these settings."""
         return ChatRequest(
             model=self.model,
             messages=messages,
@@ -426,11 +426,11 @@ class Settings(SettingsFields):
         )
 
 
-_WHOLE_PATHS: Final = ("/invocations", "/completions", "/responses", "/messages", ":generateContent")
+_COMPLETE_PATHS: Final = ("/invocations", "/completions", "/responses", "/messages", ":generateContent")
 
 
 def veiled(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``fields`` with a token that is a plain text made one that no frame of an error shows."""
+    """Return ``fields`` with a plain-text token as a SecretStr, which no traceback shows."""
     return {
         name: SecretStr(value) if isinstance(value, str) and _is_secret_text(name) else value
         for name, value in fields.items()
@@ -450,25 +450,25 @@ def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str
     """
     names = set(known)
     values: dict[str, Any] = {}
-    for given, value in fields.items():
-        name = given if given in names else ALIASES.get(given, given)
+    for used, value in fields.items():
+        name = used if used in names else ALIASES.get(used, used)
         if name == "base_url":
             name = _name_of_base_url(value)
         if name not in names:
             raise unknown_name(
-                "setting", given, sorted({*names, "base_url", *(a for a, n in ALIASES.items() if n in names)})
+                "setting", used, sorted({*names, "base_url", *(a for a, n in ALIASES.items() if n in names)})
             )
         if name in values and value is not None and values[name] is not None:
-            raise ConfigurationError(f"{name} is given twice, once as {given!r}; give it once")
+            raise ConfigurationError(f"{name} is given twice, once as {used!r}; give it once")
         if name not in values or value is not None:
             values[name] = value
     return values
 
 
 def named_values(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """Return ``fields`` under their proper names, with what the environment sets where they say nothing.
+    """Return ``fields`` under their proper names, with the environment's values where they have none.
 
-    None is how callers say nothing, but for ``timeout``, where it means for ever.
+    None means not set, except for ``timeout``, where it means no limit.
 
     Raises:
         ConfigurationError: a name is unknown or given twice.
@@ -487,10 +487,10 @@ def reasoning_config(
     effort: str | None,
     thinking: bool | int | str | Mapping[str, JsonValue] | None,  # noqa: FBT001  # a user's setting
 ) -> ReasoningConfig | None:
-    """Return what the ``reasoning_effort`` and ``thinking`` settings ask for; None where neither is set.
+    """Return the reasoning configuration of ``reasoning_effort`` and ``thinking``; None where neither is set.
 
     Raises:
-        ConfigurationError: ``thinking`` is none of the forms it takes.
+        ConfigurationError: ``thinking`` is in none of its forms.
     """
     match thinking:
         case None:
@@ -512,7 +512,7 @@ def reasoning_config(
 
 
 def timeout_of(value: float | httpx.Timeout | None) -> httpx.Timeout:
-    """Return the four timeouts that a ``timeout`` setting means.
+    """Return the four timeouts of a ``timeout`` setting.
 
     Raises:
         ConfigurationError: it is not a positive finite number.
@@ -542,7 +542,7 @@ def _of_thinking_object(effort: str | None, thinking: Mapping[str, JsonValue]) -
 
 
 def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return ``headers`` with names in lower case; what is wrong with one is told without its value."""
+    """Return ``headers`` with names in lower case; an error does not show a header's value."""
     for name, value in headers.items():
         if name.lower() in PROTECTED_HEADERS:
             raise ConfigurationError(f"default_headers sets {name!r}, which the transport sets itself; leave it out")
@@ -559,7 +559,7 @@ def _name_of_base_url(value: Any) -> str:
     path = urlsplit(text if "://" in text else f"https://{text}").path
     if path in ("", "/"):
         return "host"
-    if path.endswith(_WHOLE_PATHS):
+    if path.endswith(_COMPLETE_PATHS):
         return "endpoint_url"
     try:
         normalise_host(text)
@@ -577,7 +577,7 @@ def _environment_defaults(environ: Mapping[str, str], values: Mapping[str, Any])
     if values.get("endpoint_url") is not None:
         found.pop("surface", None)
     pair = environ.get("DBX_GATEWAY_API_URL") and environ.get("DBX_GATEWAY_API_KEY")
-    elsewhere = any(values.get(name, found.get(name)) not in (None, "auto") for name in _SAYS_WHERE)
+    elsewhere = any(values.get(name, found.get(name)) not in (None, "auto") for name in _TARGET_SETTINGS)
     if pair and environ.get("DBX_GATEWAY_MODEL") and not elsewhere:
         found["model"] = environ["DBX_GATEWAY_MODEL"]
     return found
@@ -588,11 +588,11 @@ def _validated(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
         return kind.model_validate(dict(values))
     except ValidationError as error:
         wrong = misfit(error)
-    raise wrong  # here, where it does not hang on the error that holds the values
+    raise wrong  # here, so that it has no context: the ValidationError holds the values
 
 
 def fitted(name: str, value: Any) -> Any:
-    """Return a value for one setting as the setting keeps it: a token veiled, a single stop as a tuple.
+    """Return the validated value of one setting: a token as a SecretStr, a single stop as a tuple.
 
     Raises:
         ConfigurationError: it does not fit; the message names the setting.
@@ -601,7 +601,7 @@ def fitted(name: str, value: Any) -> Any:
 
 
 def misfit(error: ValidationError) -> ConfigurationError:
-    """Return the error that says in one sentence which setting does not fit; it shows no value."""
+    """Return a one-sentence error that names the invalid setting; it shows no value."""
     first = error.errors(include_url=False, include_input=False)[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, ConfigurationError):

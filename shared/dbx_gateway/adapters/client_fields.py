@@ -1,4 +1,4 @@
-"""What the adapters' classes have in common: the settings as fields, and the clients that are made of them."""
+"""What the adapters' classes share: the settings as fields, and the clients that are made from them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Clients:
 class ClientFields(SettingsFields):
     """The settings of the core as fields of a framework's class.
 
-    A setting that is assigned later is checked at once, and holds from the next call on. A copy has the settings of its
+    A setting that is assigned later is checked at once, and applies from the next call on. A copy has the settings of its
     original and clients of its own.
 
     Raises:
@@ -51,7 +51,7 @@ class ClientFields(SettingsFields):
         except ValidationError as error:
             wrong = misfit(error)
         if wrong is not None:
-            raise wrong  # here, where it does not hang on the error that holds the values
+            raise wrong  # here, so that it has no context: the ValidationError holds the values
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in SettingsFields.model_fields:

@@ -1,8 +1,8 @@
-"""What a part of an answer holds that a framework's blocks have no field for, as JSON-able facts and back.
+"""What a part of an answer holds that a framework's blocks have no field for, as JSON-compatible facts and back.
 
-Signatures, the server's ids, citations, native objects and cache marks stand beside the blocks, in the free fields that each
+Signatures, the server's ids, citations, native objects and cache marks are stored beside the blocks, in the free fields that each
 framework stores: ``extras`` of LangChain's blocks, ``additional_information`` of LlamaIndex's, and ``additional_kwargs``
-of a message under the key :data:`KEY`. A message that is loaded and sent again is thereby what the server wrote.
+of a message under the key :data:`KEY`. So a message that is loaded and sent again is exactly what the server wrote.
 
 Users have stored such facts: a key may be added, but none changes its name, place or meaning.
 """
@@ -54,10 +54,10 @@ __all__ = [
 ]
 
 KEY: Final = "dbx_gateway"
-"""Where the facts of a message stand in its ``additional_kwargs``, in both frameworks."""
+"""The key of a message's facts in its ``additional_kwargs``, in both frameworks."""
 
 Facts: TypeAlias = dict[str, Any]
-"""JSON-able facts by their keys; what is empty or false is left out."""
+"""JSON-compatible facts by their keys; what is empty or false is left out."""
 
 P = TypeVar("P", bound=Part)
 
@@ -94,7 +94,7 @@ def facts_of(part: Part) -> Facts:
     """Return what ``part`` holds beside its content: its text or bytes, or a call's name, id and arguments.
 
     Args:
-        part: of a message; its ``opaque`` and what else it holds is shared with the facts.
+        part: of a message; the facts share its ``opaque`` and other mutable values.
     """
     return filled(**{key: _written(getattr(part, name)) for name, key in _KEYS[type(part)].items()})
 
@@ -116,8 +116,8 @@ def fields_of(kind: type, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_facts(part: P, facts: Mapping[str, Any]) -> P:
     """Return ``part`` with what :func:`facts_of` returned; what the facts leave out stays as it is."""
-    given = fields_of(type(part), facts) if facts else {}
-    return replace(part, **given) if given else part
+    changes = fields_of(type(part), facts) if facts else {}
+    return replace(part, **changes) if changes else part
 
 
 def _written(value: Any) -> Any:
@@ -159,7 +159,7 @@ def _items(value: Any) -> Sequence[Any]:
 
 
 _READ: Final[Mapping[str, Callable[[Any], Any]]] = {"cache_control": _cache, "opaque": _opaque, "citations": _citations}
-"""How the facts are read that are not stored as they are."""
+"""Readers of the facts that are not stored as they are."""
 
 
 def native_facts(part: Native) -> Facts:
@@ -192,11 +192,11 @@ def cut(text: str, lengths: Iterable[int]) -> list[str]:
 
 
 def run_facts(parts: Sequence[Text | Refusal], nth: int) -> Facts | None:
-    """Return what neighbouring texts are beside the one text they are joined to; None where that says it all.
+    """Return the facts of neighbouring texts that are joined to one text; None where there are none.
 
     Args:
         parts: neighbours.
-        nth: how many runs of the same text stand before it in the message.
+        nth: how many runs of the same text are before it in the message.
     """
     pieces = [_piece_facts(part) for part in parts]
     if all(piece.keys() == {"length"} for piece in pieces):
@@ -223,14 +223,14 @@ def _digest(text: str) -> str:
 
 
 def reasoning_facts(part: Reasoning) -> Facts:
-    """Return what reasoning is beside its text: the proofs, and where one run of it ends and the next begins."""
+    """Return the facts of reasoning beside its text: its signatures, and the lengths of its runs."""
     segments = [[segment.kind, len(segment.text)] for segment in part.segments if segment.text]
     plain = len(segments) == 1 and segments[0][0] == "raw"
     return facts_of(part) | filled(segments=[] if plain else segments)
 
 
 def reasoning_of(text: str | None, facts: Mapping[str, Any]) -> Reasoning:
-    """Return the reasoning that :func:`reasoning_facts` described, or what can be read of another integration's."""
+    """Return the reasoning that :func:`reasoning_facts` described, or as much of another integration's as can be read."""
     return Reasoning(segments=_segments(text or "", facts.get("segments")), **fields_of(Reasoning, facts))
 
 
@@ -256,7 +256,7 @@ def _kind(value: object) -> Literal["summary", "raw"]:
 
 
 def hidden_facts(part: Native | Text | Refusal) -> Facts:
-    """Return all of a part that gets no block: a wire object, or an empty text that something hangs on."""
+    """Return all of a part that gets no block: a wire object, or an empty text that has facts."""
     return native_facts(part) if isinstance(part, Native) else {"text": _piece_facts(part)}
 
 
@@ -268,12 +268,12 @@ def hidden_part(facts: Mapping[str, Any]) -> Part | None:
 # One message
 
 _LISTS: Final = ("texts", "runs", "hidden", "media")
-_HELD: Final = ("calls", "withheld", *_LISTS)
+_STORED: Final = ("calls", "withheld", *_LISTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFacts:
-    """The facts of a message that stand beside its content; none of a message that came from elsewhere.
+    """The facts of a message that are stored beside its content; empty for messages from elsewhere.
 
     Args:
         origin: who produced it.
@@ -283,7 +283,7 @@ class MessageFacts:
             as the framework's blocks hold them.
         runs: for content of several blocks, the runs of text that are more than text, in order (:func:`run_facts`).
         hidden: parts that have no block, each with the number of blocks before it (``at``).
-        media: facts of pictures, sounds and files, each with the number of its block (``at``).
+        media: facts of images, audio and files, each with the number of its block (``at``).
     """
 
     origin: Origin | None = None
@@ -300,11 +300,11 @@ class MessageFacts:
         facts = _object(additional_kwargs.get(KEY))
         if not facts:
             return _NO_FACTS
-        held: dict[str, Any] = {name: facts[name] for name in _HELD if facts.get(name)}
-        return cls(origin=_origin(facts.get("origin")), **held)
+        stored: dict[str, Any] = {name: facts[name] for name in _STORED if facts.get(name)}
+        return cls(origin=_origin(facts.get("origin")), **stored)
 
     def plain(self) -> Facts:
-        """Return them as JSON-able data: fresh objects, without what is empty."""
+        """Return them as JSON-compatible data: new objects, without empty ones."""
         return filled(
             origin=asdict(self.origin) if self.origin is not None else None,
             calls={call_id: dict(facts) for call_id, facts in self.calls.items()},
@@ -317,16 +317,16 @@ class MessageFacts:
         return filled(**{KEY: self.plain()})
 
     def call(self, call: ToolCall) -> ToolCall:
-        """Return ``call`` with the facts that are known of the call of its id; itself where none are."""
+        """Return ``call`` with the facts stored under its id; itself where there are none."""
         facts = self.calls.get(call.call_id)
         return with_facts(call, facts) if facts else call
 
     def pieces(self, text: str, nth: int) -> tuple[Text | Refusal, ...]:
-        """Return the parts that the text of a block was joined from; one plain text where nothing else is known.
+        """Return the parts that the text of a block was joined from; one plain text where there are no facts.
 
         Args:
             text: of the block, as it is now: one that was edited is the caller's own.
-            nth: how many blocks of the same text stand before it in the message.
+            nth: how many blocks of the same text are before it in the message.
         """
         digest = _digest(text) if self.runs else ""
         for run in self.runs:

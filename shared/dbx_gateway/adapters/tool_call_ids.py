@@ -1,4 +1,4 @@
-"""Tool calls that share an id told apart, as in conversations from apis that know no ids."""
+"""Distinct ids for tool calls that share one, as in conversations from apis without ids."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dbx_gateway.chat import Message, Part, ToolCall, ToolResult
 __all__ = ["with_distinct_ids"]
 
 _NAMELESS: Final = "call"
-"""The id of a call that came without one."""
+"""The id of a call that was received without one."""
 
 
 def with_distinct_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Return ``messages`` with an id of its own for each tool call; results follow their calls in order.
 
-    The first call of an id keeps it; a call without one gets one. What id a call gets depends on what stands before it
-    only, so that a conversation that goes on keeps its ids. Needed because where an api gives calls no ids, some
-    libraries let the tool's name stand for them (docs/wire/peers.md#tool-call-identity), or nothing, and other apis
-    refuse an id that is there twice (docs/wire/messages.md#round-trip).
+    The first call with an id keeps it; a call without one gets one. The id of a call depends only on what is before it,
+    so that the ids stay the same as the conversation goes on. Needed because where an api gives calls no ids, some
+    libraries use the tool's name as the id (docs/wire/peers.md#tool-call-identity), or none, and other apis reject a
+    duplicate id (docs/wire/messages.md#round-trip).
     """
-    given = [part.call_id for message in messages for part in message.parts if isinstance(part, ToolCall)]
-    if len(set(given)) == len(given) and all(given):
+    received = [part.call_id for message in messages for part in message.parts if isinstance(part, ToolCall)]
+    if len(set(received)) == len(received) and all(received):
         return tuple(messages)
     ids = _Ids()
     return tuple(replace(message, parts=tuple(map(ids.part, message.parts))) for message in messages)
@@ -46,8 +46,8 @@ class _Ids:
             case _:
                 return part
 
-    def _of_call(self, given: str) -> str:
-        base = given or _NAMELESS
+    def _of_call(self, received: str) -> str:
+        base = received or _NAMELESS
         number = self._numbers.get(base, 1)
         fresh = base if number == 1 else f"{base}_{number}"
         while fresh in self._used:
@@ -55,10 +55,10 @@ class _Ids:
             fresh = f"{base}_{number}"
         self._numbers[base] = number
         self._used.add(fresh)
-        self._open[given].append(fresh)
-        self._latest[given] = fresh
+        self._open[received].append(fresh)
+        self._latest[received] = fresh
         return fresh
 
-    def _of_result(self, given: str) -> str:
-        waiting = self._open[given]
-        return waiting.popleft() if waiting else self._latest.get(given, given)
+    def _of_result(self, received: str) -> str:
+        waiting = self._open[received]
+        return waiting.popleft() if waiting else self._latest.get(received, received)

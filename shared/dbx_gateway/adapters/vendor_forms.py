@@ -1,7 +1,7 @@
 """Content, tools, tool choices and answer formats as the vendors' own documentation writes them.
 
 People bring such objects along from other libraries. What is read here goes to any api; an object that is none of these
-forms is answered with None, and the caller decides. Sources: docs/wire/chat-completions.md#request;
+forms gives None, and the caller decides. Sources: docs/wire/chat-completions.md#request;
 docs/wire/responses.md#request; docs/wire/messages.md#request; docs/wire/generate-content.md#request.
 """
 
@@ -82,7 +82,7 @@ def cache_hint_of(block: _Object) -> CacheHint | None:
 
 
 def cache_mark_of(block: _Object) -> dict[str, Any]:
-    """Return the cache mark on a block or a tool as it stands there, to be put on another form of it."""
+    """Return the cache mark on a block or a tool unchanged, to be put on another form of it."""
     return {"cache_control": block["cache_control"]} if cache_hint_of(block) is not None else {}
 
 
@@ -261,7 +261,7 @@ def _result(block: _Object, call_id: str, cache: CacheHint | None) -> ToolResult
 
 
 def _content(content: Any) -> tuple[Part, ...]:
-    """Return what stands inside a result: a text, or blocks."""
+    """Return the content of a result: a text, or blocks."""
     if isinstance(content, str):
         return (Text(content),) if content else ()
     parts: list[Part] = []
@@ -269,7 +269,7 @@ def _content(content: Any) -> tuple[Part, ...]:
         part = part_of(block)
         if part is None:
             raise InvalidRequestError(
-                f"a tool's result holds a block of type {block.get('type')!r}, which no model takes; give text, images "
+                f"a tool's result holds a block of type {block.get('type')!r}, which no model accepts; give text, images "
                 "or documents"
             )
         parts.append(part)
@@ -339,7 +339,7 @@ def _custom(tool: _Object) -> ToolSpec:
 
 
 def _by_its_one_key(tool: _Object) -> ToolSpec | None:
-    """Return a server-side tool of Gemini, whose one key says which it is."""
+    """Return a server-side tool of Gemini, whose one key names it."""
     keys = list(tool)
     if len(keys) != 1 or keys[0] in _NO_TOOLS or not isinstance(tool[keys[0]], Mapping | list):
         return None
@@ -350,12 +350,12 @@ def _beside(tool: _Object) -> dict[str, Any]:
     return {key: value for key, value in tool.items() if key not in _OF_FLAT}
 
 
-def _function(name: str, said: _Object, schema: Any, cache: CacheHint | None, extras: dict[str, Any]) -> ToolSpec:
+def _function(name: str, definition: _Object, schema: Any, cache: CacheHint | None, extras: dict[str, Any]) -> ToolSpec:
     return ToolSpec(
         name=name,
-        description=str(said.get("description") or ""),
+        description=str(definition.get("description") or ""),
         parameters=dict(_object(schema)),
-        strict=said.get("strict"),
+        strict=definition.get("strict"),
         cache=cache,
         extras=extras,
     )
@@ -458,23 +458,23 @@ JSON_FORMAT: Final[Mapping[str, str]] = {"type": "json_object"}
 """The ``response_format`` that asks for any JSON object."""
 
 
-def format_of(wanted: Any) -> OutputFormat | None:
+def format_of(response_format: Any) -> OutputFormat | None:
     """Return a ``response_format`` of the OpenAI or Anthropic apis; None for plain text.
 
     Raises:
         InvalidRequestError: it is of no known form.
     """
-    match wanted:
+    match response_format:
         case OutputFormat():
-            return wanted
+            return response_format
         case None | {"type": "text"}:
             return None
         case {"type": "json_object"}:
             return OutputFormat(kind="json")
         case {"type": "json_schema", "json_schema": {"schema": Mapping()}}:
-            return _schema_format(_object(wanted["json_schema"]))
+            return _schema_format(_object(response_format["json_schema"]))
         case {"type": "json_schema", "schema": Mapping()}:
-            return _schema_format(_object(wanted))
+            return _schema_format(_object(response_format))
         case _:
             raise InvalidRequestError(
                 "response_format takes {'type': 'json_object'} or {'type': 'json_schema', 'json_schema': {...}}"
