@@ -149,6 +149,8 @@ def _tried(mutant: Mutant, tests: TestMap, copy: Checkout, seconds: float) -> tu
     chosen: list[str] = []
     spent = 0.0
     for test, took in tests.tests_for(mutant.file, source, mutant.change.line):
+        if not (copy.path / test.partition("::")[0]).is_file():
+            continue  # it has moved since the map was made
         if chosen and spent + took > seconds:
             break
         chosen.append(test)
