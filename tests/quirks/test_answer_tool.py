@@ -232,3 +232,9 @@ def test_the_text_of_a_structured_answer_parses_wherever_its_stream_is_cut(at):
         [fix(one) for one in streamed("Sure! ", [("Sum", json.dumps({"sum": 4}))], "tool_calls", at)]
     )
     assert (json.loads(text), calls, end) == ({"sum": 4}, [], "stop")
+
+
+@pytest.mark.parametrize("empty", [{}, {"message": None}])
+def test_a_choice_without_a_message_passes_untouched(empty):
+    answer = {"id": "cc-1", "choices": [{"index": 0, "finish_reason": "stop", **empty}]}
+    assert read_answer_tool("Sum")(answer) is answer

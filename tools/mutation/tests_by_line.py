@@ -41,7 +41,7 @@ PACKAGES: Final = (
     Package(
         "core",
         "shared/dbx_gateway",
-        ("tests/core", "tests/dialects", "tests/quirks", "tests/settings", "tests/end_to_end"),
+        ("tests/core", "tests/dialects", "tests/quirks", "tests/settings", "tests/secrets", "tests/end_to_end"),
         (
             "shared/dbx_gateway/testing",
             "shared/dbx_gateway/cli",
