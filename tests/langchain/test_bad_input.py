@@ -177,7 +177,7 @@ def test_what_cannot_be_sent_is_named_with_its_remedy_and_nothing_is_sent(make_l
 
 def test_contradictory_settings_name_both_and_the_remedy():
     with pytest.raises(
-        ConfigurationError, match=r"endpoint_url .* surface='ai-gateway' says it again; give one of them"
+        ConfigurationError, match=r"endpoint_url and surface='ai-gateway' both say where requests go; give one of them"
     ):
         ChatDbxGateway(
             model="m", endpoint_url="https://w.example.com/serving-endpoints/m/invocations", surface="ai-gateway"

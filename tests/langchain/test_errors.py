@@ -154,7 +154,7 @@ def test_contradictory_settings_are_refused_before_any_request():
     url = "https://workspace.example.com/serving-endpoints/m/invocations"
 
     with pytest.raises(
-        errors.ConfigurationError, match="endpoint_url says where requests go, and surface='ai-gateway'"
+        errors.ConfigurationError, match="endpoint_url and surface='ai-gateway' both say where requests go"
     ):
         ChatDbxGateway(model="m", endpoint_url=url, surface="ai-gateway", token="t")
 
