@@ -9,7 +9,15 @@ from support.promises import promise
 import dbx_gateway
 from dbx_gateway import notices
 from dbx_gateway.call.caller import Caller
-from dbx_gateway.call.observations import HOUR, MINUTE, MOST_FACTS, Observations, SingleFlight, shared_observations
+from dbx_gateway.call.observations import (
+    HOUR,
+    MINUTE,
+    MOST_FACTS,
+    NoAnswerError,
+    Observations,
+    SingleFlight,
+    shared_observations,
+)
 from dbx_gateway.call.repairs import Repair
 from dbx_gateway.models.discovery import EndpointFacts
 from dbx_gateway.notices import warn_once
@@ -214,13 +222,23 @@ def test_who_joins_before_the_landing_waits_and_who_comes_after_leads_anew():
     assert flights.join("key")[1]
 
 
-def test_an_error_lands_with_everybody():
+@pytest.mark.parametrize("failed", [True, False])
+def test_who_waits_for_one_that_gives_up_hears_that_there_is_no_answer_and_the_next_leads_anew(failed):
     flights = SingleFlight()
     flight, _ = flights.join("key")
     follower, _ = flights.join("key")
-    flights.land("key", flight, None, ValueError("no"))
-    with pytest.raises(ValueError, match="no"):
+    flights.give_up("key", flight, failed=failed)
+    with pytest.raises(NoAnswerError) as caught:
         follower.result(0)
+    assert caught.value.failed is failed
+    assert flights.join("key")[1]
+
+
+def test_nobody_joins_a_flight_that_a_waiter_has_left():
+    flights = SingleFlight()
+    flight, _ = flights.join("key")
+    flights.leave("key", flight)
+    assert flights.join("key")[1]
 
 
 def test_a_waiter_that_is_cancelled_cancels_nobody_elses_flight():

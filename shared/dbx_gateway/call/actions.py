@@ -15,6 +15,7 @@ from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.reading import AnswerStream
 from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.transport.deadlines import Deadline
 from dbx_gateway.transport.sending import HttpRequest, HttpResponse
 
 __all__ = [
@@ -75,10 +76,17 @@ class Wait:
 
 @dataclass(slots=True)
 class Once(Generic[T]):
-    """Run a flow that callers of the same key share."""
+    """Run a flow whose result callers of the same key share.
+
+    Args:
+        key: of the question; two callers with the same key get the same answer.
+        flow: asks it.
+        deadline: of the call, which bounds its waiting for another's answer too.
+    """
 
     key: Hashable
     flow: Flow[T]
+    deadline: Deadline
     outcome: T = field(init=False)
 
 
@@ -111,8 +119,11 @@ def wait(seconds: float) -> Flow[None]:
     yield Wait(seconds)
 
 
-def once(key: Hashable, flow: Flow[T]) -> Flow[T]:
-    """Run ``flow``, or wait for the caller of the same key that runs it already, and return the result."""
-    action = Once(key, flow)
+def once(key: Hashable, flow: Flow[T], deadline: Deadline) -> Flow[T]:
+    """Run ``flow``, or wait for the caller of the same key that runs it already, and return the result.
+
+    Only an answer is shared. Where the other caller fails, is cancelled or runs out of time, ``flow`` is run after all.
+    """
+    action = Once(key, flow, deadline)
     yield action
     return action.outcome

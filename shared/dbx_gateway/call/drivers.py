@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -16,11 +18,11 @@ from dbx_gateway.auth.signing import Credentials, CredentialsAuth
 from dbx_gateway.call.actions import AskCaller, Fetch, Flow, Once, Open, Wait
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.flow import CallResult
-from dbx_gateway.call.observations import SingleFlight
+from dbx_gateway.call.observations import NoAnswerError, SingleFlight
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.transcript import Transcript
 from dbx_gateway.error_bodies import request_id_of
-from dbx_gateway.errors import DbxGatewayError
+from dbx_gateway.errors import APITimeoutError, DbxGatewayError
 from dbx_gateway.events import End, Event, Start
 from dbx_gateway.notices import warn_once
 from dbx_gateway.settings import Settings
@@ -47,10 +49,6 @@ FOLLOWER_PATIENCE: Final = 30.0
 
 LAST_BYTES: Final = 0.1
 """Seconds to wait, after the last event, for the end of the body: a connection can only be used again after that."""
-
-
-class _Abandoned(Exception):  # noqa: N818  # not an error: the one who was to do the work has gone
-    """The caller that was to do a shared piece of work was cancelled."""
 
 
 class SyncDriver:
@@ -175,24 +173,24 @@ class SyncDriver:
             watchdog.stop()
 
     def _once(self, once: Once[T]) -> T:
-        flights = self._flights()
-        flight, leads = flights.join(once.key)
-        if not leads:
+        flights, key, until = self._flights(), (once.key, id(self._settings.http_client)), _patient_until(once)
+        while (patience := until - time.monotonic()) > 0:
+            flight, leads = flights.join(key)
+            if leads:
+                with _leading(flights, key, flight):
+                    result = self.run(once.flow)
+                flights.land(key, flight, result)
+                return result
             try:
-                shared: T = flight.result(FOLLOWER_PATIENCE)
-            except (TimeoutError, _Abandoned):
-                return self.run(once.flow)
-            return shared
-        try:
-            result = self.run(once.flow)
-        except DbxGatewayError as error:
-            flights.land(once.key, flight, None, error)
-            raise
-        except BaseException:
-            flights.land(once.key, flight, None, _Abandoned())
-            raise
-        flights.land(once.key, flight, result)
-        return result
+                shared: T = flight.result(patience)
+            except TimeoutError:
+                flights.leave(key, flight)
+            except NoAnswerError as none:
+                if none.failed:
+                    break
+            else:
+                return shared
+        return self.run(once.flow)
 
 
 class AsyncDriver:
@@ -310,25 +308,28 @@ class AsyncDriver:
         self._credentials.mask_error(error)
 
     async def _once(self, once: Once[T]) -> T:
-        flights = self._flights()
-        flight, leads = flights.join(once.key)
-        if not leads:
+        # Apart from threads and from other loops: whoever waits for a loop that is blocked, waits until it is not.
+        loop = asyncio.get_running_loop()
+        key = (once.key, id(self._settings.http_async_client), id(loop))
+        flights, until = self._flights(), _patient_until(once)
+        while (patience := until - time.monotonic()) > 0:
+            flight, leads = flights.join(key)
+            if leads:
+                with _leading(flights, key, flight):
+                    result = await self.run(once.flow)
+                flights.land(key, flight, result)
+                return result
             try:
-                async with asyncio.timeout(FOLLOWER_PATIENCE):
+                async with asyncio.timeout(patience):
                     shared: T = await asyncio.wrap_future(flight)
-            except (TimeoutError, _Abandoned):
-                return await self.run(once.flow)
-            return shared
-        try:
-            result = await self.run(once.flow)
-        except DbxGatewayError as error:
-            flights.land(once.key, flight, None, error)
-            raise
-        except BaseException:
-            flights.land(once.key, flight, None, _Abandoned())
-            raise
-        flights.land(once.key, flight, result)
-        return result
+            except TimeoutError:
+                flights.leave(key, flight)
+            except NoAnswerError as none:
+                if none.failed:
+                    break
+            else:
+                return shared
+        return await self.run(once.flow)
 
 
 class _AsyncEvents(AsyncStream[Event]):
@@ -375,6 +376,23 @@ class _AsyncEvents(AsyncStream[Event]):
     def __del__(self) -> None:
         if self._loop is not None and not self._over and self._result is not None:
             _stream_of(self._result).handle.release_later(self._loop)
+
+
+def _patient_until(once: Once[Any]) -> float:
+    """Return until when a caller waits for another's answer, by ``time.monotonic``."""
+    left = once.deadline.left
+    return time.monotonic() + (FOLLOWER_PATIENCE if left is None else min(FOLLOWER_PATIENCE, left))
+
+
+@contextmanager
+def _leading(flights: SingleFlight, key: Hashable, flight: Future[Any]) -> Generator[None]:
+    """Let those who wait for the work that is done here ask themselves where it comes to nothing."""
+    try:
+        yield
+    except BaseException as error:
+        out_of_time = isinstance(error, APITimeoutError) and error.error_code == "total"
+        flights.give_up(key, flight, failed=isinstance(error, DbxGatewayError) and not out_of_time)
+        raise
 
 
 H = TypeVar("H")

@@ -27,6 +27,7 @@ __all__ = [
     "MOST_FACTS",
     "IdentityFacts",
     "ModelFacts",
+    "NoAnswerError",
     "Observations",
     "SingleFlight",
     "forget",
@@ -127,8 +128,23 @@ class ModelFacts(_Facts[T]):
         self._change((url, model), change, lifetime)
 
 
+class NoAnswerError(Exception):
+    """The caller that asked for others too has no answer: they have to ask themselves.
+
+    Args:
+        failed: the question failed, as it may for the others; False where only that caller was cancelled or out of time.
+    """
+
+    def __init__(self, *, failed: bool) -> None:
+        super().__init__("the caller that asked for others too has no answer")
+        self.failed = failed
+
+
 class SingleFlight:
-    """Lets one caller do a piece of work while the others of the same key wait for its result."""
+    """Lets one caller do a piece of work while the others of the same key wait for its result.
+
+    Only a result is shared: the limits of the one who works, its errors and its end are its own.
+    """
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, Future[Any]] = {}
@@ -145,15 +161,21 @@ class SingleFlight:
             flight.set_running_or_notify_cancel()  # a waiter that is cancelled must not cancel it for the others
             return flight, True
 
-    def land(self, key: Hashable, flight: Future[Any], result: object, error: BaseException | None = None) -> None:
-        """Hand the waiting callers the result, or the error."""
+    def land(self, key: Hashable, flight: Future[Any], result: object) -> None:
+        """Hand the waiting callers the result."""
+        self.leave(key, flight)
+        flight.set_result(result)
+
+    def give_up(self, key: Hashable, flight: Future[Any], *, failed: bool) -> None:
+        """Tell the waiting callers that there is no result, by a :class:`NoAnswerError`."""
+        self.leave(key, flight)
+        flight.set_exception(NoAnswerError(failed=failed))
+
+    def leave(self, key: Hashable, flight: Future[Any]) -> None:
+        """Let nobody else wait for ``flight``: the next caller of its key begins anew."""
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
-        if error is not None:
-            flight.set_exception(error)
-        else:
-            flight.set_result(result)
 
     def clear(self) -> None:
         """Forget flights that nobody will land (after a fork)."""

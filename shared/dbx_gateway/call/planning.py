@@ -175,7 +175,7 @@ class Planner:
             return SurfaceChoice("ai-gateway", "the endpoint's metadata says the gateway serves it")
         known = self._observations.surface(caller)
         if known is None:
-            known = yield from once(("surface", caller), self._probe(caller))
+            known = yield from once(("surface", caller), self._probe(caller), self.deadline)
         return replace(choice, surface=known[0], reason=known[1])
 
     def _probe(self, caller: Caller) -> Flow[tuple[Surface, str]]:
@@ -195,7 +195,7 @@ class Planner:
         model = self._settings.model
         facts = self._observations.endpoint(caller, model)
         if facts is None:
-            facts = yield from once(("endpoint", caller, model), self._look_up(caller, choice))
+            facts = yield from once(("endpoint", caller, model), self._look_up(caller, choice), self.deadline)
         return facts
 
     def _look_up(self, caller: Caller, choice: SurfaceChoice) -> Flow[EndpointFacts]:

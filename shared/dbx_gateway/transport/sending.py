@@ -119,6 +119,8 @@ class SyncTransport:
             DbxGatewayError: there was no answer; the message says what was asked and what happened.
         """
         settle()
+        if request.deadline.passed:
+            raise overdue(request)
         client = self._client if self._client is not None else _shared_client(self._verify)
         _check_open(client)
         try:
@@ -173,6 +175,8 @@ class AsyncTransport:
         Raises:
             DbxGatewayError: there was no answer; the message says what was asked and what happened.
         """
+        if request.deadline.passed:
+            raise overdue(request)
         client = self._client if self._client is not None else await _loop_client(self._verify)
         _check_open(client)
         try:
