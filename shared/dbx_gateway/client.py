@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Final, Self
 
+from dbx_gateway.auth.callers_thread import CallersThread
 from dbx_gateway.auth.signing import Credentials, resolve
 from dbx_gateway.call.actions import Flow
 from dbx_gateway.call.drivers import AsyncDriver, SyncDriver, warn_if_cut
@@ -183,12 +184,16 @@ class Client(_Base):
 
         if len(flows) < 2 or at_once == 1:
             return joined(run(flow) for flow in flows)
+        thread = CallersThread()
         with ThreadPoolExecutor(min(at_once, len(flows)), "dbx-gateway-embed") as pool:
+            sent = [pool.submit(thread.context().run, run, flow) for flow in flows]
             try:
-                return joined(pool.map(run, flows))
+                thread.serve(until=sent)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+            failed = (batch for batch in sent if not batch.cancelled() and batch.exception() is not None)
+            return joined(batch.result() for batch in (*failed, *sent))
 
     def plan(self, **options: Any) -> Plan:
         """Return where a chat would go and why, with requests to the workspace for what the name does not show."""

@@ -257,7 +257,7 @@ class Tokens(Credentials):
         super().__init__(Names(), source="a test", identity="a test")
         self._headers = list(headers)
 
-    def fetch(self, refused=None):
+    def fetch(self, refused=None, deadline=None):
         if refused is not None:
             self._headers.pop(0)
         return Granted(self._headers[0], HOST)

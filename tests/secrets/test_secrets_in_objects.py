@@ -11,6 +11,7 @@ from support.secret_finding import holds, holds_issued_token, shown
 
 from dbx_gateway import Client
 from dbx_gateway.settings import Settings
+from dbx_gateway.transport.deadlines import NO_DEADLINE
 
 HEADER = "s3cret-of-a-header"
 SAID = "You said: Hello"
@@ -64,7 +65,9 @@ def test_no_form_of_settings_or_credentials_shows_a_secret(signed_in):
     granted = client._credentials.fetch()
     check(shown(Settings.of(signed_in.fields)), tokens(signed_in))
     check(shown(client._credentials), [*signed_in.secrets, granted.headers["Authorization"].split()[1]])
-    assert granted.headers["Authorization"].split()[1] not in repr(granted) + str(client._driver._transport())
+    assert granted.headers["Authorization"].split()[1] not in repr(granted) + str(
+        client._driver._transport(NO_DEADLINE)
+    )
 
 
 def test_a_stream_that_is_open_shows_no_secret_and_no_prompt(front, signed_in):

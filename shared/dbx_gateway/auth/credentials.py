@@ -7,6 +7,7 @@ Sources: docs/wire/auth.md.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import itertools
 import os
@@ -21,13 +22,30 @@ from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
-from dbx_gateway.auth.sdk_chain import CREDENTIAL_VARIABLES, SIGN_IN, SdkConfig, explained, open_config
+from dbx_gateway.auth.callers_thread import callers_thread
+from dbx_gateway.auth.sdk_chain import (
+    CREDENTIAL_VARIABLES,
+    SIGN_IN,
+    SdkConfig,
+    explained,
+    explained_of_object,
+    open_config,
+)
 from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError, forget_frames
 from dbx_gateway.fork_hooks import in_child_after_fork
 from dbx_gateway.notices import warn_once
+from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.transport.hosts import normalise_host, origin_of
 
-__all__ = ["Credentials", "Granted", "SdkCredentials", "StaticCredentials", "UnusableCredentials", "resolve"]
+__all__ = [
+    "Credentials",
+    "Granted",
+    "ObjectCredentials",
+    "SdkCredentials",
+    "StaticCredentials",
+    "UnusableCredentials",
+    "resolve",
+]
 
 PATIENCE: Final = 30.0
 """Seconds to wait for a credential that blocks: a command line tool, or a token endpoint that does not answer."""
@@ -93,11 +111,12 @@ class Credentials(ABC):
     """Whether a refused credential may be followed by a fresh one."""
 
     @abstractmethod
-    def fetch(self, refused: Granted | None = None) -> Granted:
-        """Return the headers for a request that is sent now; may block, never for longer than :data:`PATIENCE`.
+    def fetch(self, refused: Granted | None = None, deadline: Deadline = NO_DEADLINE) -> Granted:
+        """Return the headers for a request that is sent now; may block.
 
         Args:
-            refused: what the server has just refused (401): a fresh sign-in is then made, once for all who ask.
+            refused: what the server has just refused (401): a fresh sign-in is then made.
+            deadline: of the call; it ends the wait where the credentials are asked for on another thread.
 
         Raises:
             ConfigurationError: there are no credentials; the message says what was tried and what to do.
@@ -105,17 +124,17 @@ class Credentials(ABC):
             APIConnectionError: signing in failed on the network, or took too long.
         """
 
-    async def fetch_async(self, refused: Granted | None = None) -> Granted:
+    async def fetch_async(self, refused: Granted | None = None, deadline: Deadline = NO_DEADLINE) -> Granted:
         """Return what :meth:`fetch` returns without blocking the event loop."""
-        return self.fetch(refused)
+        return self.fetch(refused, deadline)
 
-    def host(self) -> str:
+    def host(self, deadline: Deadline = NO_DEADLINE) -> str:
         """Return ``https://…`` of the workspace; may block as :meth:`fetch` does, and raises the same."""
-        return self.fetch().host
+        return self.fetch(None, deadline).host
 
-    async def host_async(self) -> str:
+    async def host_async(self, deadline: Deadline = NO_DEADLINE) -> str:
         """Return what :meth:`host` returns without blocking the event loop."""
-        return (await self.fetch_async()).host
+        return (await self.fetch_async(None, deadline)).host
 
     def remember(self, granted: Granted) -> Granted:
         """Return ``granted``, whose secrets are masked from now on wherever a server repeats them."""
@@ -179,7 +198,11 @@ class StaticCredentials(Credentials):
         self.remember(Granted(authorization, host))
         self._granted = Granted({**authorization, **_workspace_header(workspace_id)}, host)
 
-    def fetch(self, refused: Granted | None = None) -> Granted:  # noqa: ARG002  # nothing else can be granted
+    def fetch(
+        self,
+        refused: Granted | None = None,  # noqa: ARG002  # nothing else can be granted
+        deadline: Deadline = NO_DEADLINE,  # noqa: ARG002  # it takes no time
+    ) -> Granted:
         """Return the token's header."""
         return self._granted
 
@@ -191,7 +214,11 @@ class UnusableCredentials(Credentials):
         super().__init__(names, source=explicit, identity="none", explicit=explicit)
         self._problem = problem
 
-    def fetch(self, refused: Granted | None = None) -> Granted:  # noqa: ARG002  # there is nothing to grant
+    def fetch(
+        self,
+        refused: Granted | None = None,  # noqa: ARG002  # there is nothing to grant
+        deadline: Deadline = NO_DEADLINE,  # noqa: ARG002  # it takes no time
+    ) -> Granted:
         """Raise the problem.
 
         Raises:
@@ -210,7 +237,7 @@ class _SignIn:
 
 
 class SdkCredentials(Credentials):
-    """Credentials that databricks-sdk's ``Config`` gives, asked for anew for every request.
+    """Credentials that a ``Config`` of our own gives, asked for anew for every request.
 
     The SDK blocks: it runs on a thread of its own, one at a time, and all who ask meanwhile share the result.
 
@@ -230,30 +257,30 @@ class SdkCredentials(Credentials):
         self.start_anew()
         _live.add(self)
 
-    def fetch(self, refused: Granted | None = None) -> Granted:
+    def fetch(self, refused: Granted | None = None, deadline: Deadline = NO_DEADLINE) -> Granted:
         """Return the headers that the SDK gives now."""
         flight = self._flight(refused)
         try:
-            return flight.result(PATIENCE)
+            return flight.result(_patience(deadline))
         except TimeoutError:
-            raise self._give_up(flight) from None
+            raise _late(self.source, deadline) or self._give_up(flight) from None
 
-    async def fetch_async(self, refused: Granted | None = None) -> Granted:
+    async def fetch_async(self, refused: Granted | None = None, deadline: Deadline = NO_DEADLINE) -> Granted:
         """Return what :meth:`fetch` returns without blocking the event loop."""
         flight = self._flight(refused)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(_patience(deadline)):
                 return await asyncio.wrap_future(flight)
         except TimeoutError:
-            raise self._give_up(flight) from None
+            raise _late(self.source, deadline) or self._give_up(flight) from None
 
-    def host(self) -> str:
+    def host(self, deadline: Deadline = NO_DEADLINE) -> str:
         """Return the workspace's host, at once where it was given."""
-        return self._host or super().host()
+        return self._host or super().host(deadline)
 
-    async def host_async(self) -> str:
+    async def host_async(self, deadline: Deadline = NO_DEADLINE) -> str:
         """Return what :meth:`host` returns without blocking the event loop."""
-        return self._host or await super().host_async()
+        return self._host or await super().host_async(deadline)
 
     def start_anew(self) -> None:
         """Forget sign-ins made and under way (after a fork: locks and threads of the parent are of no use)."""
@@ -304,11 +331,99 @@ class SdkCredentials(Credentials):
             if flight in self._flights.values():
                 self._flights = {}
                 self._sign_in = _SignIn(next(_generations))
-        return APITimeoutError(
-            f"{self.source} gave no credentials within {PATIENCE:g} s. Check the host, the network and the proxy, or "
-            "give token=.",
-            error_code="auth",
-        )
+        return _too_slow(self.source)
+
+
+class ObjectCredentials(Credentials):
+    """Credentials of a client object that the caller gave, which may sign for whoever is calling.
+
+    So it is asked for every request, for each caller by itself, where it can see who that is: a sync call asks on its own
+    thread, an async one on a fresh thread that has a copy of the caller's context variables. What runs on the caller's
+    thread cannot be left early: whether the call is late is looked at when the object returns.
+
+    Args:
+        config: the object, or the ``Config`` in it.
+        host: ``https://…`` of the workspace that it signs in to.
+        source: the setting that it was given as.
+    """
+
+    renewable = True
+
+    def __init__(self, config: SdkConfig, host: str, names: Names, *, source: str) -> None:
+        identity = _identities.setdefault(config, f"object:{next(_generations)}")
+        super().__init__(names, source=source, identity=identity, explicit=source)
+        self._config = config
+        self._host = host
+
+    def fetch(self, refused: Granted | None = None, deadline: Deadline = NO_DEADLINE) -> Granted:  # noqa: ARG002  # each is fresh
+        """Return the headers that the object gives to this thread now."""
+        thread = callers_thread()
+        granted = self._ask() if thread is None else thread.have_done(self._ask)
+        if (late := _late(self.source, deadline)) is not None:
+            raise late
+        return granted
+
+    async def fetch_async(
+        self,
+        refused: Granted | None = None,  # noqa: ARG002  # each is fresh
+        deadline: Deadline = NO_DEADLINE,
+    ) -> Granted:
+        """Return the headers that the object gives in a copy of this context now."""
+        answer: Future[Granted] = Future()
+        answer.set_running_or_notify_cancel()  # a caller that leaves must not cancel what its thread will say
+        work = threading.Thread(target=contextvars.copy_context().run, args=(self._answer, answer), daemon=True)
+        work.name = "dbx-gateway-sign-in"
+        work.start()
+        try:
+            async with asyncio.timeout(_patience(deadline)):
+                return await asyncio.wrap_future(answer)
+        except TimeoutError:
+            raise _late(self.source, deadline) or _too_slow(self.source) from None
+
+    def host(self, deadline: Deadline = NO_DEADLINE) -> str:  # noqa: ARG002  # it takes no time
+        """Return the host that the object names."""
+        return self._host
+
+    async def host_async(self, deadline: Deadline = NO_DEADLINE) -> str:  # noqa: ARG002  # it takes no time
+        """Return the host that the object names."""
+        return self._host
+
+    def _ask(self, *, elsewhere: bool = False) -> Granted:
+        failure: DbxGatewayError
+        try:
+            return self.remember(_granted(self._config, next(_generations)))
+        except DbxGatewayError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001  # whatever it raises is told to the caller as one of ours
+            failure = explained_of_object(error, self.source, elsewhere=elsewhere)
+        raise failure  # outside the handlers: the SDK's own errors hold requests, and those hold secrets
+
+    def _answer(self, answer: Future[Granted]) -> None:
+        try:
+            answer.set_result(self._ask(elsewhere=True))
+        except DbxGatewayError as error:
+            answer.set_exception(error)
+
+
+def _patience(deadline: Deadline) -> float:
+    return PATIENCE if deadline.left is None else min(PATIENCE, deadline.left)
+
+
+def _late(source: str, deadline: Deadline) -> APITimeoutError | None:
+    """Return the error of a call whose time was over before it was signed; None where there is some left."""
+    if not deadline.passed:
+        return None
+    return APITimeoutError(
+        f"{source} gave no credentials within the {deadline.total} s that total_timeout= allows; nothing was sent.",
+        error_code="total",
+    )
+
+
+def _too_slow(source: str) -> APITimeoutError:
+    return APITimeoutError(
+        f"{source} gave no credentials within {PATIENCE:g} s. Check the host, the network and the proxy, or give token=.",
+        error_code="auth",
+    )
 
 
 _generations = itertools.count(1)
@@ -387,8 +502,7 @@ def _of_object(config: SdkConfig, what: str, names: Names) -> Credentials:
     host = normalise_host(config.host or "")
     if names.host is not None and names.host != host:
         raise ConfigurationError(f"host= is {names.host}, but {what} signs in at {host}; leave host= out")
-    identity = _identities.setdefault(config, f"object:{next(_generations)}")
-    return SdkCredentials(lambda: config, names, host, source=what, identity=identity, explicit=what)
+    return ObjectCredentials(config, host, names, source=what)
 
 
 def _of_token(token: SecretStr, names: Names, variables: Mapping[str, str]) -> Credentials:

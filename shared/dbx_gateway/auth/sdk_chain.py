@@ -16,7 +16,7 @@ from typing import Final, Protocol
 from dbx_gateway.errors import APIConnectionError, AuthenticationError, ConfigurationError, DbxGatewayError
 from dbx_gateway.version import __version__
 
-__all__ = ["CREDENTIAL_VARIABLES", "SIGN_IN", "SdkConfig", "explained", "open_config"]
+__all__ = ["CREDENTIAL_VARIABLES", "SIGN_IN", "SdkConfig", "explained", "explained_of_object", "open_config"]
 
 CREDENTIAL_VARIABLES: Final = (
     "DATABRICKS_AUTH_TYPE",
@@ -195,15 +195,46 @@ def explained(error: Exception, tried: str) -> DbxGatewayError:
         error: what was raised.
         tried: the credential that was asked for, in words.
     """
-    text = _without_secrets(str(error) or type(error).__name__)
+    text = _words(error)
+    kind, remedy = _judged(error, text) or (AuthenticationError, SIGN_IN)
+    return kind(f"{tried} gave no credentials: {text.rstrip('.')}. {_variables_set()}{remedy}")
+
+
+def explained_of_object(error: Exception, tried: str, *, elsewhere: bool) -> DbxGatewayError:
+    """Return the typed error for what an object of the caller raised when it was asked for credentials.
+
+    Args:
+        error: what was raised.
+        tried: the setting that the object was given as.
+        elsewhere: whether it was asked on another thread than its caller's.
+    """
+    text = _words(error)
+    kind, remedy = _judged(error, text) or (AuthenticationError, _OF_ANOTHER_THREAD if elsewhere else _OF_THIS_THREAD)
+    return kind(f"{tried} gave no credentials: {text.rstrip('.')}. {remedy}")
+
+
+_OF_ANOTHER_THREAD: Final = (
+    "An async call asks it on a fresh thread, which has the caller's context variables and no thread-locals. If it finds "
+    "its user by the thread, call within `with dbx_gateway.acting_as(token):`, or give token= to an object of that request."
+)
+_OF_THIS_THREAD: Final = (
+    "It was asked on the thread of the call. If it finds its user by the thread or by a context variable, call where that "
+    "is set, or within `with dbx_gateway.acting_as(token):`."
+)
+
+
+def _words(error: Exception) -> str:
+    return _without_secrets(str(error) or type(error).__name__)
+
+
+def _judged(error: Exception, text: str) -> tuple[type[DbxGatewayError], str] | None:
+    """Return the kind of a failure and its remedy; None where it says nothing that we know."""
     known = next((failure for failure in _FAILURES if all(word in text for word in failure.words)), None)
     if known is not None:
-        kind, remedy = known.kind, known.remedy
-    elif any(isinstance(cause, OSError) and not hasattr(cause, "error_code") for cause in _causes(error)):
-        kind, remedy = APIConnectionError, "Check the host, the network and the proxy."
-    else:
-        kind, remedy = AuthenticationError, SIGN_IN
-    return kind(f"{tried} gave no credentials: {text.rstrip('.')}. {_variables_set()}{remedy}")
+        return known.kind, known.remedy
+    if any(isinstance(cause, OSError) and not hasattr(cause, "error_code") for cause in _causes(error)):
+        return APIConnectionError, "Check the host, the network and the proxy."
+    return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

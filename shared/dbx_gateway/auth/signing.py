@@ -10,6 +10,7 @@ import httpx
 from dbx_gateway.auth.credentials import Credentials, Granted, resolve
 from dbx_gateway.error_bodies import read_error_body
 from dbx_gateway.errors import AuthenticationError, ConfigurationError
+from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.transport.hosts import normalise_host, origin_of
 from dbx_gateway.transport.log_masks import mask_in_logs
 from dbx_gateway.transport.unpacking import beginning, beginning_async
@@ -28,10 +29,12 @@ class CredentialsAuth(httpx.Auth):
 
     Args:
         credentials: who requests are sent as.
+        deadline: of the call; signing in is part of it.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, deadline: Deadline = NO_DEADLINE) -> None:
         self._credentials = credentials
+        self._deadline = deadline
         mask_in_logs(credentials)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -41,11 +44,11 @@ class CredentialsAuth(httpx.Auth):
             ConfigurationError: there are no credentials for the host that the request goes to.
             AuthenticationError: the server refuses the credentials, and there are no others.
         """
-        granted = self._credentials.fetch()
+        granted = self._credentials.fetch(None, self._deadline)
         response = yield _signed(request, granted, self._credentials)
         if response.status_code != 401 or not self._credentials.renewable:
             return
-        renewed = self._credentials.fetch(refused=granted)
+        renewed = self._credentials.fetch(granted, self._deadline)
         if renewed.headers == granted.headers:
             raise _refused(response, beginning(response, _LONGEST_REFUSAL), self._credentials)
         response.stream = _Nothing(response.stream)
@@ -53,11 +56,11 @@ class CredentialsAuth(httpx.Auth):
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do as :meth:`sync_auth_flow` does, without blocking the event loop."""
-        granted = await self._credentials.fetch_async()
+        granted = await self._credentials.fetch_async(None, self._deadline)
         response = yield _signed(request, granted, self._credentials)
         if response.status_code != 401 or not self._credentials.renewable:
             return
-        renewed = await self._credentials.fetch_async(refused=granted)
+        renewed = await self._credentials.fetch_async(granted, self._deadline)
         if renewed.headers == granted.headers:
             raise _refused(response, await beginning_async(response, _LONGEST_REFUSAL), self._credentials)
         response.stream = _Nothing(response.stream)

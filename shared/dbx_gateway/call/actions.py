@@ -40,8 +40,9 @@ H = TypeVar("H")
 
 @dataclass(slots=True)
 class AskCaller:
-    """Find out the host and the identity."""
+    """Find out the host and the identity, before the call's time is over."""
 
+    deadline: Deadline
     outcome: Caller = field(init=False)
 
 
@@ -94,9 +95,9 @@ Action: TypeAlias = AskCaller | Fetch | Open[Any] | Wait | Once[Any]
 Flow: TypeAlias = Generator[Action, None, T]
 
 
-def ask_caller() -> Flow[Caller]:
-    """Find out the host and the identity."""
-    action = AskCaller()
+def ask_caller(deadline: Deadline) -> Flow[Caller]:
+    """Find out the host and the identity, before ``deadline``."""
+    action = AskCaller(deadline)
     yield action
     return action.outcome
 

@@ -27,6 +27,7 @@ from dbx_gateway.events import End, Event, Start
 from dbx_gateway.notices import warn_once
 from dbx_gateway.settings import Settings
 from dbx_gateway.transport.async_streams import AsyncStream
+from dbx_gateway.transport.deadlines import Deadline
 from dbx_gateway.transport.leases import AsyncLease, Lease
 from dbx_gateway.transport.sending import (
     AsyncTransport,
@@ -78,7 +79,7 @@ class SyncDriver:
                 raise
             match action:
                 case AskCaller():
-                    action.outcome = Caller(self._credentials.host(), self._credentials.identity)
+                    action.outcome = Caller(self._credentials.host(action.deadline), self._credentials.identity)
                 case Fetch():
                     action.outcome = self._fetch(action)
                 case Open():
@@ -112,19 +113,20 @@ class SyncDriver:
             self._credentials.mask_error(stream.stream.failure)
             raise stream.stream.failure
 
-    def _transport(self) -> SyncTransport:
-        return SyncTransport(CredentialsAuth(self._credentials), self._settings.http_client, self._settings.verify)
+    def _transport(self, deadline: Deadline) -> SyncTransport:
+        auth = CredentialsAuth(self._credentials, deadline)
+        return SyncTransport(auth, self._settings.http_client, self._settings.verify)
 
     def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
         try:
-            return _masked(self._transport().send(action.request), self._credentials)
+            return _masked(self._transport(action.request.deadline).send(action.request), self._credentials)
         except DbxGatewayError as error:
             return error
 
     def _open(self, action: Open[Lease]) -> OpenStream[Lease] | HttpResponse | DbxGatewayError:
         request = action.request
         try:
-            response = self._transport().open(request)
+            response = self._transport(request.deadline).open(request)
         except DbxGatewayError as error:
             return error
         lease = Lease(response, Watchdog.until(request.deadline, response).stop)
@@ -220,7 +222,8 @@ class AsyncDriver:
                 raise
             match action:
                 case AskCaller():
-                    action.outcome = Caller(await self._credentials.host_async(), self._credentials.identity)
+                    host = await self._credentials.host_async(action.deadline)
+                    action.outcome = Caller(host, self._credentials.identity)
                 case Fetch():
                     action.outcome = await self._fetch(action)
                 case Open():
@@ -234,21 +237,20 @@ class AsyncDriver:
         """Return the events of the streamed answer that ``flow`` asks for, to be read with ``async for``."""
         return _AsyncEvents(self, flow, model)
 
-    def _transport(self) -> AsyncTransport:
-        return AsyncTransport(
-            CredentialsAuth(self._credentials), self._settings.http_async_client, self._settings.verify
-        )
+    def _transport(self, deadline: Deadline) -> AsyncTransport:
+        auth = CredentialsAuth(self._credentials, deadline)
+        return AsyncTransport(auth, self._settings.http_async_client, self._settings.verify)
 
     async def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
         try:
-            return _masked(await self._transport().send(action.request), self._credentials)
+            return _masked(await self._transport(action.request.deadline).send(action.request), self._credentials)
         except DbxGatewayError as error:
             return error
 
     async def _open(self, action: Open[AsyncLease]) -> OpenStream[AsyncLease] | HttpResponse | DbxGatewayError:
         request = action.request
         try:
-            response = await self._transport().open(request)
+            response = await self._transport(request.deadline).open(request)
         except DbxGatewayError as error:
             return error
         lease = AsyncLease(response)
