@@ -11,17 +11,19 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic_core import to_json
 
+from dbx_gateway.surfaces import Surface
 from dbx_gateway.testing.apis.wire import Refused, databricks_error
 from dbx_gateway.testing.faults.faults import Fault, Faults, Reply
 from dbx_gateway.testing.faults.rates import TRANSIENT_FAULTS, FaultRates
 from dbx_gateway.testing.model.conversation import Counts
 from dbx_gateway.testing.service import listings
-from dbx_gateway.testing.service.accounts import Accounts
+from dbx_gateway.testing.service.accounts import Accounts, Login
 from dbx_gateway.testing.service.catalog import Catalog, Served, default_models
 from dbx_gateway.testing.service.exchange import WorkspaceExchange
 from dbx_gateway.testing.service.inference import Inference, json_reply
 from dbx_gateway.testing.service.ledger import Entry, Ledger
 from dbx_gateway.testing.service.paths import place_of
+from dbx_gateway.testing.service.permissions import Permissions
 
 __all__ = ["Workspace"]
 
@@ -85,20 +87,54 @@ class Workspace:
             clock,
             vendor_headers=mode == "plain",
         )
-        self._inference = Inference(self.catalog, plain=mode == "plain", without=frozenset(without))
+        self._permissions = Permissions(self.catalog)
+        self._inference = Inference(self._permissions, plain=mode == "plain", without=frozenset(without))
         self._faults = Faults()
         self._rates: FaultRates | None = None
         self._numbers = itertools.count(1)
 
-    def inject(self, fault: Fault, *, times: int | None = 1, where: str = "") -> None:
+    def allow(self, user: str, *models: str, surface: Surface | None = None) -> None:
+        """Let a user query these models, and from now on no others: those do not exist for the user (404).
+
+        A user for whom this was never called may query every model.
+
+        Example:
+            >>> workspace = Workspace(tokens={"dapi-ann": "ann@example.com"})
+            >>> workspace.allow("ann@example.com", "team-chat")
+
+        Args:
+            user: of a token, or an OAuth client.
+            models: their names on either surface; none takes every model away.
+            surface: where this holds; None on both surfaces.
+
+        Raises:
+            ValueError: the workspace has no such model there.
+        """
+        self._permissions.allow(user, models, surface)
+
+    def forbid(self, user: str, *models: str, surface: Surface | None = None) -> None:
+        """Let a user see these models, in listings and metadata, but not query them (403).
+
+        Args:
+            user: of a token, or an OAuth client.
+            models: their names on either surface.
+            surface: where this holds; None on both surfaces.
+
+        Raises:
+            ValueError: the workspace has no such model there.
+        """
+        self._permissions.forbid(user, models, surface)
+
+    def inject(self, fault: Fault, *, times: int | None = 1, where: str = "", user: str | None = None) -> None:
         """Make the next requests fail.
 
         Args:
             fault: the failure.
             times: number of requests; None: all from now on.
             where: only requests whose path contains this.
+            user: only requests of this user.
         """
-        self._faults.add(fault, times, where)
+        self._faults.add(fault, times, where, user)
 
     def inject_at_rate(self, rate: float, *, seed: int = 0, faults: Mapping[str, Fault] = TRANSIENT_FAULTS) -> None:
         """Make requests to models fail at random from now on, the same ones in every run.
@@ -136,7 +172,7 @@ class Workspace:
             body: the whole body.
         """
         exchange = self._exchange(method, target, headers, body)
-        fault = self._faults.take(target) or self._drawn(exchange)
+        fault = self._faults.take(target, exchange.user) or self._drawn(exchange)
         reply = fault.refusal() if fault is not None else None
         if reply is None:
             reply = self._answer(exchange)
@@ -163,6 +199,7 @@ class Workspace:
             target=target,
             headers=known,
             raw=body,
+            user=self.accounts.user_of(known),
         )
 
     def _record(self, exchange: WorkspaceExchange, status: int, fault: Fault | None) -> None:
@@ -172,7 +209,7 @@ class Workspace:
                 id=exchange.id,
                 method=exchange.method,
                 path=exchange.target,
-                user=exchange.login.user if exchange.login else None,
+                user=exchange.user,
                 status=status,
                 surface=exchange.place.surface if exchange.place else None,
                 api=exchange.api,
@@ -211,7 +248,7 @@ class Workspace:
             raise _no_api(exchange)
         if exchange.place is not None and exchange.method == "POST":
             return self._inference.request(exchange, exchange.place, exchange.login)
-        if exchange.method == "GET" and (listing := self._listing(exchange)) is not None:
+        if exchange.method == "GET" and (listing := self._listing(exchange, exchange.login)) is not None:
             return json_reply(listing)
         raise _no_api(exchange)
 
@@ -229,14 +266,15 @@ class Workspace:
             case _:
                 return None
 
-    def _listing(self, exchange: WorkspaceExchange) -> dict[str, Any] | None:
+    def _listing(self, exchange: WorkspaceExchange, login: Login) -> dict[str, Any] | None:
+        catalog = self._permissions.catalog(login.user)
         if exchange.path in _LISTINGS:
-            return _LISTINGS[exchange.path](self.catalog, exchange.query)
+            return _LISTINGS[exchange.path](catalog, exchange.query)
         parent, _, name = exchange.path.rpartition("/")
         if parent == "/api/2.0/serving-endpoints":
-            return listings.serving_endpoint(self.catalog, unquote(name), exchange.origin)
+            return listings.serving_endpoint(catalog, unquote(name), exchange.origin)
         if parent == "/api/ai-gateway/v2/endpoints":
-            return listings.gateway_endpoint(self.catalog, unquote(name))
+            return listings.gateway_endpoint(catalog, unquote(name))
         return None
 
 

@@ -173,21 +173,21 @@ class Faults:
         self._waiting: list[_Waiting] = []
         self._lock = threading.Lock()
 
-    def add(self, fault: Fault, times: int | None, where: str) -> None:
+    def add(self, fault: Fault, times: int | None, where: str, user: str | None = None) -> None:
         """Add a fault for coming requests."""
         with self._lock:
-            self._waiting.append(_Waiting(fault, times, where))
+            self._waiting.append(_Waiting(fault, times, where, user))
 
     def clear(self) -> None:
         """Remove all faults."""
         with self._lock:
             self._waiting.clear()
 
-    def take(self, path: str) -> Fault | None:
-        """Return the first fault for a request to this path, and count its use."""
+    def take(self, path: str, user: str | None = None) -> Fault | None:
+        """Return the first fault for a request of ``user`` to this path, and count its use."""
         with self._lock:
             for waiting in self._waiting:
-                if waiting.where not in path:
+                if waiting.where not in path or waiting.user not in (None, user):
                     continue
                 if waiting.times is not None:
                     waiting.times -= 1
@@ -202,3 +202,4 @@ class _Waiting:
     fault: Fault
     times: int | None
     where: str
+    user: str | None

@@ -87,6 +87,15 @@ class Accounts:
             issued.revoked = self._revoke_after is not None and issued.uses >= self._revoke_after
             return Login(issued.user, oauth=True)
 
+    def user_of(self, headers: Mapping[str, str]) -> str | None:
+        """Return the user of a request's credential, which is not used by that; None for one that is not taken."""
+        token = self._token(headers)
+        with self._lock:
+            issued = self._issued.get(token or "")
+            if issued is None:
+                return self._tokens.get(token or "")
+            return None if issued.revoked or self._clock() >= issued.expires else issued.user
+
     def _token(self, headers: Mapping[str, str]) -> str | None:
         kind, _, value = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and value:

@@ -44,6 +44,7 @@ class WorkspaceExchange:
         target: path and query as received.
         headers: the request's headers, lower case.
         raw: the body as received.
+        user: of the credential; None when it is not taken.
         login: the user, once the credential was accepted.
         place: where a request to a model arrived.
         served: the model it reached.
@@ -61,6 +62,7 @@ class WorkspaceExchange:
     target: str
     headers: dict[str, str]
     raw: bytes
+    user: str | None = None
     login: Login | None = None
     place: Place | None = None
     served: Served | None = None

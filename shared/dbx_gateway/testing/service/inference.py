@@ -18,9 +18,10 @@ from dbx_gateway.testing.model import brain
 from dbx_gateway.testing.model.conversation import Answer, ParsedRequest
 from dbx_gateway.testing.model.situation import Situation
 from dbx_gateway.testing.service.accounts import Login
-from dbx_gateway.testing.service.catalog import Catalog, Served
+from dbx_gateway.testing.service.catalog import Served
 from dbx_gateway.testing.service.exchange import WIRES, WorkspaceExchange
 from dbx_gateway.testing.service.paths import Place
+from dbx_gateway.testing.service.permissions import Permissions
 
 __all__ = ["Inference", "json_reply"]
 
@@ -30,16 +31,16 @@ _NO_MODEL = (
 
 
 class Inference:
-    """Answers for the models of a catalog.
+    """Answers for the models that each user may use.
 
     Args:
-        catalog: the models.
+        permissions: the models of each user.
         plain: the vendors' wire formats, without rules and oddities.
         without: names of rules and oddities to turn off.
     """
 
-    def __init__(self, catalog: Catalog, *, plain: bool, without: frozenset[str]) -> None:
-        self._catalog = catalog
+    def __init__(self, permissions: Permissions, *, plain: bool, without: frozenset[str]) -> None:
+        self._permissions = permissions
         self._plain = plain
         self._without = without
         self._memory = brain.Memory()
@@ -52,9 +53,11 @@ class Inference:
         """
         body = exchange.body = _decoded(exchange.raw)
         name = exchange.model = place.model or _name_in(body)
-        served = exchange.served = self._catalog.find(place.surface, name)
+        served = exchange.served = self._permissions.catalog(login.user).find(place.surface, name)
         if served is None:
             raise Refused(404, _NO_MODEL, code="ENDPOINT_NOT_FOUND")
+        if not self._permissions.may_query(login.user, place.surface, name):
+            raise Refused(403, f"{login.user} does not have the permission to query {name}.", code="PERMISSION_DENIED")
         _check_optimized(served, place, login)
         api = exchange.api = place.api or _api_of(served)
         if api == "embeddings":

@@ -23,7 +23,7 @@ class Entry:
         id: the request id, as in the ``x-request-id`` header of the answer.
         method: the HTTP method.
         path: path and query as received.
-        user: of the credential; None when it was refused.
+        user: of the credential; None when it is not taken.
         status: HTTP status of the answer; 0 where the connection was reset instead.
         surface: for a request to a model, where it arrived; else None.
         api: for a request to a model, its wire format; else None.

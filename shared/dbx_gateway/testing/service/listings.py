@@ -90,7 +90,7 @@ def serving_endpoint(catalog: Catalog, name: str, origin: str) -> dict[str, Any]
 
 def foundation_models(catalog: Catalog) -> dict[str, Any]:
     """List the endpoints that serve Databricks' own foundation models."""
-    found = [model for model in catalog.models if model.origin == "foundation"]
+    found = [model for model in catalog.models if model.origin == "foundation" and model.name is not None]
     entities = [(model.name, _served_entity(model)) for model in found]
     return {"endpoints": [{"name": name, "config": {"served_entities": [entity]}} for name, entity in entities]}
 
