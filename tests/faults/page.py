@@ -10,6 +10,7 @@ from faults.cases_statuses import BODIES, KINDS, STATUSES
 from faults.catalogue import CASES, Cell, counts
 from faults.runs import ALWAYS, FRONT_ENDS, RUNS, Run
 from faults.wires import WIRES
+from support import sent_again
 
 _APIS = tuple(wire.api for wire in WIRES)
 
@@ -38,9 +39,8 @@ as well. All cases are right in every mode.
 | fault | promise |
 |---|---|
 | a stream ends without its terminal event | `IncompleteStreamError` with what had arrived in `partial`; never a short answer |
-| the connection breaks before the headers | sent again, `max_retries` times at most |
-| the connection breaks after the headers | an error; not sent again, for the answer has been billed |
-| no byte for as long as `timeout` | `APITimeoutError`, `error_code` "read"; not sent again |
+| the connection breaks after the headers | an error, with what had arrived |
+| no byte for as long as `timeout` | `APITimeoutError`, `error_code` "read" |
 | bytes but no event of the answer, for as long as `stream_idle_timeout` (default: the silence of `timeout`) | `APITimeoutError`, "idle". A sync stream whose keep-alives stop may wait for one silence more |
 | more time than `total_timeout` (default: no limit), retries and pauses included | `APITimeoutError`, "total", or at once the last failure if the pause before the next try would not fit |
 | a body or an event that is too large | `InvalidResponseError` beyond 256 MiB of a whole answer and 128 MiB of one event; 1 MiB is read of the body of a failure |
@@ -50,6 +50,13 @@ as well. All cases are right in every mode.
 
 One bound is weak: headers that arrive byte by byte reset the silence with each byte, up to 100 KiB of them. Only an
 async call with a `total_timeout` is exact there.
+"""
+
+_SENT_AGAIN = f"""## What is sent again
+
+`again` is up to `max_retries` times. What counts as an agent is in [promises.md](promises.md#when-a-server-fails).
+
+{sent_again.table()}
 """
 
 _RUNS_HEAD = """## How many runs
@@ -66,7 +73,9 @@ def page() -> str:
     """Return the page."""
     groups = list(dict.fromkeys(case.group for case in CASES))
     sections = (_section(group) for group in groups)
-    return "\n".join([_HEAD, "## How many cases", "", table(), "", _RUNS_HEAD, runs_table(), "", *sections])
+    return "\n".join(
+        [_HEAD, _SENT_AGAIN, "## How many cases", "", table(), "", _RUNS_HEAD, runs_table(), "", *sections]
+    )
 
 
 def table() -> str:

@@ -1,6 +1,6 @@
 """The promises of ``docs/promises.md``: which test stands for which, and the list of them at the page's end.
 
-Run as a program (``python tests/support/promises.py``), it writes that list anew.
+Run as a program (``python tests/support/promises.py``), it writes that list anew, and the table of what is sent again.
 """
 
 from __future__ import annotations
@@ -11,11 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+if __package__:
+    from support.sent_again import table
+else:  # run as a program, from its own folder
+    from sent_again import table
+
 __all__ = ["PAGE", "marked_tests", "page_promises", "promise", "rendered"]
 
 TESTS = Path(__file__).resolve().parents[1]
 PAGE = TESTS.parent / "docs" / "promises.md"
 HEADING = "## The tests"
+SENT_AGAIN, END = "<!-- what is sent again -->", "<!-- end -->"
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -59,10 +65,11 @@ def page_promises(page: str) -> list[str]:
 
 
 def rendered(page: str) -> str:
-    """Return the page with the list of tests at its end."""
+    """Return the page with the table of what is sent again, and the list of tests at its end."""
     tests = marked_tests()
     lines = [f"- `{name}`: " + ", ".join(f"`{one}`" for one in tests.get(name, [])) for name in page_promises(page)]
     head = page.split(HEADING, maxsplit=1)[0].rstrip()
+    head = re.sub(rf"(?s){SENT_AGAIN}.*?{END}", lambda _: f"{SENT_AGAIN}\n{table()}\n{END}", head)
     return "\n".join(
         [
             head,

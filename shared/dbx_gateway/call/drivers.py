@@ -109,9 +109,10 @@ class SyncDriver:
             lease.release()
             if stream.transcript is not None:
                 stream.transcript.write()
-        if stream.stream.failure is not None:
-            self._credentials.mask_error(stream.stream.failure)
-            raise stream.stream.failure
+        broken = stream.failure
+        if broken is not None:
+            self._credentials.mask_error(broken)
+            raise broken
 
     def _transport(self, deadline: Deadline) -> SyncTransport:
         auth = CredentialsAuth(self._credentials, deadline)
@@ -363,9 +364,10 @@ class _AsyncEvents(AsyncStream[Event]):
             return list(_completed(await self._driver.read(stream), self._result, self._model))
         await self._driver.read_to_end(stream)
         await self.aclose()
-        if stream.stream.failure is not None:
-            self._driver.mask(stream.stream.failure)
-            raise stream.stream.failure
+        broken = stream.failure
+        if broken is not None:
+            self._driver.mask(broken)
+            raise broken
         return None
 
     async def _close(self) -> None:

@@ -22,7 +22,7 @@ from dbx_gateway.call.planning import Plan, Planner, headers_of
 from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
-from dbx_gateway.call.retries import is_transient, pause_before
+from dbx_gateway.call.retries import is_transient, pause_before, surely_not_taken
 from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
 from dbx_gateway.dialects.catalogue import DIALECTS
@@ -98,6 +98,8 @@ class Call(Generic[H]):
         self._attempts: list[str] = []
         self._repaired: list[Repair] = []
         self._deadline = NO_DEADLINE
+        self._answered: int | None = None
+        """The status of the refusal that the latest request got; None where it got no answer, or one that had begun."""
 
     def plan(self) -> Flow[Plan]:
         """Find out where a chat would go; see :meth:`Planner.plan`."""
@@ -128,7 +130,7 @@ class Call(Generic[H]):
                 if number:
                     self._observations.learn_route(plan.caller, route.model, route.surface, route.url)
                 return outcome
-            if not (isinstance(outcome, APIError) and may_try_next(outcome)):
+            if not (isinstance(outcome, APIError) and self._may_try_next(outcome, route)):
                 raise outcome
             first_error = first_error or outcome
         raise first_error if first_error is not None else self._no_route(plan)
@@ -184,14 +186,24 @@ class Call(Generic[H]):
                 self._repaired.append(repair)
                 repairs.append(repair)
 
-        return self._with_retries(attempt)
+        return self._with_retries(attempt, may_act=route.may_act)
 
-    def _with_retries(self, attempt: Callable[[], Flow[T | DbxGatewayError]]) -> Flow[T | DbxGatewayError]:
-        """Make attempts until one succeeds, or fails for good, or there is no time or no retry left."""
+    def _with_retries(
+        self, attempt: Callable[[], Flow[T | DbxGatewayError]], *, may_act: bool = False
+    ) -> Flow[T | DbxGatewayError]:
+        """Make attempts until one succeeds, or fails for good, or there is no time or no retry left.
+
+        Args:
+            attempt: sends the request once, and again with repairs.
+            may_act: it goes to what may be an agent, which is asked again only where it has surely not begun.
+        """
         retry = 0
         while True:
             outcome = yield from attempt()
             if not isinstance(outcome, DbxGatewayError):
+                return outcome
+            if may_act and not surely_not_taken(outcome, self._answered):
+                outcome.retryable = False  # for frameworks that make a failed call again by themselves
                 return outcome
             if not is_transient(outcome) or retry >= self._settings.max_retries:
                 return outcome
@@ -233,6 +245,7 @@ class Call(Generic[H]):
             API_HEADERS.get(route.api, {}),
             self._deadline.streaming(self._longest_silence()) if request.stream else self._deadline,
             target,
+            may_act=route.may_act,
         )
         fix = answer_fixes(encoded, context, quirks)
         reading = Reading(dialect, fix, names, target, joined=self._settings.coalesce_deltas)
@@ -270,6 +283,7 @@ class Call(Generic[H]):
         began = time.monotonic()
         outcome = yield from sending
         error = _error_in(outcome, target)
+        self._answered = outcome.status if isinstance(outcome, HttpResponse) and outcome.status >= 300 else None
         self._attempts.append(f"{api} {http.url} {outcome.status or type(outcome).__name__}")
         log_exchange(http, outcome, error, time.monotonic() - began, len(self._attempts))
         return outcome if error is None else error
@@ -279,8 +293,13 @@ class Call(Generic[H]):
     def _repair(self, error: DbxGatewayError, encoded: _Encoded) -> Repair | None:
         if not isinstance(error, BadRequestError) or ALL in self._disabled or len(self._repaired) >= MAX_REPAIRS:
             return None
+        if encoded.http.may_act:  # agents answer 400 for what goes wrong while they work, too
+            return None
         protected = frozenset(self._settings.extra_body)
         return repair_for(error, encoded.body, encoded.context, protected=protected, disabled=self._disabled)
+
+    def _may_try_next(self, error: APIError, route: Route) -> bool:
+        return self._answered == 404 if route.may_act else may_try_next(error)
 
     def _learn(self, repairs: list[Repair], route: Route) -> None:
         for repair in repairs:
@@ -304,7 +323,14 @@ class Call(Generic[H]):
         self._deadline = self._planner.deadline = Deadline.from_now(self._settings.total_timeout)
 
     def _post(
-        self, url: str, body: JsonObject, headers: Mapping[str, str], deadline: Deadline, target: RequestTarget
+        self,
+        url: str,
+        body: JsonObject,
+        headers: Mapping[str, str],
+        deadline: Deadline,
+        target: RequestTarget,
+        *,
+        may_act: bool = False,
     ) -> HttpRequest:
         # Of these headers a user can set only those of API_HEADERS, and then means it.
         return HttpRequest(
@@ -315,6 +341,7 @@ class Call(Generic[H]):
             timeout=timeout_of(self._settings.timeout),
             deadline=deadline,
             label=str(target),
+            may_act=may_act,
         )
 
     def _longest_silence(self) -> float | None:

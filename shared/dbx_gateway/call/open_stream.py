@@ -100,6 +100,14 @@ class OpenStream(Generic[H]):
         return silent(self.request) if self.request.deadline.silent_too_long(self.silent_since) else None
 
     @property
+    def failure(self) -> DbxGatewayError | None:
+        """What broke the answer off; None where nothing did. An agent that has begun to answer is not to be asked again."""
+        failure = self.stream.failure
+        if failure is not None and self.request.may_act:
+            failure.retryable = False
+        return failure
+
+    @property
     def may_reuse(self) -> bool:
         """Whether the connection can serve another request once its body has been read to the end."""
         return self.stream.done and self.stream.failure is None

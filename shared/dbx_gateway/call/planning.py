@@ -112,6 +112,9 @@ class Planner:
         profile = profile_of(settings.model, family, facts.identities if facts is not None else ())
         task = facts.task if facts is not None else None
         routes = candidates(settings.model, caller.host, choice, family, profile, api=settings.api, task=task)
+        if facts is not None and not facts.conclusive and choice.surface == "model-serving":
+            # The workspace did not say what the endpoint is: it may be an agent.
+            routes = tuple(replace(route, may_act=True) for route in routes)
         return Plan(
             caller=caller,
             choice=choice,

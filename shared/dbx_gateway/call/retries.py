@@ -7,7 +7,7 @@ from typing import Final
 
 from dbx_gateway.errors import APIConnectionError, APITimeoutError, DbxGatewayError
 
-__all__ = ["LONGEST_RETRY_AFTER", "is_transient", "pause_before"]
+__all__ = ["LONGEST_RETRY_AFTER", "is_transient", "pause_before", "surely_not_taken"]
 
 TRANSIENT_STATUSES: Final = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 """Answers after which the same request may succeed (docs/wire/errors.md#statuses, #retries)."""
@@ -30,6 +30,21 @@ def is_transient(error: DbxGatewayError) -> bool:
     if isinstance(error, APIConnectionError):
         return error.error_code != "redirect" and (error.status is None or error.status in TRANSIENT_STATUSES)
     return error.status in TRANSIENT_STATUSES and (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
+
+
+def surely_not_taken(error: DbxGatewayError, answered: int | None) -> bool:
+    """Whether nobody has begun to work on the request that failed with ``error``: an agent may then be asked again.
+
+    There was no connection, or the answer itself was a refusal for now. What an agent says inside its answer, a limit of
+    the model that it asks for example, comes after it has begun.
+
+    Args:
+        error: how the request failed.
+        answered: the status of the refusal that the request got; None where it got no answer, or one that had begun.
+    """
+    if isinstance(error, APIConnectionError):
+        return error.status is None and error.error_code in ("connect", "pool")
+    return answered == 429 or (answered == 503 and error.retry_after is not None)
 
 
 def pause_before(retry: int, error: DbxGatewayError, spread: random.Random | None = None) -> float:

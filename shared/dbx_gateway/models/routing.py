@@ -26,6 +26,7 @@ __all__ = [
     "choose_surface",
     "embeddings_route",
     "endpoint_route",
+    "is_app",
     "is_gateway_host",
     "may_try_next",
 ]
@@ -46,6 +47,7 @@ class Route:
         stream_url: of requests that stream.
         model_in_body: False where the URL names the model.
         reason: why this surface was chosen, in one sentence.
+        may_act: what it serves is an agent, or may be one: a request that it may have taken is not sent again.
     """
 
     model: str
@@ -56,6 +58,7 @@ class Route:
     stream_url: str
     model_in_body: bool = True
     reason: str = ""
+    may_act: bool = False
 
     def __str__(self) -> str:
         return f"{self.surface} {self.api} {self.url}"
@@ -231,7 +234,19 @@ def endpoint_route(endpoint_url: str, model: str, family: Family, api: Api | Non
         stream_url=stream_url,
         model_in_body=api != "generate-content" and not path.endswith("/invocations"),
         reason="endpoint_url is set: requests go exactly there",
+        may_act=family == "agent" or is_app(endpoint_url) or (family == "other" and path.endswith(_PATHS_OF_AGENTS)),
     )
+
+
+def is_app(url: str) -> bool:
+    """Whether ``url`` is a Databricks App's (docs/wire/endpoints.md#agents)."""
+    return (urlsplit(url).hostname or "").endswith(_APPS)
+
+
+_APPS: Final = ".databricksapps.com"
+
+_PATHS_OF_AGENTS: Final = ("/invocations", "/responses")
+"""Ends of URLs at which agents are served, as models are too: only the family tells one from the other."""
 
 
 def api_of_url(url: str) -> Api:
@@ -314,6 +329,7 @@ def _route(cell: _Cell, model: str, host: str, surface: Surface, family: Family,
         stream_url=_url(host, surface, cell.stream_path, model) if cell.stream_path else url,
         model_in_body=cell.model_in_body,
         reason=reason,
+        may_act=family == "agent",
     )
 
 

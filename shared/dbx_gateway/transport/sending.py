@@ -66,6 +66,9 @@ CONTROL_TIMEOUT: Final = httpx.Timeout(10.0)
 """For requests that name none of their own."""
 
 _MAX_REDIRECTS: Final = 3
+_SAME_REQUEST_ELSEWHERE: Final = (307, 308)
+"""Redirects that ask for the same request at another place, which the server has not worked on (RFC 9110, 15.4.8, 15.4.9)."""
+
 _MAX_BODY: Final = 256 * 1024 * 1024
 _MAX_ERROR_BODY: Final = 1024 * 1024
 """What a server says when it fails stands at the beginning; no more is read."""
@@ -85,6 +88,8 @@ class HttpRequest:
     deadline: Deadline = NO_DEADLINE
     label: str = ""
     """What this is, for errors: ``'model' on surface api url``."""
+    may_act: bool = False
+    """It asks what may be an agent: it is not sent again after an answer that may come after the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,6 +524,12 @@ def _redirected(response: httpx.Response, request: HttpRequest, url: str) -> str
         why = (
             f"the server redirects to {there[0]}://{there[1]}:{there[2]}, another origin; nothing was sent there. "
             "Set host= to the right workspace (a login page here means a wrong host or a missing VPN)."
+        )
+        raise _not_followed(why, request, response)
+    if request.may_act and response.status_code not in _SAME_REQUEST_ELSEWHERE:
+        why = (
+            f"the server redirects with {response.status_code}, which may come after the agent has acted; nothing was sent "
+            f"again. Check host= or endpoint_url= (it points to {target.partition('?')[0]})."
         )
         raise _not_followed(why, request, response)
     if response.status_code == 303 and request.method != "GET":
