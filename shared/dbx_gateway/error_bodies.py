@@ -143,6 +143,9 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
 }
 """The HTTP status that an error code stands for, on every api; the class of an error follows from the status."""
 
+_KIND_OF_CODE: Final[Mapping[str, type[APIError]]] = {"context_length_exceeded": ContextOverflowError}
+"""Codes with a class of their own, which derives from the class of their status."""
+
 _BARE_WORDS: Final = frozenset({"message", "detail", "code", "status", "path", "timestamp", "request_id", "trace_id"})
 
 _WINS_OVER_STATUS: Final = frozenset({"REQUEST_LIMIT_EXCEEDED", "TEMPORARILY_UNAVAILABLE"})
@@ -395,11 +398,13 @@ def _status(status: int | None, words: ServerWords) -> int | None:
 
 
 def _kind(status: int | None, words: ServerWords) -> type[APIError]:
-    overflow = words.code == "context_length_exceeded" or _OVERFLOW.search(words.message)
+    narrower = _KIND_OF_CODE.get(words.code or "")
+    if narrower is None and _OVERFLOW.search(words.message):
+        narrower = ContextOverflowError
     if status is None:
-        return ContextOverflowError if overflow else APIError
+        return narrower or APIError
     kind = _KINDS.get(status, ServerError if status >= 500 else APIError)
-    return ContextOverflowError if kind is BadRequestError and overflow else kind
+    return narrower if narrower is not None and kind in narrower.__bases__ else kind
 
 
 def _next_step(kind: type[DbxGatewayError]) -> str:

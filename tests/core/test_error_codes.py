@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 import pytest
+from support.source_words import ROOT
 
 from dbx_gateway import Client, fold
-from dbx_gateway.error_bodies import _STATUS_OF_CODE
+from dbx_gateway.error_bodies import _KIND_OF_CODE, _KINDS, _STATUS_OF_CODE
 from dbx_gateway.errors import (
     APIError,
     AuthenticationError,
@@ -84,6 +86,12 @@ MEANS: dict[str, tuple[type[DbxGatewayError], int, int]] = {
 }
 
 WORDS = "no access to table t"
+
+
+def all_below(kind: type) -> set[type]:
+    """A class and those that derive from it, of this package."""
+    derived = (below for one in kind.__subclasses__() if one.__module__ == kind.__module__ for below in all_below(one))
+    return {kind, *derived}
 
 
 def databricks(code):
@@ -167,6 +175,23 @@ def quick_retries(monkeypatch):
 
 def test_every_code_of_the_table_has_a_row_here():
     assert MEANS.keys() == _STATUS_OF_CODE.keys()
+
+
+def test_every_code_of_a_class_of_its_own_has_a_status_whose_class_is_the_parent():
+    assert {code for code in _KIND_OF_CODE if code not in _STATUS_OF_CODE} == set()
+    parents = {code: _KINDS.get(_STATUS_OF_CODE[code], ServerError) for code in _KIND_OF_CODE}
+    assert {code for code, kind in _KIND_OF_CODE.items() if parents[code] not in kind.__bases__} == set()
+
+
+def test_every_code_of_databricks_and_google_stands_in_the_pages_of_facts():
+    pages = " ".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs/wire").glob("*.md"))
+    words = set(re.findall(r"\w+", pages))
+    assert {code for code in MEANS if code.isupper()} - words == set(), "docs/wire/errors.md lacks a code"
+
+
+def test_every_class_that_a_server_can_cause_has_a_code():
+    caused = {kind for kind, _, _ in MEANS.values()}
+    assert all_below(APIError) - caused == set(), "no code of error_bodies.py leads to a class"
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

@@ -1,13 +1,15 @@
 import copy
 import pickle
+import re
 
 import pytest
 
+import dbx_gateway
 from dbx_gateway import errors
 from dbx_gateway.chat import ChatResponse, Finish, Message, Text
 from dbx_gateway.errors import ConfigurationError, DbxGatewayError, unknown_name
 
-KINDS = [getattr(errors, name) for name in errors.__all__ if name not in ("forget_frames", "unknown_name")]
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DbxGatewayError)]
 PARTIAL = ChatResponse(message=Message(role="assistant", parts=(Text("hush"),)), finish=Finish(reason="error"))
 
 
@@ -67,6 +69,22 @@ def test_the_tree_and_what_may_be_tried_again():
         "APITimeoutError",
         "IncompleteStreamError",
     }
+
+
+def test_the_tree_in_the_modules_docstring_has_every_class_below_its_parent():
+    parents, path = {}, {}
+    for line in errors.__doc__.splitlines()[2:]:
+        branch, name = re.match(r"((?:│   |    |├── |└── )*)(\w+)", line).groups()
+        depth = len(branch) // 4
+        path[depth] = name
+        parents[name] = path[depth - 1] if depth else "Exception"
+    assert parents == {kind.__name__: kind.__bases__[0].__name__ for kind in KINDS}
+
+
+def test_every_class_is_public_and_part_of_the_package():
+    names = {kind.__name__ for kind in KINDS}
+    assert names - set(errors.__all__) == set(), "errors.__all__ lacks a class"
+    assert names - set(dbx_gateway.__all__) == set(), "dbx_gateway.__all__ (__init__.py) lacks a class"
 
 
 @pytest.mark.parametrize(
