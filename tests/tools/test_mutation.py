@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -200,26 +201,47 @@ def test_a_file_that_no_test_runs_is_for_those_that_run_processes_of_their_own(r
     assert ranked("raise ImportError", 1, "p/__init__.py") == ["test_in_a_process_of_its_own"]
 
 
-def test_the_plugin_runs_the_tests_of_a_list_in_its_order_and_no_others(tmp_path):
-    (tmp_path / "test_a.py").write_text(
-        "import pytest, sys\n"
+@pytest.fixture
+def tree(tmp_path, module):
+    """Returns a tree with a module, and a pytest that runs its tests in forks."""
+    (tmp_path / "mod.py").write_text("ONE = 1\n", encoding="utf-8")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "conftest.py").write_text("import mod", encoding="utf-8")
+    (tmp_path / "tests" / "test_a.py").write_text(
+        "import colorsys, mod, pathlib, pytest, time\n"
+        "def ran(what):\n"
+        "    with pathlib.Path('ran.txt').open('a') as file: print(what, file=file)\n"
         "@pytest.mark.parametrize('x', [1, 2])\n"
-        "def test_one(x): print('ran one', x)\n"
-        "def test_two(): print('ran two')\n"
-        "def test_three(): print('ran three')\n",
+        "def test_one(x):\n"
+        "    ran(f'one {x}')\n"
+        "    assert mod.ONE == 1\n"
+        "def test_two(): ran('two')\n"
+        "def test_three(): ran('three')\n"
+        "def test_never_ends(): time.sleep(1000)\n",
         encoding="utf-8",
     )
-    listed = tmp_path / "tests.txt"
-    listed.write_text("test_a.py::test_three\ntest_a.py::test_one[2]\ntest_a.py::test_gone", encoding="utf-8")
-    told = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "-p", "probe", "-s", "-q", "-p", "no:cacheprovider", "test_a.py"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(TOOL), "MUTANTS_TESTS": str(listed), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert [line.strip(".") for line in told.splitlines() if "ran" in line] == ["ran three", "ran one 2"]
+    copy = module("checkout").Checkout(tmp_path)
+    with module("forks").forks(copy) as runs:
+        yield copy, runs
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the tool needs os.fork()")
+def test_the_tests_of_a_list_run_in_its_order_and_no_others_with_the_source_as_it_is_now(tree):
+    copy, runs = tree
+    tests = [f"tests/test_a.py::test_{name}" for name in ("three", "one[2]", "gone", "two")]
+    first = runs.run(tests, 60)
+    assert (first.code, first.failed) == (0, None)
+    assert (copy.path / "ran.txt").read_text(encoding="utf-8").split("\n") == ["three", "one 2", "two", ""]
+    with copy.changed("mod.py", "ONE = 2\n"):
+        changed = runs.run(tests, 60)
+    assert (changed.code, changed.failed) == (1, "tests/test_a.py::test_one[2]")
+    with copy.changed("mod.py", "ONE =\n"):
+        broken = runs.run(tests, 60)
+    assert (broken.code, broken.failed) == (4, None)  # the conftest cannot be imported
+    assert runs.run(tests, 60) == first
+    assert runs.run(["tests/test_a.py::test_gone"], 60).code == 5
+    assert runs.run(["tests/test_a.py::test_never_ends"], 0.5).code is None
+    assert runs.run(tests, 60) == first
 
 
 def test_the_command_lists_the_changes_of_some_lines():

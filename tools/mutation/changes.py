@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Change", "changes_of"]
+__all__ = ["Change", "changes_of", "is_python"]
 
 _COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Eq: ast.NotEq,
@@ -76,7 +76,7 @@ class Change:
 
 
 def changes_of(source: str) -> list[Change]:
-    """Return all changes of a module, in the order of their lines; each of them is Python."""
+    """Return all changes of a module, in the order of their lines."""
     text = source.encode()
     starts = [0]
     for line in text.splitlines(keepends=True):
@@ -89,14 +89,15 @@ def changes_of(source: str) -> list[Change]:
         end = starts[node.end_lineno - 1] + node.end_col_offset
         changed = (text[:begin] + after.encode() + text[end:]).decode()
         before = text[begin:end].decode()
-        if changed != source and _is_python(changed):
+        if changed != source:
             found.append(Change(node.lineno, what, before, after, changed))
     return sorted(found, key=lambda change: change.line)
 
 
-def _is_python(source: str) -> bool:
+def is_python(change: Change) -> bool:
+    """Return whether the changed module compiles; to look at all changes of a package takes half a minute."""
     try:
-        compile(source, "<changed>", "exec")
+        compile(change.source, "<changed>", "exec")
     except (SyntaxError, ValueError):
         return False
     return True

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Checkout", "changed_files", "checkout", "root_of"]
+__all__ = ["Checkout", "changed_files", "checkout", "environment_of", "root_of"]
 
 _HERE: Final = Path(__file__).resolve().parent
 
@@ -71,11 +71,10 @@ class Checkout:
         self, arguments: Sequence[str], environment: Mapping[str, str], seconds: float | None = None
     ) -> int | None:
         """Run pytest in the copy, and return its exit code; None where it took longer than ``seconds``."""
-        shared = os.pathsep.join([str(self.path / "shared"), str(self.path), str(_HERE)])
         process = subprocess.Popen(  # noqa: S603  # the arguments are ours
             [sys.executable, "-P", "-m", "pytest", "-p", "probe", "-p", "no:cacheprovider", "-q", *arguments],
             cwd=self.path,
-            env={**os.environ, "PYTHONPATH": shared, "PYTHONSAFEPATH": "1", **environment},
+            env=environment_of(self, environment),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -86,6 +85,12 @@ class Checkout:
             return None
         finally:
             _end(process)
+
+
+def environment_of(copy: Checkout, more: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for a pytest that imports the packages from a copy."""
+    places = os.pathsep.join([str(copy.path / "shared"), str(copy.path), str(_HERE)])
+    return {**os.environ, "PYTHONPATH": places, "PYTHONSAFEPATH": "1", **more}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from changes import Change, changes_of
+from changes import Change, changes_of, is_python
 from checkout import Checkout, changed_files, checkout, root_of
-from probe import TESTS
+from forks import Forks, Outcome, forks
 from tests_by_line import PACKAGES, Package, TestMap, package_of
 
 __all__ = ["main"]
@@ -37,8 +36,11 @@ GOAL: Final = 0.95
 """The share of the changes that tests should notice, in each package."""
 
 
-_NO_TESTS_RAN: Final = (4, 5)
-"""What pytest exits with where it finds no test of those that are asked for."""
+_NO_TESTS_RAN: Final = 5
+"""What pytest exits with where it finds no test of those that are asked for; a change of a table may take them away."""
+
+_FIRST: Final = 12
+"""Tests that are tried before all others of a change."""
 
 _WIDE: Final = 100
 """Characters of a change that are shown."""
@@ -111,7 +113,7 @@ def _mutants(package: Package, wanted: Sequence[tuple[str, range | None]]) -> It
 def _sampled(mutants: dict[Package, list[Mutant]], size: int, chance: random.Random) -> dict[Package, list[Mutant]]:
     """Return as many of each package; each line has the same chance, however much can be changed in it."""
     if size == 0:
-        return mutants
+        return {package: [mutant for mutant in found if is_python(mutant.change)] for package, found in mutants.items()}
     each = max(1, size // len(mutants))
     sampled: dict[Package, list[Mutant]] = {}
     for package, found in mutants.items():
@@ -119,7 +121,8 @@ def _sampled(mutants: dict[Package, list[Mutant]], size: int, chance: random.Ran
         for mutant in found:
             by_line.setdefault((mutant.file, mutant.change.line), []).append(mutant)
         lines = chance.sample(sorted(by_line), min(each, len(by_line)))
-        sampled[package] = [chance.choice(by_line[line]) for line in lines]
+        possible = [[mutant for mutant in by_line[line] if is_python(mutant.change)] for line in lines]
+        sampled[package] = [chance.choice(of_line) for of_line in possible if of_line]
     return sampled
 
 
@@ -129,11 +132,12 @@ def _measured(package: Package, mutants: list[Mutant], copy: Checkout, told: arg
     tests = TestMap.of(package, copy, anew=told.map)
     outcomes: Counter[str] = Counter()
     began = time.monotonic()
-    for number, mutant in enumerate(mutants, 1):
-        outcome, tried = _tried(mutant, tests, copy, told.seconds)
-        outcomes[outcome] += 1
-        if outcome != "noticed":
-            print(f"  {number}/{len(mutants)} {outcome} by {tried} tests  {_shown(mutant)}", flush=True)
+    with forks(copy) as runs:
+        for number, mutant in enumerate(mutants, 1):
+            outcome, tried = _tried(mutant, tests, copy, runs, told.seconds)
+            outcomes[outcome] += 1
+            if outcome != "noticed":
+                print(f"  {number}/{len(mutants)} {outcome} by {tried} tests  {_shown(mutant)}", flush=True)
     noticed = len(mutants) - outcomes["not noticed"]
     share = noticed / len(mutants)
     print(
@@ -143,30 +147,53 @@ def _measured(package: Package, mutants: list[Mutant], copy: Checkout, told: arg
     return share
 
 
-def _tried(mutant: Mutant, tests: TestMap, copy: Checkout, seconds: float) -> tuple[str, int]:
+def _tried(mutant: Mutant, tests: TestMap, copy: Checkout, runs: Forks, seconds: float) -> tuple[str, int]:
     """Return what the tests made of a change, and how many of them ran for it at most."""
     source = (copy.path / mutant.file).read_text(encoding="utf-8")
-    chosen: list[str] = []
+    chosen = [
+        (test, took)
+        for test, took in tests.tests_for(mutant.file, source, mutant.change.line)
+        if (copy.path / test.partition("::")[0]).is_file()  # it may have moved since the map was made
+    ]
+    # Most changes are noticed by the first few tests, whose files are soon collected.
+    first, others = _within(chosen[:_FIRST], seconds), _within(chosen[_FIRST:], seconds)
+    tried = 0
+    for batch in (first, others):
+        if batch:
+            tried += len(batch)
+            outcome = _run(mutant, batch, copy, runs, 120 + 5 * seconds)
+            if outcome.code is None:
+                return "noticed (it never ended)", tried
+            if outcome.code not in (0, _NO_TESTS_RAN):
+                return "noticed", tried
+    return "not noticed", tried
+
+
+def _within(chosen: Sequence[tuple[str, float]], seconds: float) -> list[str]:
+    """Return the first of some tests that take so long altogether; at least one."""
+    within: list[str] = []
     spent = 0.0
-    for test, took in tests.tests_for(mutant.file, source, mutant.change.line):
-        if not (copy.path / test.partition("::")[0]).is_file():
-            continue  # it has moved since the map was made
-        if chosen and spent + took > seconds:
+    for test, took in chosen:
+        if within and spent + took > seconds:
             break
-        chosen.append(test)
+        within.append(test)
         spent += took
-    if not chosen:
-        return "not noticed", 0
-    with copy.changed(mutant.file, mutant.change.source), tempfile.NamedTemporaryFile("w", suffix=".txt") as listed:
-        listed.write("\n".join(chosen))
-        listed.flush()
-        files = sorted({test.partition("::")[0] for test in chosen})
-        code = copy.pytest(["-x", "-o", "timeout=60", *files], {TESTS: listed.name}, 120 + 5 * seconds)
-    if code is None:
-        return "noticed (it never ended)", len(chosen)
-    if code in _NO_TESTS_RAN:
-        raise SystemExit(f"the tests for {mutant.file} are not those of the map any more; give --map")
-    return ("not noticed" if code == 0 else "noticed"), len(chosen)
+    return within
+
+
+def _run(mutant: Mutant, batch: list[str], copy: Checkout, runs: Forks, seconds: float) -> Outcome:
+    """Run tests with a change made; a test that fails without the change as well does not count."""
+    while True:
+        with copy.changed(mutant.file, mutant.change.source):
+            outcome = runs.run(batch, seconds)
+        if outcome.code == _NO_TESTS_RAN and runs.run(batch, seconds).code == _NO_TESTS_RAN:
+            raise SystemExit(f"the tests for {mutant.file} are not those of the map any more; give --map")
+        if outcome.failed is None or runs.run([outcome.failed], seconds).code == 0:
+            return outcome
+        print(f"  {outcome.failed} fails without any change, and is left out", flush=True)
+        batch = [test for test in batch if test != outcome.failed]
+        if not batch:
+            return Outcome(0, None)
 
 
 def _shown(mutant: Mutant) -> str:
