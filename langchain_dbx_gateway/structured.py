@@ -185,7 +185,7 @@ class _Growth:
 
 def form_of(schema: Any) -> Any:
     """Return ``schema`` if it is a class whose objects the answer becomes, else None."""
-    return schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
+    return schema if is_basemodel_subclass(schema) else None
 
 
 def with_raw(model: Runnable[Any, Any], parser: Runnable[Any, Any]) -> Runnable[Any, Any]:

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware.types import ModelRequest
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.tools import StructuredTool, tool
@@ -178,6 +179,20 @@ def test_such_a_model_can_be_warned_about_or_refused(make_llm, workspace):
         refused.invoke({"messages": [("user", "hello")]})
 
     assert len(workspace.ledger.model_calls()) == 1
+
+
+async def test_a_warning_names_the_line_that_called_the_middleware():
+    middleware = DbxPromptCachingMiddleware()
+    request = ModelRequest(model=FakeListChatModel(responses=["hi"]), messages=[HumanMessage("hello")])
+
+    async def handler(request):
+        return request
+
+    with pytest.warns(UserWarning, match="without cache marks") as caught:
+        middleware.wrap_model_call(request, lambda request: request)
+    with pytest.warns(UserWarning, match="without cache marks") as caught_async:
+        await middleware.awrap_model_call(request, handler)
+    assert [warning.filename for warning in (*caught, *caught_async)] == [__file__, __file__]
 
 
 def test_another_vendors_model_is_asked_without_marks():

@@ -28,11 +28,13 @@ from dbx_gateway.chat import (
     Message,
     Native,
     Reasoning,
+    Segment,
     Text,
     ToolCall,
     ToolResult,
     Video,
 )
+from dbx_gateway.errors import InvalidRequestError
 from langchain_dbx_gateway.messages import to_core
 
 CLAUDE, GPT, GEMINI, LLAMA = (
@@ -87,6 +89,9 @@ def part_of(block):
             File(blob=Blob(file_id="f"), filename="a.pdf"),
         ),
         ({"type": "text-plain", "text": "words", "title": "T"}, File(text="words", title="T")),
+        ({"type": "text-plain", "text": "words", "context": "C"}, File(text="words", context="C")),
+        ({"type": "text-plain", "url": URL}, File(blob=Blob(url=URL, mime="text/plain"))),
+        ({"type": "text-plain", "base64": PNG, "mime_type": "text/csv"}, File(blob=Blob(data=PNG, mime="text/csv"))),
         (
             {"type": "document", "source": {"type": "text", "data": "words"}, "title": "T"},
             File(text="words", title="T"),
@@ -110,6 +115,12 @@ def test_a_block_of_any_form_is_understood(block, part):
 def test_a_block_of_no_known_form_is_refused_by_its_type():
     with pytest.raises(ValueError, match="'hologram'"):
         to_core([HumanMessage([{"type": "hologram"}])])
+
+
+@pytest.mark.parametrize("text", [{}, {"text": None}, {"text": 3}, {"text": ["words"]}], ids=str)
+def test_a_plain_text_that_holds_none_is_refused_by_what_it_needs(text):
+    with pytest.raises(InvalidRequestError, match="'text-plain' holds no text; give 'text', 'url' or 'base64'"):
+        part_of({"type": "text-plain", "title": "T", **text})
 
 
 @pytest.mark.parametrize(
@@ -272,6 +283,35 @@ def test_an_answer_of_another_integration_is_its_text_and_its_call_once(foreign)
     assert [type(part) for part in parts] == [Text, ToolCall]
     assert parts[0].text == "Adding."
     assert (parts[1].call_id, parts[1].name, parts[1].parsed()) == ("toolu_1", "add", {"a": 1})
+
+
+SEARCHED = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}}
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "q"}}
+THOUGHT = {"type": "reasoning_content", "reasoning_content": {"text": "Hm.", "signature": "c2ln"}}
+
+
+@pytest.mark.parametrize(
+    ("provider", "block", "parts"),
+    [
+        ("openai", SEARCHED, []),
+        (
+            "openai",
+            {"type": "image_generation_call", "id": "ig_1", "result": PNG},
+            [Image(id="ig_1", blob=Blob(data=PNG))],
+        ),
+        ("anthropic", SEARCH, []),
+        ("google_genai", {"type": "executable_code", "executable_code": "1", "language": "python", "id": "a"}, []),
+        ("bedrock_converse", THOUGHT, [Reasoning(segments=(Segment("raw", "Hm."),), signature="c2ln")]),
+    ],
+    ids=["search", "picture", "server tool", "code", "thought"],
+)
+def test_what_only_another_provider_writes_is_read_by_its_own_translator(provider, block, parts):
+    content = [block, {"type": "text", "text": "Done."}]
+
+    with pytest.raises(InvalidRequestError, match=f"'{block['type']}' cannot be sent"):
+        to_core([AIMessage(content)])
+    read = to_core([AIMessage(content, response_metadata={"model_provider": provider})])[0].parts
+    assert list(read) == [*parts, Text("Done.")]
 
 
 @pytest.mark.parametrize("model", ALL)

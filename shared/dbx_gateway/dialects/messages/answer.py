@@ -257,7 +257,7 @@ class MessagesDecoder:
                 kind = None
         opened = self._open[index] = _Block(key, kind, block)
         citations = block.get("citations")
-        if kind == "text" and isinstance(citations, list):
+        if isinstance(citations, list):
             opened.citations += [_citation(object_or_empty(citation)) for citation in citations]
 
     def _delta(self, index: JsonValue, delta: JsonObject) -> None:
