@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, ClassVar, Self
 
 from langchain_core import __version__ as core_version
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -27,6 +26,7 @@ from dbx_gateway.notices import warn_once
 from dbx_gateway.settings import ALIASES, Lost, SettingsFields, named_values, reasoning_config
 from dbx_gateway.transport.async_streams import Derived
 from dbx_gateway.version import __version__
+from langchain_dbx_gateway.acting import ActingChatModel, each_within
 from langchain_dbx_gateway.answers import PROVIDER, answer_messages
 from langchain_dbx_gateway.cache_keys import keyed, traced
 from langchain_dbx_gateway.chunks import Chunks
@@ -55,7 +55,7 @@ _CALL_ARGUMENTS = (
 
 
 @documented
-class ChatDbxGateway(ClientFields, BaseChatModel):
+class ChatDbxGateway(ClientFields, ActingChatModel):
     """Chat with any model a Databricks workspace serves, on Model Serving and AI Gateway.
 
     Constructing one needs no network and no credentials. One object may be used from many threads and from one event
@@ -290,7 +290,7 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
             translated(),
             closing(self._client.stream(to_core(messages), **self._arguments(stop, kwargs))) as events,
         ):
-            for event in events:
+            for event in each_within(events, self._block):
                 yield from converter.of(event)
 
     def _astream_chat_model_events(
@@ -304,8 +304,13 @@ class ChatDbxGateway(ClientFields, BaseChatModel):
         return Derived(
             lambda: self._async_client.stream(to_core(messages), **self._arguments(stop, kwargs)),
             MessageEvents(kwargs.get("model") or self.model).of,
-            translated,
+            self._reading,
         )
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with translated(), self._block:
+            yield
 
     # Tools and output formats
 

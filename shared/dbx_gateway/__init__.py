@@ -58,6 +58,7 @@ from dbx_gateway.events import Event, fold
 from dbx_gateway.version import __version__
 
 if TYPE_CHECKING:
+    from dbx_gateway.auth.acting import acting_as
     from dbx_gateway.call.observations import Observations, forget
     from dbx_gateway.client import AsyncClient, Client
     from dbx_gateway.embeddings import Embeddings
@@ -113,6 +114,7 @@ __all__ = [
     "Usage",
     "Video",
     "__version__",
+    "acting_as",
     "assistant",
     "extract_json",
     "fold",
@@ -130,6 +132,7 @@ _ON_FIRST_USE = {
     "Observations": "call.observations",
     "Profile": "models.profile",
     "Settings": "settings",
+    "acting_as": "auth.acting",
     "extract_json": "extract",
     "forget": "call.observations",
     "profile_of": "models.profiles",

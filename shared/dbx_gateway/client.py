@@ -178,10 +178,7 @@ class Client(_Base):
             DbxGatewayError: the call failed; the batches that were not sent yet are not sent any more.
         """
         flows, at_once = self._embedding(texts, dimensions, options)
-
-        def run(flow: Flow[Embeddings]) -> Embeddings:
-            return self._driver.run(flow)
-
+        run = self._driver.begun().run  # one call, on whatever threads
         if len(flows) < 2 or at_once == 1:
             return joined(run(flow) for flow in flows)
         thread = CallersThread()
@@ -256,10 +253,11 @@ class AsyncClient(_Base):
         """Return one vector for each text, in order, a few batches at once; see :meth:`Client.embed`."""
         flows, at_once = self._embedding(texts, dimensions, options)
         gate = asyncio.Semaphore(at_once)
+        driver = self._driver.begun()
 
         async def one(flow: Flow[Embeddings]) -> Embeddings:
             async with gate:
-                return await self._driver.run(flow)
+                return await driver.run(flow)
 
         tasks = [asyncio.create_task(one(flow)) for flow in flows]
         try:

@@ -134,6 +134,9 @@ class _Fields(BaseModel):
     """A ``databricks.sdk.WorkspaceClient`` to take host and credentials from."""
     sdk_config: Any = setting(replace(_CREDENTIAL, shared=True))
     """A ``databricks.sdk.core.Config`` to take host and credentials from."""
+    acting_as_required: bool = setting(Setting(shown=True, pickled=True, in_cache_key=True), default=False)
+    """Whether to refuse a call outside of every ``acting_as`` block, instead of sending it with the object's own
+    credentials."""
     surface: str = setting(replace(_TARGET, per_call=True), "auto", variable="DBX_GATEWAY_SURFACE")
     """Where the model is served: ``auto``, ``ai-gateway`` or ``model-serving``."""
     api: str = setting(replace(_TARGET, per_call=True), "auto")

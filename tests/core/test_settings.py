@@ -219,7 +219,8 @@ def test_options_of_a_call_are_checked_like_settings():
 
 def test_all_settings_that_are_no_credential_and_no_connection_are_options_of_a_call():
     fixed = {"host", "token", "config_profile", "workspace_client", "sdk_config", "endpoint_url", "verify"}
-    assert set(SettingsFields.model_fields) - fixed - {"http_client", "http_async_client"} == CALL_OPTIONS
+    fixed |= {"acting_as_required", "http_client", "http_async_client"}
+    assert set(SettingsFields.model_fields) - fixed == CALL_OPTIONS
 
 
 def test_a_request_has_every_setting_that_shapes_an_answer():

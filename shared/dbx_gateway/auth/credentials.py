@@ -23,6 +23,7 @@ from typing import Any, Final, Self
 from pydantic import SecretStr
 
 from dbx_gateway.auth.callers_thread import callers_thread
+from dbx_gateway.auth.identities import identity_of, in_workspace, proven_tokens
 from dbx_gateway.auth.sdk_chain import (
     CREDENTIAL_VARIABLES,
     SIGN_IN,
@@ -44,6 +45,7 @@ __all__ = [
     "SdkCredentials",
     "StaticCredentials",
     "UnusableCredentials",
+    "checked_token",
     "resolve",
 ]
 
@@ -98,17 +100,46 @@ class Credentials(ABC):
 
     def __init__(self, names: Names, *, source: str, identity: str, explicit: str | None = None) -> None:
         self._secrets: deque[SecretStr] = deque(maxlen=_REMEMBERED)
-        self._names = names
+        self.names = names
+        """What was given to find them by."""
         self._explicit = explicit
         self.source = source
         """Where they come from, in words, for people."""
         self.identity = identity
-        """Tells one user from another in caches of this process; never holds a token."""
+        """Tells one user from another, by names and variables; never holds a token. See :meth:`caller_identity`."""
+        self.workspace_headers: Mapping[str, str] = {}
+        """The header that says which workspace is meant, where that is known without signing in."""
         self.endpoint_url: str | None = None
         """The one URL that these credentials are for, where the environment names it (DBX_GATEWAY_API_URL)."""
 
     renewable: bool = False
     """Whether a refused credential may be followed by a fresh one."""
+
+    known_by_token: bool = False
+    """Whether only the token itself tells who asks, and not names and variables."""
+
+    lent: bool = False
+    """Whether the token was given for single calls, and is never followed by another."""
+
+    user: str | None = None
+    """The name that the caller has given for the token's owner."""
+
+    def caller_identity(self, granted: Granted, others: Mapping[str, str]) -> str:
+        """Return whom a call counts as that begins now; see :mod:`dbx_gateway.auth.identities`.
+
+        Args:
+            granted: what the call is about to be signed with.
+            others: the other headers that it will send.
+        """
+        if not self.known_by_token:
+            return in_workspace(self.identity, others)
+        proven = proven_tokens().holds(granted.host, granted.headers)
+        return identity_of(granted.headers, others, user=self.user, proven=proven)
+
+    def accepted(self, granted: Granted) -> None:
+        """Note that the workspace has taken ``granted``."""
+        if self.known_by_token:
+            proven_tokens().add(granted.host, granted.headers)
 
     @abstractmethod
     def fetch(self, refused: Granted | None = None, deadline: Deadline = NO_DEADLINE) -> Granted:
@@ -175,11 +206,13 @@ class Credentials(ABC):
         return self
 
     def __reduce__(self) -> tuple[Callable[..., Credentials], tuple[object, ...]]:
-        return (_loaded, (self._names, self._explicit))
+        return (_loaded, (self.names, self._explicit))
 
 
 class StaticCredentials(Credentials):
     """A bearer token that is used as it is, for one host; databricks-sdk is not imported."""
+
+    known_by_token = True
 
     def __init__(
         self,
@@ -193,10 +226,10 @@ class StaticCredentials(Credentials):
     ) -> None:
         identity = f"bearer:{_fingerprint(token.get_secret_value().strip())}"
         super().__init__(names, source=source, identity=identity, explicit=explicit)
-        _check_token(token, source)
-        authorization = {"Authorization": f"Bearer {token.get_secret_value().strip()}"}
+        authorization = {"Authorization": f"Bearer {checked_token(token, source).get_secret_value()}"}
         self.remember(Granted(authorization, host))
-        self._granted = Granted({**authorization, **_workspace_header(workspace_id)}, host)
+        self.workspace_headers = _workspace_header(workspace_id)
+        self._granted = Granted({**authorization, **self.workspace_headers}, host)
 
     def fetch(
         self,
@@ -348,10 +381,12 @@ class ObjectCredentials(Credentials):
     """
 
     renewable = True
+    known_by_token = True
 
     def __init__(self, config: SdkConfig, host: str, names: Names, *, source: str) -> None:
         identity = _identities.setdefault(config, f"object:{next(_generations)}")
         super().__init__(names, source=source, identity=identity, explicit=source)
+        self.workspace_headers = _workspace_header(getattr(config, "workspace_id", None))
         self._config = config
         self._host = host
 
@@ -526,13 +561,15 @@ def _of_chain(names: Names, variables: Mapping[str, str]) -> Credentials:
     profile = names.config_profile
     about = ", ".join(f"{name} {value}" for name, value in (("host", host), ("profile", profile)) if value is not None)
     fingerprint = _fingerprint(*(variables.get(name, "") for name in ("DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES)))
-    return SdkCredentials(
+    credentials = SdkCredentials(
         lambda: open_config(host, profile),
         names,
         host,
         source=f"databricks-sdk ({about})" if about else "databricks-sdk",
         identity=f"sdk:{profile or ''}:{fingerprint}",
     )
+    credentials.workspace_headers = _workspace_header(variables.get("DATABRICKS_WORKSPACE_ID"))
+    return credentials
 
 
 def _of_environment(names: Names, variables: Mapping[str, str]) -> Credentials:
@@ -605,17 +642,19 @@ def _secret(variables: Mapping[str, str], name: str) -> SecretStr | None:
     return SecretStr(variables[name]) if variables.get(name) else None
 
 
-def _check_token(token: SecretStr, source: str) -> None:
-    """Refuse a malformed token, which would end up in the error of the HTTP library.
+def checked_token(token: SecretStr, source: str) -> SecretStr:
+    """Return a token without blanks around it; a malformed one would end up in the error of the HTTP library.
 
     Raises:
-        ConfigurationError: it is empty, or holds what no token does, blanks around it apart.
+        ConfigurationError: it is empty, or holds what no token does.
     """
-    if not _is_token(token.get_secret_value().strip()):
+    stripped = SecretStr(token.get_secret_value().strip())
+    if not _is_token(stripped.get_secret_value()):
         raise ConfigurationError(
             f"the token from {source} is empty or holds blanks or characters no token has; give the token alone, "
             "without 'Bearer'"
         )
+    return stripped
 
 
 def _is_token(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Final
 
@@ -20,6 +21,11 @@ __all__ = ["Credentials", "CredentialsAuth", "Granted", "normalise_host", "resol
 _LONGEST_REFUSAL: Final = 65_536
 """Bytes of a 401 that are read for its words."""
 
+_NOT_RENEWED: Final = (
+    "The token of acting_as is its user's and is not renewed: take the token of the user's next request, and enter acting_as "
+    "with it."
+)
+
 
 class CredentialsAuth(httpx.Auth):
     """Signs each request as ``credentials`` say, and once more when the answer is 401.
@@ -30,11 +36,15 @@ class CredentialsAuth(httpx.Auth):
     Args:
         credentials: who requests are sent as.
         deadline: of the call; signing in is part of it.
+        asked: what the credentials have given already, to find out who calls; each is used for one request.
     """
 
-    def __init__(self, credentials: Credentials, deadline: Deadline = NO_DEADLINE) -> None:
+    def __init__(
+        self, credentials: Credentials, deadline: Deadline = NO_DEADLINE, asked: deque[Granted] | None = None
+    ) -> None:
         self._credentials = credentials
         self._deadline = deadline
+        self._asked: deque[Granted] = deque() if asked is None else asked
         mask_in_logs(credentials)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -44,27 +54,50 @@ class CredentialsAuth(httpx.Auth):
             ConfigurationError: there are no credentials for the host that the request goes to.
             AuthenticationError: the server refuses the credentials, and there are no others.
         """
-        granted = self._credentials.fetch(None, self._deadline)
+        granted = self._given() or self._credentials.fetch(None, self._deadline)
         response = yield _signed(request, granted, self._credentials)
+        self._note(response, granted)
+        if response.status_code == 401 and self._credentials.lent:
+            raise _refused(response, beginning(response, _LONGEST_REFUSAL), _NOT_RENEWED)
         if response.status_code != 401 or not self._credentials.renewable:
             return
         renewed = self._credentials.fetch(granted, self._deadline)
         if renewed.headers == granted.headers:
-            raise _refused(response, beginning(response, _LONGEST_REFUSAL), self._credentials)
+            raise _refused(response, beginning(response, _LONGEST_REFUSAL), self._same_again(request))
         response.stream = _Nothing(response.stream)
-        yield _signed(request, renewed, self._credentials)
+        self._note((yield _signed(request, renewed, self._credentials)), renewed)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Do as :meth:`sync_auth_flow` does, without blocking the event loop."""
-        granted = await self._credentials.fetch_async(None, self._deadline)
+        granted = self._given() or await self._credentials.fetch_async(None, self._deadline)
         response = yield _signed(request, granted, self._credentials)
+        self._note(response, granted)
+        if response.status_code == 401 and self._credentials.lent:
+            raise _refused(response, await beginning_async(response, _LONGEST_REFUSAL), _NOT_RENEWED)
         if response.status_code != 401 or not self._credentials.renewable:
             return
         renewed = await self._credentials.fetch_async(granted, self._deadline)
         if renewed.headers == granted.headers:
-            raise _refused(response, await beginning_async(response, _LONGEST_REFUSAL), self._credentials)
+            raise _refused(response, await beginning_async(response, _LONGEST_REFUSAL), self._same_again(request))
         response.stream = _Nothing(response.stream)
-        yield _signed(request, renewed, self._credentials)
+        self._note((yield _signed(request, renewed, self._credentials)), renewed)
+
+    def _given(self) -> Granted | None:
+        try:
+            return self._asked.popleft()
+        except IndexError:
+            return None
+
+    def _note(self, response: httpx.Response, granted: Granted) -> None:
+        """Note a token that was taken; a page for browsers, such as a proxy's own, shows nothing about it."""
+        if response.is_success and "text/html" not in response.headers.get("content-type", ""):
+            self._credentials.accepted(granted)
+
+    def _same_again(self, request: httpx.Request) -> str:
+        return (
+            f"Asked again, {self._credentials.source} gave the same credentials. Sign in anew (`databricks auth login "
+            f"--host {request.url.scheme}://{request.url.netloc.decode()}`), renew the token, or give token=."
+        )
 
 
 class _Nothing(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -100,14 +133,12 @@ def _signed(request: httpx.Request, granted: Granted, credentials: Credentials) 
     return request
 
 
-def _refused(response: httpx.Response, body: bytes, credentials: Credentials) -> AuthenticationError:
+def _refused(response: httpx.Response, body: bytes, remedy: str) -> AuthenticationError:
     words = read_error_body(body)
     said = words.message.rstrip(".") or "(the server said nothing)"
     request = response.request
     return AuthenticationError(
-        f"{request.method} {request.url} answered 401: {said}. Asked again, "
-        f"{credentials.source} gave the same credentials. Sign in anew (`databricks auth login --host "
-        f"{request.url.scheme}://{request.url.netloc.decode()}`), renew the token, or give token=.",
+        f"{request.method} {request.url} answered 401: {said}. {remedy}",
         status=response.status_code,
         error_code=words.code,
         request_id=words.request_id or response.headers.get("x-request-id"),

@@ -7,7 +7,7 @@ flow. A failure is an outcome like any other: it is handed over as a value.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable
+from collections.abc import Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -40,8 +40,14 @@ H = TypeVar("H")
 
 @dataclass(slots=True)
 class AskCaller:
-    """Find out the host and the identity, before the call's time is over."""
+    """Find out the host and the identity, before the call's time is over.
 
+    Args:
+        headers: that the call will send beside its credentials.
+        deadline: of the call.
+    """
+
+    headers: Mapping[str, str]
     deadline: Deadline
     outcome: Caller = field(init=False)
 
@@ -95,9 +101,9 @@ Action: TypeAlias = AskCaller | Fetch | Open[Any] | Wait | Once[Any]
 Flow: TypeAlias = Generator[Action, None, T]
 
 
-def ask_caller(deadline: Deadline) -> Flow[Caller]:
-    """Find out the host and the identity, before ``deadline``."""
-    action = AskCaller(deadline)
+def ask_caller(headers: Mapping[str, str], deadline: Deadline) -> Flow[Caller]:
+    """Find out the host and the identity, before ``deadline``, of a call that will send ``headers`` beside its credentials."""
+    action = AskCaller(headers, deadline)
     yield action
     return action.outcome
 

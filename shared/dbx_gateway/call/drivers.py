@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -14,7 +15,9 @@ from typing import Any, Final, TypeVar
 
 import httpx
 
-from dbx_gateway.auth.signing import Credentials, CredentialsAuth
+from dbx_gateway.auth.acting import credentials_now
+from dbx_gateway.auth.identities import in_workspace
+from dbx_gateway.auth.signing import Credentials, CredentialsAuth, Granted
 from dbx_gateway.call.actions import AskCaller, Fetch, Flow, Once, Open, Wait
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.flow import CallResult
@@ -59,15 +62,29 @@ class SyncDriver:
         settings: of the client; its ``http_client`` and ``verify`` are used.
         credentials: that sign each request, and are masked wherever an answer repeats them.
         flights: returns the work that is shared with other callers.
+        begun: whether the credentials are those of a call that has begun.
     """
 
-    def __init__(self, settings: Settings, credentials: Credentials, flights: Callable[[], SingleFlight]) -> None:
+    def __init__(
+        self, settings: Settings, credentials: Credentials, flights: Callable[[], SingleFlight], *, begun: bool = False
+    ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._flights = flights
+        self._begun = begun
+        self._asked: deque[Granted] = deque()
+
+    def begun(self) -> SyncDriver:
+        """Return the driver of one call that begins now, with the credentials that count for it to its end."""
+        if self._begun:
+            return self
+        credentials = credentials_now(self._credentials, required=self._settings.acting_as_required)
+        return SyncDriver(self._settings, credentials, self._flights, begun=True)
 
     def run(self, flow: Flow[T]) -> T:
-        """Return the result of ``flow``."""
+        """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun."""
+        if not self._begun:
+            return self.begun().run(flow)
         while True:
             try:
                 action = next(flow)
@@ -79,7 +96,7 @@ class SyncDriver:
                 raise
             match action:
                 case AskCaller():
-                    action.outcome = Caller(self._credentials.host(action.deadline), self._credentials.identity)
+                    action.outcome = self._caller(action)
                 case Fetch():
                     action.outcome = self._fetch(action)
                 case Open():
@@ -90,7 +107,13 @@ class SyncDriver:
                     action.outcome = self._once(action)
 
     def events(self, flow: Flow[CallResult[Lease]], model: str) -> Generator[Event]:
-        """Yield the events of the streamed answer that ``flow`` asks for; the connection is given back at the end."""
+        """Yield the events of the streamed answer that ``flow`` asks for; the connection is given back at the end.
+
+        The call begins when the first is asked for.
+        """
+        if not self._begun:
+            yield from self.begun().events(flow, model)
+            return
         result = self.run(flow)
         stream = _stream_of(result)
         lease = stream.handle
@@ -114,8 +137,16 @@ class SyncDriver:
             self._credentials.mask_error(broken)
             raise broken
 
+    def _caller(self, action: AskCaller) -> Caller:
+        credentials = self._credentials
+        if not credentials.known_by_token:
+            return Caller(credentials.host(action.deadline), in_workspace(credentials.identity, action.headers))
+        granted = credentials.fetch(None, action.deadline)
+        self._asked.append(granted)
+        return Caller(granted.host, credentials.caller_identity(granted, action.headers))
+
     def _transport(self, deadline: Deadline) -> SyncTransport:
-        auth = CredentialsAuth(self._credentials, deadline)
+        auth = CredentialsAuth(self._credentials, deadline, self._asked)
         return SyncTransport(auth, self._settings.http_client, self._settings.verify)
 
     def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
@@ -203,15 +234,29 @@ class AsyncDriver:
         settings: of the client; its ``http_async_client`` and ``verify`` are used.
         credentials: that sign each request, and are masked wherever an answer repeats them.
         flights: returns the work that is shared with other callers.
+        begun: whether the credentials are those of a call that has begun.
     """
 
-    def __init__(self, settings: Settings, credentials: Credentials, flights: Callable[[], SingleFlight]) -> None:
+    def __init__(
+        self, settings: Settings, credentials: Credentials, flights: Callable[[], SingleFlight], *, begun: bool = False
+    ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._flights = flights
+        self._begun = begun
+        self._asked: deque[Granted] = deque()
+
+    def begun(self) -> AsyncDriver:
+        """Return the driver of one call that begins now, with the credentials that count for it to its end."""
+        if self._begun:
+            return self
+        credentials = credentials_now(self._credentials, required=self._settings.acting_as_required)
+        return AsyncDriver(self._settings, credentials, self._flights, begun=True)
 
     async def run(self, flow: Flow[T]) -> T:
-        """Return the result of ``flow``."""
+        """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun."""
+        if not self._begun:
+            return await self.begun().run(flow)
         while True:
             try:
                 action = next(flow)
@@ -223,8 +268,7 @@ class AsyncDriver:
                 raise
             match action:
                 case AskCaller():
-                    host = await self._credentials.host_async(action.deadline)
-                    action.outcome = Caller(host, self._credentials.identity)
+                    action.outcome = await self._caller(action)
                 case Fetch():
                     action.outcome = await self._fetch(action)
                 case Open():
@@ -238,8 +282,17 @@ class AsyncDriver:
         """Return the events of the streamed answer that ``flow`` asks for, to be read with ``async for``."""
         return _AsyncEvents(self, flow, model)
 
+    async def _caller(self, action: AskCaller) -> Caller:
+        credentials = self._credentials
+        if not credentials.known_by_token:
+            host = await credentials.host_async(action.deadline)
+            return Caller(host, in_workspace(credentials.identity, action.headers))
+        granted = await credentials.fetch_async(None, action.deadline)
+        self._asked.append(granted)
+        return Caller(granted.host, credentials.caller_identity(granted, action.headers))
+
     def _transport(self, deadline: Deadline) -> AsyncTransport:
-        auth = CredentialsAuth(self._credentials, deadline)
+        auth = CredentialsAuth(self._credentials, deadline, self._asked)
         return AsyncTransport(auth, self._settings.http_async_client, self._settings.verify)
 
     async def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
@@ -354,6 +407,7 @@ class _AsyncEvents(AsyncStream[Event]):
 
     async def _read(self) -> list[Event] | None:
         if self._result is None:
+            self._driver = self._driver.begun()
             result = self._result = await self._driver.run(self._flow)
             self._loop = asyncio.get_running_loop()
             stream = _stream_of(result)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Any, Final, Generic, Self, TypeVar
 
+from dbx_gateway.auth.identities import proven_tokens
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.repairs import Repair
 from dbx_gateway.fork_hooks import in_child_after_fork
@@ -267,6 +268,7 @@ def shared_observations() -> Observations:
 def forget() -> None:
     """Forget everything this process has learned about hosts and endpoints, and let every warning be said again."""
     _shared.forget()
+    proven_tokens().forget()
     forget_notices()
 
 

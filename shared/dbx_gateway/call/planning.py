@@ -97,7 +97,7 @@ class Planner:
         Raises:
             DbxGatewayError: the host cannot be reached, or the settings contradict each other.
         """
-        caller = yield from ask_caller(self.deadline)
+        caller = yield from ask_caller(self._settings.default_headers, self.deadline)
         settings = self._settings
         if settings.endpoint_url is not None:
             return self._endpoint_plan(caller, settings.endpoint_url)
@@ -130,7 +130,7 @@ class Planner:
         Raises:
             DbxGatewayError: the host cannot be reached.
         """
-        caller = yield from ask_caller(self.deadline)
+        caller = yield from ask_caller(self._settings.default_headers, self.deadline)
         settings = self._settings
         if settings.endpoint_url is not None:
             route = endpoint_route(settings.endpoint_url, settings.model, "embeddings")
@@ -146,7 +146,7 @@ class Planner:
         Raises:
             DbxGatewayError: the workspace refuses the credentials.
         """
-        caller = yield from ask_caller(self.deadline)
+        caller = yield from ask_caller(self._settings.default_headers, self.deadline)
         answers: dict[str, tuple[int | None, dict[str, str], bytes]] = {}
         for what, get in listing_requests(caller.host).items():
             outcome = yield from fetch(self._question(get, f"GET {get.url}"))
