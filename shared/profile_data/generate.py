@@ -42,7 +42,11 @@ FLAGS = {
     "prefill": "prefill",
     "mid-sys": "mid_system",
 }
-"""Flags of the source that are evidence for a field. The others say less than the rules do."""
+"""Flags of the source that are evidence for a field."""
+OTHER_FLAGS = frozenset(
+    {"tools", "tool_choice", "cache", "adaptive", "thinking", "effort", "budget-thinking", "schema", "parallel"}
+)
+"""Flags of the source that say less than the rules do."""
 
 HEADER = f'''"""The profile of every model that is known by name.
 
@@ -109,9 +113,32 @@ def read_rules() -> tuple[Rule, ...]:
 
 
 def read_models() -> list[dict[str, str]]:
-    """Read ``models.csv``."""
+    """Read ``models.csv``.
+
+    Raises:
+        ValueError: a row lacks a column or its source, has an unknown flag or mode, or is there twice.
+    """
     with (HERE / "models.csv").open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))
+        rows = list(csv.DictReader(lines))
+    names = [row["endpoint"] for row in rows]
+    for row in rows:
+        if fault := fault_of(row, names):
+            message = f"models.csv, {row['endpoint']}: {fault}"
+            raise ValueError(message)
+    return rows
+
+
+def fault_of(row: dict[str, str], names: list[str]) -> str:
+    """Return what is wrong with a row of ``models.csv``, or an empty text. ``names`` are those of all rows."""
+    if None in row or None in row.values():
+        return "the number of columns is not that of the first line"
+    if not row["source"]:
+        return "it has no source"
+    if row["mode"] not in KINDS:
+        return f"unknown mode {row['mode']}"
+    if unknown := set(row["flags"].split()) - FLAGS.keys() - OTHER_FLAGS:
+        return f"unknown flag {', '.join(sorted(unknown))}"
+    return "there are several rows of it" if names.count(row["endpoint"]) > 1 else ""
 
 
 def profile(row: dict[str, str], rules: tuple[Rule, ...]) -> Profile:
@@ -121,6 +148,19 @@ def profile(row: dict[str, str], rules: tuple[Rule, ...]) -> Profile:
     facts |= limits_and_prices(row)
     facts |= {FLAGS[flag]: True for flag in row["flags"].split() if flag in FLAGS}
     return ruled(facts, rules)
+
+
+def check_rules(rules: tuple[Rule, ...], rows: list[Profile]) -> None:
+    """Check that each rule is of a whole family or applies to a model.
+
+    Raises:
+        ValueError: a rule names models of which there is none.
+    """
+    all_facts = [{"model": row.model, "family": row.family, "kind": row.kind} for row in rows]
+    for rule in rules:
+        if not rule.of_whole_family and not any(rule.applies(facts) for facts in all_facts):
+            message = f"rules.toml, {rule.source}: the rule applies to no model"
+            raise ValueError(message)
 
 
 def family_rows(known: list[Profile], rules: tuple[Rule, ...]) -> list[Profile]:
@@ -191,6 +231,7 @@ def generate() -> str:
     """Return the whole module as text."""
     rules = read_rules()
     rows = [profile(row, rules) for row in read_models()]
+    check_rules(rules, rows)
     families = family_rows(rows, rules)
     return HEADER + "".join(map(render, rows)) + ")\n" + FAMILY_ROWS + "".join(map(render, families)) + ")\n"
 

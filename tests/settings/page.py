@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from inspect import get_annotations
@@ -161,5 +162,6 @@ def _cell(text: str | None) -> str:
 
 
 if __name__ == "__main__":
+    logging.getLogger("dbx_gateway").setLevel(logging.ERROR)  # every model is asked: its warnings are no news
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     PAGE.write_text(before + BEGIN + rendered() + END + rest.split(END)[1], encoding="utf-8")

@@ -4,25 +4,33 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from settings.page import BEGIN, END, MARKERS, PAGE, rendered, variables_of
 from settings.places import APIS, EXAMPLES, FORMS, HOST, NOT_SENT, REFUSED, Asked, changes, everyone, place_of
 
+from dbx_gateway import Client, DbxGatewayError, Observations
 from dbx_gateway.notices import forget_notices
 from dbx_gateway.settings import CALL_OPTIONS, Settings
+from dbx_gateway.testing import Workspace, workspace_transport
 
 ROOT = Path(__file__).parents[2]
+SIMULATED = tuple({one.api: one for one in reversed(everyone()) if one.family not in ("agent", "other")}.values())
 ASKED = tuple({one.api: one for one in everyone()}.values())
 
 
 def test_the_page_is_what_the_fields_and_the_requests_say():
-    assert PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0] == rendered()
+    page = PAGE.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+    new = [line for line in rendered().splitlines() if line not in page]
+    assert page == rendered(), f"run `python -m settings.page` in tests/; new lines: {new}"
 
 
 def test_every_setting_of_a_call_has_an_example_or_says_which_form_a_request_has():
-    assert set(EXAMPLES) | FORMS == CALL_OPTIONS
+    assert CALL_OPTIONS - set(EXAMPLES) - FORMS == set(), "EXAMPLES in tests/settings/places.py lacks a setting"
+    assert (set(EXAMPLES) | FORMS) - CALL_OPTIONS == set(), "tests/settings/places.py has what no call may change"
     assert set(EXAMPLES) & FORMS == set()
 
 
@@ -45,7 +53,22 @@ def test_what_is_not_sent_is_warned_about(setting, asked, caplog):
     forget_notices()
     with caplog.at_level(logging.WARNING, "dbx_gateway"):
         place = place_of(setting, asked)
-    assert (place == NOT_SENT) <= any(setting in record.message for record in caplog.records)
+    warned = any(setting in record.message for record in caplog.records)
+    assert place != NOT_SENT or warned, f"{setting} neither goes into a {asked.api} request nor is it warned about"
+
+
+@pytest.mark.parametrize("setting", [name for name in EXAMPLES if MARKERS[name].in_cache_key])
+@pytest.mark.parametrize("asked", SIMULATED, ids=lambda asked: asked.api)
+def test_the_simulated_workspace_knows_the_field_of_a_setting(setting, asked, caplog):
+    workspace = Workspace()
+    with httpx.Client(transport=workspace_transport(workspace)) as http_client:
+        client = Client(
+            **vars(asked), host=HOST, token=workspace.token, http_client=http_client, observations=Observations()
+        )
+        with caplog.at_level(logging.WARNING, "dbx_gateway"), suppress(DbxGatewayError):  # a value may be refused
+            client.chat("Hello", **{setting: EXAMPLES[setting]})
+    refused = [record.message for record in caplog.records if f"refuses {setting}" in record.message]
+    assert refused == [], f"testing/apis/{asked.api} has no field for {setting}"
 
 
 def test_every_api_is_asked_and_every_family_is():
