@@ -54,9 +54,12 @@ def taken(step: Step, copy: Path) -> None:
 
 def forget_modules(copy: Path) -> None:
     """Forget every module that was imported from the copy."""
-    for name, module in list(sys.modules.items()):
-        places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-        if any(Path(place).is_relative_to(copy) for place in places if place):
+    places = {
+        name: [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
+        for name, module in list(sys.modules.items())
+    }  # all of them first: a namespace package is looked up in its parent
+    for name, paths in places.items():
+        if any(Path(path).is_relative_to(copy) for path in paths if path):
             del sys.modules[name]
     importlib.invalidate_caches()
 
@@ -95,5 +98,5 @@ def main(copy: Path, recipe: dict[str, Any]) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    sys.path[:0] = [str(place / "shared"), str(place / "tests")]
+    sys.path[:0] = [str(place / "shared"), str(place / "tests"), str(place)]
     json.dump(main(place, json.load(sys.stdin)), sys.stdout)

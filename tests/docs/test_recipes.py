@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md for a family and a quirk name every file, and what is left out is named by a check.
+"""The recipes of CONTRIBUTING.md that are marked in it name every file, and what is left out is named by a check.
 
 Each recipe is followed in a copy, as it is written and without each of its steps.
 """
@@ -282,13 +282,194 @@ def test_the_quirk_lets_the_request_through():
         assert client.chat("Hello", service_tier="auto").text == "You said: Hello"
 """
 
-RECIPES = {"family": (FAMILY, FAMILY_CHECKS, TRY_FAMILY), "quirk": (QUIRK, QUIRK_CHECKS, TRY_QUIRK)}
+PRICE = (
+    Step(
+        "shared/profile_data/models.csv",
+        "7.125",
+        "databricks-deepseek-v3-2",
+        after="databricks-deepseek-v3-2,deepseek,chat,,,",
+    ),
+    Script(
+        "shared/profile_data/generate.py",
+        "shared/dbx_gateway/models/profile_rows.py",
+        "run shared/profile_data/generate.py",
+    ),
+)
+PRICE_CHECKS = ("tests/core/test_profiles.py", "tests/try_it.py", "-k", "written_here or script_makes or its_price")
+TRY_PRICE = """\
+from dbx_gateway.models.profiles import profile_of
+
+
+def test_the_model_has_its_price():
+    assert profile_of("databricks-deepseek-v3-2").input_dbu == 7.125
+"""
+
+ERROR = (
+    Step(
+        "shared/dbx_gateway/errors.py",
+        '\n\nclass BusyError(ServerError):\n    """All models are busy: an example."""\n',
+        "BusyError",
+        after='    """The server failed (5xx, 529)."""\n\n    retryable = True\n',
+    ),
+    Step(
+        "shared/dbx_gateway/errors.py",
+        "│   │   └── BusyError               all models are busy\n",
+        "BusyError",
+        after="│   └── ServerError             5xx and 529\n",
+    ),
+    Step(
+        "shared/dbx_gateway/errors.py",
+        '    "BusyError",\n',
+        "errors.__all__ lacks a class",
+        after='    "BadRequestError",\n',
+    ),
+    Step(
+        "shared/dbx_gateway/__init__.py",
+        "    BusyError,\n",
+        "BusyError",
+        after="    AuthenticationError,\n    BadRequestError,\n",
+    ),
+    Step(
+        "shared/dbx_gateway/__init__.py",
+        '    "BusyError",\n',
+        "dbx_gateway.__all__ (__init__.py) lacks a class",
+        after='    "Blob",\n',
+    ),
+    Step("shared/dbx_gateway/error_bodies.py", "    BusyError,\n", "BusyError", after="    BadRequestError,\n"),
+    Step(
+        "shared/dbx_gateway/error_bodies.py",
+        '    "MODEL_BUSY": 503,\n',
+        "MODEL_BUSY",
+        after='    "BAD_REQUEST": 400,\n',
+    ),
+    Step(
+        "shared/dbx_gateway/error_bodies.py",
+        '"MODEL_BUSY": BusyError, ',
+        "BusyError",
+        after="_KIND_OF_CODE: Final[Mapping[str, type[APIError]]] = {",
+    ),
+    Step(
+        "langchain_dbx_gateway/errors.py",
+        'class ChatBusyError(errors.BusyError, exceptions.ModelAPIError):\n    """All models are busy."""\n\n\n',
+        "ChatBusyError",
+        after='from dbx_gateway import errors\n\n__all__ = ["translated"]\n\n\n',
+    ),
+    Step(
+        "langchain_dbx_gateway/errors.py",
+        "    ChatBusyError,\n",
+        "BusyError",
+        after="_KINDS: Final[tuple[type[errors.DbxGatewayError], ...]] = (\n",
+    ),
+    Step(
+        "docs/client.md",
+        "| `BusyError` | all models are busy | no |\n",
+        "BusyError",
+        after="| error | when | sent again by the client |\n|---|---|---|\n",
+    ),
+    Step("docs/wire/errors.md", "MODEL_BUSY, ", "docs/wire/errors.md lacks a code", after="Codes seen: "),
+    Step(
+        "tests/core/test_errors.py",
+        '        "BusyError": "ServerError",\n',
+        "BusyError",
+        after='        "DbxGatewayError": "Exception",\n',
+    ),
+    Step(
+        "tests/core/test_errors.py",
+        '        "BusyError",\n',
+        "BusyError",
+        after="for kind in KINDS if kind.retryable} == {\n",
+    ),
+    Step("tests/core/test_error_codes.py", "    BusyError,\n", "BusyError", after="    BadRequestError,\n"),
+    Step(
+        "tests/core/test_error_codes.py",
+        '    "MODEL_BUSY": (BusyError, 503, AGAIN),\n',
+        "MODEL_BUSY",
+        after="MEANS: dict[str, tuple[type[DbxGatewayError], int, int]] = {\n",
+    ),
+    Step(
+        "tests/langchain/test_errors.py",
+        "    errors.BusyError: (exceptions.ModelAPIError, True),\n",
+        "BusyError",
+        after="KIND_OF = {\n",
+    ),
+)
+ERROR_CHECKS = (
+    "tests/core/test_errors.py",
+    "tests/core/test_error_codes.py",
+    "tests/docs/test_client_page.py",
+    "tests/langchain/test_errors.py",
+    "tests/try_it.py",
+    "-k",
+    "the_tree or every_class or every_code or every_error or MODEL_BUSY or langchains_kind or try_it",
+)
+TRY_ERROR = """\
+import pytest
+
+from dbx_gateway import BusyError, Client
+from dbx_gateway.testing import Fault, Workspace, serve
+
+
+def test_the_code_is_raised_as_its_class():
+    workspace = Workspace()
+    workspace.inject(Fault(status=503, error_code="MODEL_BUSY"), times=None, where="completions")
+    with serve(workspace) as server, pytest.raises(BusyError):
+        Client(model="databricks-glm-5-2", host=server.url, token=workspace.token, max_retries=0).chat("Hello")
+"""
+
+COMMAND = (
+    Step(
+        "shared/dbx_gateway/cli/commands.py",
+        "\n\ndef families(options: argparse.Namespace) -> int:\n"
+        '    """List the families of models."""\n'
+        '    _print_json({"families": list(DEMO_MODELS)}) if options.json else print(*DEMO_MODELS)\n'
+        "    return 0\n",
+        "families",
+    ),
+    Step(
+        "shared/dbx_gateway/cli/main.py",
+        '    _command(subs, "families", commands.families, "list the families of models")\n\n',
+        "families",
+        after="    _where(models)\n\n",
+    ),
+    Step(
+        "README.md",
+        "| `dbx-gateway families` | the families of models |\n",
+        "the table of commands in README.md lacks a command",
+        after="| `dbx-gateway models` | the models your workspace serves |\n",
+    ),
+    Step(
+        "tests/command_line/test_commands.py",
+        '    "families": (),\n',
+        "ARGUMENTS of tests/command_line/test_commands.py lacks a command",
+        after="ARGUMENTS = {\n",
+    ),
+)
+COMMAND_CHECKS = ("tests/command_line/test_commands.py", "tests/try_it.py", "-k", "every_command or families")
+TRY_COMMAND = """\
+from dbx_gateway.cli import main
+
+
+def test_families_are_listed(capsys):
+    assert main(["families"]) == 0
+    assert "claude" in capsys.readouterr().out
+"""
+
+RECIPES = {
+    "family": (FAMILY, FAMILY_CHECKS, TRY_FAMILY),
+    "quirk": (QUIRK, QUIRK_CHECKS, TRY_QUIRK),
+    "price": (PRICE, PRICE_CHECKS, TRY_PRICE),
+    "error": (ERROR, ERROR_CHECKS, TRY_ERROR),
+    "command": (COMMAND, COMMAND_CHECKS, TRY_COMMAND),
+}
 COPIED = (
     "shared",
     "docs",
-    *(f"tests/{folder}" for folder in ("core", "quirks", "command_line", "simulated_workspace", "support")),
+    "langchain_dbx_gateway",
+    "llama_index_dbx_gateway",
+    *(f"tests/{folder}" for folder in ("core", "docs", "langchain", "quirks", "command_line", "simulated_workspace")),
+    *(f"tests/{folder}" for folder in ("settings", "support")),
 )
-CONFIGURATION = "[pytest]\npythonpath = shared tests\naddopts = --import-mode=importlib\n"
+CONFIGURATION = "[pytest]\npythonpath = shared tests .\naddopts = --import-mode=importlib\n"
 
 
 @pytest.fixture(scope="module")
@@ -301,6 +482,7 @@ def follow(tmp_path_factory):
         copy = tmp_path_factory.mktemp(name).resolve()
         for folder in COPIED:
             shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "README.md", copy)
         (copy / "pytest.ini").write_text(CONFIGURATION, encoding="utf-8")
         (copy / "tests/try_it.py").write_text(trial, encoding="utf-8")
         recipe = {"steps": [step.as_data() for step in steps], "checks": checks}
