@@ -7,7 +7,7 @@ import pytest
 
 from dbx_gateway.cli.targets import targets
 from dbx_gateway.errors import DbxGatewayError
-from dbx_gateway.models.families import OPEN_FAMILIES
+from dbx_gateway.models.families import FAMILIES
 from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.testing import Served, Workspace, workspace_transport
 
@@ -30,8 +30,8 @@ def chosen(workspace, *models, surface=None):
 def test_without_names_there_is_one_chat_model_of_each_family_and_one_of_those_with_responses_only():
     profiles = [profile_of(model) for model, surface in chosen(Workspace()) if surface == "ai-gateway"]
     kinds = sorted((profile.family, profile.responses_only) for profile in profiles)
-    closed = [("claude", False), ("gemini", False), ("gpt", False), ("gpt", True)]
-    assert kinds == sorted([*closed, *((family, False) for family in OPEN_FAMILIES - {"other"})])
+    families = {row.family for row in FAMILIES if row.native_api is not None} - {"other"}
+    assert kinds == sorted([("gpt", True), *((family, False) for family in families)])
     assert {profile.kind for profile in profiles} == {"chat"}
 
 

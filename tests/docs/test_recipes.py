@@ -454,12 +454,93 @@ def test_families_are_listed(capsys):
     assert "claude" in capsys.readouterr().out
 """
 
+SETTING = (
+    Step(
+        "shared/dbx_gateway/settings.py",
+        '    tone: str | None = setting(_OPTION)\n    """How the answer sounds."""\n',
+        "tone",
+        after='for what price, to answer."""\n',
+    ),
+    Step(
+        "shared/dbx_gateway/chat.py",
+        "    tone: str | None = None\n",
+        "tone",
+        after="    service_tier: str | None = None\n",
+    ),
+    Step(
+        "shared/dbx_gateway/settings.py",
+        "            tone=self.tone,\n",
+        "tone neither goes into a",
+        after="            service_tier=self.service_tier,\n",
+    ),
+    Step(
+        "shared/dbx_gateway/dialects/chat_completions/dialect.py",
+        '            "tone": request.tone,\n',
+        "tone neither goes into a chat-completions request",
+        after='            "service_tier": request.service_tier,\n',
+    ),
+    Step(
+        "shared/dbx_gateway/dialects/generate_content/dialect.py",
+        '            "tone": request.tone,\n',
+        "tone neither goes into a generate-content request",
+        after='            "serviceTier": request.service_tier,\n',
+    ),
+    Step(
+        "shared/dbx_gateway/dialects/messages/dialect.py",
+        '    ("tone", None),\n',
+        "tone neither goes into a messages request",
+        after='    ("seed", None),\n',
+    ),
+    Step(
+        "shared/dbx_gateway/dialects/responses/dialect.py",
+        '"tone", ',
+        "tone neither goes into a responses request",
+        after="_NOT_CARRIED: Final = (",
+    ),
+    Step(
+        CHAT_RULES,
+        '        "tone",\n',
+        "testing/apis/chat-completions has no field for tone",
+        after='        "temperature",\n',
+    ),
+    Step(
+        "shared/dbx_gateway/testing/apis/generate_content/shapes.py",
+        "    tone=STRING,\n",
+        "testing/apis/generate-content has no field for tone",
+        after="    serviceTier=STRING,\n",
+    ),
+    Step(
+        "tests/settings/places.py", '    "tone": "calm",\n', "lacks a setting", after="EXAMPLES: dict[str, Any] = {\n"
+    ),
+)
+"""Without the page: to write it asks every model, and a test that compares it says how."""
+SETTING_CHECKS = (
+    "tests/settings/test_settings_page.py::test_every_setting_of_a_call_has_an_example_or_says_which_form_a_request_has",
+    "tests/settings/test_settings_page.py::test_what_is_not_sent_is_warned_about",
+    "tests/settings/test_settings_page.py::test_the_simulated_workspace_knows_the_field_of_a_setting",
+    "tests/try_it.py",
+    "-k",
+    "has_an_example or tone",
+)
+TRY_SETTING = """\
+from dbx_gateway import Client
+from dbx_gateway.testing import Workspace, serve
+
+
+def test_a_client_takes_the_tone():
+    workspace = Workspace()
+    with serve(workspace) as server:
+        client = Client(model="databricks-glm-5-2", host=server.url, token=workspace.token, tone="calm")
+        assert client.chat("Hello", tone="angry").text == "You said: Hello"
+"""
+
 RECIPES = {
     "family": (FAMILY, FAMILY_CHECKS, TRY_FAMILY),
     "quirk": (QUIRK, QUIRK_CHECKS, TRY_QUIRK),
     "price": (PRICE, PRICE_CHECKS, TRY_PRICE),
     "error": (ERROR, ERROR_CHECKS, TRY_ERROR),
     "command": (COMMAND, COMMAND_CHECKS, TRY_COMMAND),
+    "setting": (SETTING, SETTING_CHECKS, TRY_SETTING),
 }
 COPIED = (
     "shared",
