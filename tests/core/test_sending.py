@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import http.server
 import pickle
 import socket
@@ -8,8 +9,9 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from lifecycles.leftovers import no_task_left
 
-from dbx_gateway import Client
+from dbx_gateway import AsyncClient, Client
 from dbx_gateway.errors import (
     APIConnectionError,
     APITimeoutError,
@@ -18,9 +20,10 @@ from dbx_gateway.errors import (
     InvalidResponseError,
     NotFoundError,
 )
-from dbx_gateway.transport import watchdogs
+from dbx_gateway.transport import sending, watchdogs
 from dbx_gateway.transport.deadlines import Alarm, Deadline
 from dbx_gateway.transport.sending import (
+    MOST_CLIENTS,
     AsyncTransport,
     HttpRequest,
     HttpResponse,
@@ -345,6 +348,69 @@ def test_the_variable_is_read_when_a_connection_is_needed_not_once_for_ever(monk
 def test_verification_may_be_off_or_a_context_of_the_users(verify):
     with new_client(verify) as client:
         assert isinstance(client, httpx.Client)
+
+
+def test_proxies_that_change_leave_no_more_clients_than_the_bound(monkeypatch):
+    with page() as server:
+        request = asking(f"http://127.0.0.1:{server.server_port}/x")
+        for number in range(5 * MOST_CLIENTS):
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{20000 + number}")
+            assert SyncTransport(Signed()).send(request).body == b"ok"
+        assert len(sending._clients) == MOST_CLIENTS
+
+
+async def test_proxies_that_change_leave_a_loop_no_more_clients_than_the_bound(monkeypatch):
+    with page() as server:
+        request = asking(f"http://127.0.0.1:{server.server_port}/x")
+        for number in range(5 * MOST_CLIENTS):
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{20000 + number}")
+            assert (await AsyncTransport(Signed()).send(request)).body == b"ok"
+        assert len(sending._loops[asyncio.get_running_loop()]) == MOST_CLIENTS
+
+
+@both
+async def test_a_client_that_is_being_read_from_is_not_closed_for_those_that_come_later(monkeypatch, asynchronous):
+    with page() as server:
+        request = asking(f"http://127.0.0.1:{server.server_port}/x")
+        transport = (AsyncTransport if asynchronous else SyncTransport)(Signed())
+        begun = await transport.open(request) if asynchronous else transport.open(request)
+        for number in range(2 * MOST_CLIENTS):
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{20000 + number}")
+            await AsyncTransport(Signed()).send(request) if asynchronous else SyncTransport(Signed()).send(request)
+        assert (await begun.aread() if asynchronous else begun.read()) == b"ok"
+        await begun.aclose() if asynchronous else begun.close()
+
+
+def test_a_tls_context_of_the_callers_own_has_a_client_that_is_closed_when_the_object_is_gone():
+    with page() as server:
+        objects = [Client(model="m", host=f"http://127.0.0.1:{server.server_port}", token="dapi-x", verify=own_tls())]
+        with pytest.raises(DbxGatewayError):
+            objects[0].chat("Hello", surface="model-serving")
+        assert not sending._clients
+        client = objects[0]._driver._own.client()
+        assert not client.is_closed
+        objects.clear()
+        gc.collect()
+        assert client.is_closed
+
+
+async def test_a_tls_context_of_the_callers_own_has_a_client_in_a_loop_that_is_closed_when_the_object_is_gone():
+    with page() as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        objects = [AsyncClient(model="m", host=address, token="dapi-x", verify=own_tls())]
+        with pytest.raises(DbxGatewayError):
+            await objects[0].chat("Hello", surface="model-serving")
+        client = await objects[0]._driver._own.client()
+        assert not client.is_closed
+        objects.clear()
+        gc.collect()
+        await asyncio.sleep(0)  # the loop begins to close it
+        await no_task_left()
+        assert client.is_closed
+
+
+def own_tls() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def test_every_request_of_a_client_says_who_sends_it():

@@ -487,7 +487,7 @@ def send_all(send, pieces) -> None:
 
 def connections(url):
     """The connections to a host that sync clients hold."""
-    clients = list(transport._clients.values())
+    clients = [shared.client for shared in transport._clients.values()]
     return [one for client in clients for one in client._transport._pool.connections if url in repr(one)]
 
 

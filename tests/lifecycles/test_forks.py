@@ -110,7 +110,8 @@ next(stream)
 Cycle(stream)
 pool = None
 from dbx_gateway.transport import sending as transport
-(client,) = transport._clients.values()
+(shared,) = transport._clients.values()
+client = shared.client
 inside, forked = threading.Event(), threading.Event()
 
 def hold():

@@ -331,5 +331,5 @@ async def test_calls_cancelled_at_every_step_of_their_way_leave_nothing(front, h
 
 def pooled(host):
     """The connections to a host that sync clients of the process hold."""
-    clients = list(transport._clients.values())
+    clients = [shared.client for shared in transport._clients.values()]
     return [one for client in clients for one in client._transport._pool.connections if host.url in repr(one)]

@@ -6,6 +6,7 @@ Both do the same in the same order; each method of one reads like its twin.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Iterator, Mapping
@@ -35,6 +36,8 @@ from dbx_gateway.transport.leases import AsyncLease, Lease
 from dbx_gateway.transport.sending import (
     AsyncTransport,
     HttpResponse,
+    OwnAsyncClients,
+    OwnClient,
     SyncTransport,
     body_of,
     body_of_async,
@@ -63,14 +66,24 @@ class SyncDriver:
         credentials: that sign each request, and are masked wherever an answer repeats them.
         flights: returns the work that is shared with other callers.
         begun: whether the credentials are those of a call that has begun.
+        own: the client of a TLS context of the object's own, for a call that has begun.
     """
 
     def __init__(
-        self, settings: Settings, credentials: Credentials, flights: Callable[[], SingleFlight], *, begun: bool = False
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        flights: Callable[[], SingleFlight],
+        *,
+        begun: bool = False,
+        own: OwnClient | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._flights = flights
+        if own is None and isinstance(settings.verify, ssl.SSLContext):
+            own = OwnClient(settings.verify)
+        self._own = own
         self._begun = begun
         self._asked: deque[Granted] = deque()
 
@@ -79,7 +92,7 @@ class SyncDriver:
         if self._begun:
             return self
         credentials = credentials_now(self._credentials, required=self._settings.acting_as_required)
-        return SyncDriver(self._settings, credentials, self._flights, begun=True)
+        return SyncDriver(self._settings, credentials, self._flights, begun=True, own=self._own)
 
     def run(self, flow: Flow[T]) -> T:
         """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun."""
@@ -147,7 +160,10 @@ class SyncDriver:
 
     def _transport(self, deadline: Deadline) -> SyncTransport:
         auth = CredentialsAuth(self._credentials, deadline, self._asked)
-        return SyncTransport(auth, self._settings.http_client, self._settings.verify)
+        client = self._settings.http_client
+        if client is None and self._own is not None:
+            client = self._own.client()
+        return SyncTransport(auth, client, self._settings.verify)
 
     def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
         try:
@@ -235,14 +251,24 @@ class AsyncDriver:
         credentials: that sign each request, and are masked wherever an answer repeats them.
         flights: returns the work that is shared with other callers.
         begun: whether the credentials are those of a call that has begun.
+        own: the client of a TLS context of the object's own, for a call that has begun.
     """
 
     def __init__(
-        self, settings: Settings, credentials: Credentials, flights: Callable[[], SingleFlight], *, begun: bool = False
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        flights: Callable[[], SingleFlight],
+        *,
+        begun: bool = False,
+        own: OwnAsyncClients | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._flights = flights
+        if own is None and isinstance(settings.verify, ssl.SSLContext):
+            own = OwnAsyncClients(settings.verify)
+        self._own = own
         self._begun = begun
         self._asked: deque[Granted] = deque()
 
@@ -251,7 +277,7 @@ class AsyncDriver:
         if self._begun:
             return self
         credentials = credentials_now(self._credentials, required=self._settings.acting_as_required)
-        return AsyncDriver(self._settings, credentials, self._flights, begun=True)
+        return AsyncDriver(self._settings, credentials, self._flights, begun=True, own=self._own)
 
     async def run(self, flow: Flow[T]) -> T:
         """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun."""
@@ -291,20 +317,25 @@ class AsyncDriver:
         self._asked.append(granted)
         return Caller(granted.host, credentials.caller_identity(granted, action.headers))
 
-    def _transport(self, deadline: Deadline) -> AsyncTransport:
+    async def _transport(self, deadline: Deadline) -> AsyncTransport:
         auth = CredentialsAuth(self._credentials, deadline, self._asked)
-        return AsyncTransport(auth, self._settings.http_async_client, self._settings.verify)
+        client = self._settings.http_async_client
+        if client is None and self._own is not None:
+            client = await self._own.client()
+        return AsyncTransport(auth, client, self._settings.verify)
 
     async def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
         try:
-            return _masked(await self._transport(action.request.deadline).send(action.request), self._credentials)
+            transport = await self._transport(action.request.deadline)
+            return _masked(await transport.send(action.request), self._credentials)
         except DbxGatewayError as error:
             return error
 
     async def _open(self, action: Open[AsyncLease]) -> OpenStream[AsyncLease] | HttpResponse | DbxGatewayError:
         request = action.request
         try:
-            response = await self._transport(request.deadline).open(request)
+            transport = await self._transport(request.deadline)
+            response = await transport.open(request)
         except DbxGatewayError as error:
             return error
         lease = AsyncLease(response)

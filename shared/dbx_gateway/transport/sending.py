@@ -16,7 +16,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -44,6 +44,8 @@ __all__ = [
     "AsyncTransport",
     "HttpRequest",
     "HttpResponse",
+    "OwnAsyncClients",
+    "OwnClient",
     "SyncTransport",
     "Verify",
     "body_of",
@@ -64,6 +66,9 @@ LIMITS: Final = httpx.Limits(max_connections=1000, max_keepalive_connections=100
 
 CONTROL_TIMEOUT: Final = httpx.Timeout(10.0)
 """For requests that name none of their own."""
+
+MOST_CLIENTS: Final = 4
+"""Shared clients at most, one for each setting of TLS and proxies that the environment has had; more only while all are in use."""
 
 _MAX_REDIRECTS: Final = 3
 _SAME_REQUEST_ELSEWHERE: Final = (307, 308)
@@ -126,7 +131,14 @@ class SyncTransport:
         settle()
         if request.deadline.passed:
             raise overdue(request)
-        client = self._client if self._client is not None else _shared_client(self._verify)
+        if self._client is not None:
+            return self._open(self._client, request)
+        with _sending(self._verify) as shared:
+            response = self._open(shared.client, request)
+            shared.reads(response)
+            return response
+
+    def _open(self, client: httpx.Client, request: HttpRequest) -> httpx.Response:
         _check_open(client)
         try:
             return self._follow(client, request)
@@ -182,7 +194,17 @@ class AsyncTransport:
         """
         if request.deadline.passed:
             raise overdue(request)
-        client = self._client if self._client is not None else await _loop_client(self._verify)
+        if self._client is not None:
+            return await self._open(self._client, request)
+        shared = await _loop_client(self._verify)
+        try:
+            response = await self._open(shared.client, request)
+            shared.reads(response)
+            return response
+        finally:
+            shared.sending -= 1
+
+    async def _open(self, client: httpx.AsyncClient, request: HttpRequest) -> httpx.Response:
         _check_open(client)
         try:
             async with asyncio.timeout(request.deadline.left):
@@ -395,19 +417,120 @@ def close_connections() -> None:
     with _lock:
         clients = list(_clients.values())
         _clients.clear()
-    for client in clients:
+    for shared in clients:
+        shared.client.close()
+
+
+class OwnClient:
+    """The client of one object that was given an ``ssl.SSLContext`` of its own; it is closed when the object is gone.
+
+    Args:
+        verify: the context.
+    """
+
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        self._verify = verify
+        self._lock = threading.Lock()
+        self._made: tuple[int, httpx.Client] | None = None
+
+    def client(self) -> httpx.Client:
+        """Return the client, in each process another."""
+        pid = os.getpid()
+        made = self._made
+        if made is not None and made[0] == pid:
+            return made[1]
+        if made is not None:  # a thread of the parent may have held the copied lock
+            self._lock, self._made = threading.Lock(), None
+        with self._lock:
+            if self._made is None:
+                client = new_client(self._verify)
+                weakref.finalize(self, _close_here, pid, client).atexit = False
+                self._made = pid, client
+            return self._made[1]
+
+
+def _close_here(pid: int, client: httpx.Client) -> None:
+    """Close a client in the process that made it: in a child its lock may be held for ever."""
+    if os.getpid() == pid:
         client.close()
 
 
+class OwnAsyncClients:
+    """As :class:`OwnClient`, for event loops: each loop has a client, which it closes when the object is gone.
+
+    Args:
+        verify: the context.
+    """
+
+    def __init__(self, verify: ssl.SSLContext) -> None:
+        self._verify = verify
+        self._loops: dict[asyncio.AbstractEventLoop, _LoopClient] = {}
+        weakref.finalize(self, _close_in_loops, self._loops).atexit = False
+
+    async def client(self) -> httpx.AsyncClient:
+        """Return the running loop's client."""
+        loop = asyncio.get_running_loop()
+        entry = self._loops.get(loop)
+        if entry is None:
+            for gone in [other for other in tuple(self._loops) if other.is_closed()]:
+                self._loops.pop(gone, None)
+            client = new_async_client(self._verify)
+            entry = self._loops[loop] = _LoopClient(client=client, keeper=_keep(client, self._loops, loop))
+            await anext(entry.keeper)  # does not wait for anything
+        return entry.client
+
+
+def _close_in_loops(loops: dict[asyncio.AbstractEventLoop, _LoopClient]) -> None:
+    for loop, entry in tuple(loops.items()):
+        if not loop.is_closed():  # else its connections were closed with it
+            loop.call_soon_threadsafe(_begin_to_close, loop, entry)
+
+
+def _begin_to_close(loop: asyncio.AbstractEventLoop, entry: _LoopClient) -> None:
+    task = loop.create_task(entry.keeper.aclose())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Task[None]] = set()
+"""Kept until they are done: a loop does not hold its tasks."""
+
 _lock = threading.Lock()
-_clients: dict[tuple[object, ...], httpx.Client] = {}
+_clients: dict[tuple[object, ...], _SharedClient] = {}
 _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[object, ...], _LoopClient]] = (
     weakref.WeakKeyDictionary()
 )
 
 
 @dataclass(slots=True)
-class _LoopClient:
+class _Use:
+    """Whether a shared client is in use: an idle one may be closed.
+
+    Args:
+        sending: requests that have no response yet.
+        responses: those that are still being read, and others until they are collected.
+    """
+
+    sending: int = 0
+    responses: weakref.WeakSet[httpx.Response] = field(default_factory=weakref.WeakSet[httpx.Response])
+
+    def reads(self, response: httpx.Response) -> None:
+        """Count as used until ``response`` is closed."""
+        with _lock:
+            self.responses.add(response)
+
+    def idle(self) -> bool:
+        """Whether nobody uses it; ask under the lock."""
+        return not self.sending and all(response.is_closed for response in tuple(self.responses))
+
+
+@dataclass(slots=True, kw_only=True)
+class _SharedClient(_Use):
+    client: httpx.Client
+
+
+@dataclass(slots=True, kw_only=True)
+class _LoopClient(_Use):
     client: httpx.AsyncClient
     keeper: AsyncGenerator[None]
 
@@ -422,42 +545,67 @@ def _start_anew() -> None:
 in_child_after_fork(_start_anew)
 
 
-def _shared_client(verify: Verify) -> httpx.Client:
+@contextmanager
+def _sending(verify: Verify) -> Generator[_SharedClient]:
+    """Give the client of the environment's settings, which is in use within the block."""
     key = _key(verify)
-    client = _clients.get(key)
-    if client is None:
+    spare: list[_SharedClient] = []
+    with _lock:
+        shared = _clients.pop(key, None)
+        if shared is None:
+            shared = _SharedClient(client=new_client(verify))
+            spare = _taken_out(_clients)
+        _clients[key] = shared  # the last is the one used last
+        shared.sending += 1
+    try:
+        for unused in spare:
+            unused.client.close()
+        yield shared
+    finally:
         with _lock:
-            client = _clients.get(key)
-            if client is None:
-                client = _clients[key] = new_client(verify)
-    return client
+            shared.sending -= 1
 
 
-async def _loop_client(verify: Verify) -> httpx.AsyncClient:
+U = TypeVar("U", bound=_Use)
+K = TypeVar("K")
+
+
+def _taken_out(clients: dict[tuple[object, ...], U]) -> list[U]:
+    """Take clients that are idle out of ``clients``, so that there is room for another: those first that were used first."""
+    idle = [key for key, client in clients.items() if client.idle()]
+    return [clients.pop(key) for key in idle[: max(0, len(clients) + 1 - MOST_CLIENTS)]]
+
+
+async def _loop_client(verify: Verify) -> _LoopClient:
+    """Return the running loop's client of the environment's settings, in use by one more who will send with it."""
     loop = asyncio.get_running_loop()
     key = _key(verify)
     with _lock:
-        entry = _loops.setdefault(loop, {}).get(key)
-    if entry is None:
-        client = new_async_client(verify)
-        entry = _LoopClient(client, _keep(loop, key, client))
-        await anext(entry.keeper)
-        with _lock:
+        clients = _loops.setdefault(loop, {})
+        entry = clients.pop(key, None)
+        is_new = entry is None
+        if entry is None:
+            client = new_async_client(verify)
+            entry = _LoopClient(client=client, keeper=_keep(client, clients, key))
+            for unused in _taken_out(clients):
+                _begin_to_close(loop, unused)
             for gone in [other for other in _loops if other.is_closed()]:
                 del _loops[gone]
-            _loops[loop][key] = entry
-    return entry.client
+        clients[key] = entry
+        entry.sending += 1
+    if is_new:
+        await anext(entry.keeper)  # does not wait for anything
+    return entry
 
 
-async def _keep(
-    loop: asyncio.AbstractEventLoop, key: tuple[object, ...], client: httpx.AsyncClient
-) -> AsyncGenerator[None]:
+async def _keep(client: httpx.AsyncClient, clients: dict[K, _LoopClient], key: K) -> AsyncGenerator[None]:
     """Close ``client`` when its loop shuts its async generators down, as every runner does before it closes the loop."""
     try:
         yield
     finally:
         with _lock:
-            _loops.get(loop, {}).pop(key, None)
+            if (entry := clients.get(key)) is not None and entry.client is client:
+                del clients[key]
         await client.aclose()
 
 
@@ -466,7 +614,7 @@ def _key(verify: Verify) -> tuple[object, ...]:
     return (tls, *sorted(urllib.request.getproxies().items()))
 
 
-@cache
+@lru_cache(MOST_CLIENTS)
 def _context_of(path: str | None, checked: bool) -> ssl.SSLContext:  # noqa: FBT001  # two private cases
     if not checked:
         return httpx.create_ssl_context(verify=False)
