@@ -35,14 +35,17 @@ CLIENT = types.SimpleNamespace(config=CONFIG)
         ({"token": "t"}, {**PAT, "DATABRICKS_CLIENT_ID": "c"}, "token=", "https://env.example.com"),
         ({"token": "t", "host": HOST}, PAIR, "token=", HOST),
         ({"token": "t", "endpoint_url": "https://one.example.com/x"}, PAT, "token=", "https://one.example.com"),
-        ({"host": HOST}, PAT, f"databricks-sdk (host {HOST})", HOST),
-        ({"host": HOST}, PAIR, f"databricks-sdk (host {HOST})", HOST),
+        ({"host": HOST}, PAT, "the environment", HOST),
+        ({"host": HOST}, {"DATABRICKS_TOKEN": "t"}, f"databricks-sdk (host {HOST})", HOST),
+        ({"host": HOST}, {"DATABRICKS_HOST": "other.example.com"}, f"databricks-sdk (host {HOST})", HOST),
         (
-            {"config_profile": "team"},
+            {"host": "ENV.example.com/?o=1"},
             PAT,
-            "databricks-sdk (host https://env.example.com, profile team)",
+            "databricks-sdk (host https://env.example.com)",
             "https://env.example.com",
         ),
+        ({"host": HOST}, PAIR, f"databricks-sdk (host {HOST})", HOST),
+        ({"config_profile": "team", "host": HOST}, PAT, f"databricks-sdk (host {HOST}, profile team)", HOST),
         ({}, PAIR | PAT, "DBX_GATEWAY_API_URL and DBX_GATEWAY_API_KEY", "https://proxy.example.com"),
         (
             {"surface": "auto", "api": "auto"},
@@ -94,9 +97,32 @@ def test_half_of_the_pair_is_not_used_and_that_is_said_once(caplog, there, missi
     ]
 
 
-def test_a_profile_that_variables_win_over_is_warned_about(caplog):
-    resolve(config_profile="team", environ=PAT)
-    assert "DATABRICKS_HOST, DATABRICKS_TOKEN is set; databricks-sdk lets variables win" in caplog.text
+@pytest.mark.parametrize(
+    "variable", ["DATABRICKS_TOKEN", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_PASSWORD", "ARM_CLIENT_SECRET"]
+)
+@pytest.mark.parametrize("named", ["env.example.com", "https://env.example.com/?o=1", "http://not a host"])
+def test_credentials_of_the_environment_are_refused_for_another_host_when_they_are_used(variable, named):
+    found = resolve(host=HOST, environ={"DATABRICKS_HOST": named, variable: "s3cret"})
+    with pytest.raises(ConfigurationError) as caught:
+        found.fetch()
+    assert f"the credentials of the environment ({variable}) are for its own host only" in caught.value.message
+    assert f"give token= or config_profile= for {HOST}, or leave host= out" in caught.value.message
+    assert "s3cret" not in caught.value.message
+
+
+def test_a_pickle_of_what_the_environment_refuses_obeys_the_environment_that_it_is_loaded_in(monkeypatch):
+    pickled = pickle.dumps(resolve(host=HOST, environ=PAT))
+    monkeypatch.setenv("DATABRICKS_HOST", HOST)
+    monkeypatch.setenv("DATABRICKS_TOKEN", "other")
+    assert pickle.loads(pickled).source == f"databricks-sdk (host {HOST})"
+    monkeypatch.setenv("DATABRICKS_HOST", "https://env.example.com")
+    with pytest.raises(ConfigurationError, match="give token= or config_profile="):
+        pickle.loads(pickled).fetch()
+
+
+def test_a_host_that_is_an_app_is_refused_with_the_setting_to_use():
+    with pytest.raises(ConfigurationError, match="give the whole URL that requests go to as endpoint_url="):
+        resolve(host="my-app-1234.databricksapps.com", token="t", environ={})
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,128 @@ def test_a_profile_of_the_config_file(server, tmp_path):
     assert found.fetch().headers["Authorization"] == "Bearer from-file"
 
 
+@pytest.fixture
+def profiles(server, tmp_path):
+    """A config file with profiles of two hosts, of no host, and one without a credential."""
+    text = f"""
+[DEFAULT]
+host = https://default.example.com
+token = of-default
+
+[team]
+host = {server.url}
+token = of-team
+
+[other]
+host = https://other.example.com
+token = of-other
+
+[anywhere]
+token = of-anywhere
+
+[place]
+host = https://place.example.com
+workspace_id = 7
+"""
+    (tmp_path / ".databrickscfg").write_text(text)
+    return server
+
+
+def test_a_profile_that_is_given_is_read_alone_whatever_the_environment_holds(profiles, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_HOST", "https://env.example.com")
+    monkeypatch.setenv("DATABRICKS_TOKEN", "of-the-environment")
+    monkeypatch.setenv("DATABRICKS_WORKSPACE_ID", "77")
+    found = resolve(config_profile="team")
+    granted = found.fetch()
+    assert (granted.host, granted.headers["Authorization"]) == (profiles.url, "Bearer of-team")
+    assert granted.headers.get("X-Databricks-Workspace-Id") != "77"
+    assert found.host() == profiles.url
+
+
+def test_a_config_file_that_a_variable_names_is_read_for_a_profile_that_is_given(profiles, monkeypatch, tmp_path):
+    (tmp_path / "elsewhere").write_text(f"[team]\nhost = {profiles.url}\ntoken = from-elsewhere\n")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "elsewhere"))
+    assert resolve(config_profile="team").fetch().headers["Authorization"] == "Bearer from-elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "says"),
+    [
+        (
+            {"config_profile": "team", "host": "https://evil.example.com"},
+            {},
+            "host= is https://evil.example.com, but the profile 'team' is for http",
+        ),
+        ({"config_profile": "anywhere"}, {}, "the profile 'anywhere' names no host; give host="),
+        (
+            {"config_profile": "anywhere"},
+            {"DATABRICKS_HOST": "https://env.example.com"},
+            "the profile 'anywhere' names no host; give host=",
+        ),
+        (
+            {"host": "https://evil.example.com"},
+            {"DATABRICKS_CONFIG_PROFILE": "other"},
+            "the credentials of the profile 'other' (DATABRICKS_CONFIG_PROFILE) are for https://other.example.com",
+        ),
+        (
+            {"host": "https://evil.example.com"},
+            {"DATABRICKS_CONFIG_PROFILE": "other", "DATABRICKS_TOKEN": "of-the-environment"},
+            "the credentials of the profile 'other' (DATABRICKS_CONFIG_PROFILE) are for https://other.example.com",
+        ),
+        (
+            {},
+            {"DATABRICKS_CONFIG_PROFILE": "other", "DATABRICKS_HOST": "https://env.example.com"},
+            "and the request goes to https://env.example.com; give token= or config_profile=",
+        ),
+        (
+            {},
+            {
+                "DATABRICKS_CONFIG_PROFILE": "other",
+                "DATABRICKS_HOST": "https://env.example.com",
+                "DATABRICKS_CLIENT_ID": "c",
+                "DATABRICKS_CLIENT_SECRET": "s",
+            },
+            "and the request goes to https://env.example.com; give token= or config_profile=",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("profiles")
+def test_credentials_of_a_profile_are_refused_for_another_host(given, environ, says, monkeypatch):
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    error = failure_of(resolve(**given))
+    assert isinstance(error, ConfigurationError)
+    assert says in error.message
+    assert "of-" not in error.message
+
+
+def test_a_profile_without_a_host_takes_the_host_that_is_given(profiles):
+    granted = resolve(config_profile="anywhere", host=profiles.url).fetch()
+    assert (granted.host, granted.headers["Authorization"]) == (profiles.url, "Bearer of-anywhere")
+
+
+@pytest.mark.parametrize("profile", ["place", "other"])
+def test_where_variables_say_all_of_it_a_profile_of_the_environment_is_left_out(profiles, monkeypatch, profile):
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", profile)
+    monkeypatch.setenv("DATABRICKS_HOST", profiles.url)
+    monkeypatch.setenv("DATABRICKS_TOKEN", "of-the-environment")
+    granted = resolve().fetch()
+    assert (granted.host, granted.headers["Authorization"]) == (profiles.url, "Bearer of-the-environment")
+
+
+def test_a_host_that_is_not_the_environments_is_signed_in_to_without_its_variables(server, monkeypatch):
+    monkeypatch.setenv("DATABRICKS_HOST", "https://env.example.com")
+    monkeypatch.setenv("GOOGLE_CREDENTIALS", '{"private_key": "s3cret"}')
+    error = failure_of(resolve(host=server.url))
+    assert isinstance(error, ConfigurationError)
+    assert "gave no credentials" in error.message
+
+
+def test_a_release_of_the_sdk_that_cannot_be_kept_from_variables_is_not_used_for_a_profile(profiles, monkeypatch):
+    monkeypatch.delattr(Config, "_load_from_env")
+    assert "cannot be kept from mixing" in failure_of(resolve(config_profile="team")).message
+
+
 async def test_the_host_of_a_profile_is_read_without_blocking_the_loop(server, tmp_path):
     (tmp_path / ".databrickscfg").write_text(f"[team]\nhost = {server.url}\ntoken = from-file\n")
     assert await resolve(config_profile="team").host_async() == server.url
@@ -425,13 +547,19 @@ def test_inside_model_serving_the_mounted_token_is_used(mounted):
     assert (found.fetch().headers, found.host()) == (bearer("mounted"), HOST)
 
 
+def test_the_mounted_token_goes_to_its_own_host_only(mounted, server):
+    with pytest.raises(ConfigurationError, match="give token= or config_profile= for that host"):
+        resolve(host=server.url).fetch()
+
+
 @pytest.mark.usefixtures("old_sdk")
 def test_with_an_sdk_that_does_not_know_model_serving_the_mounted_token_is_used_too_as_it_is_now(mounted):
     found = resolve()
     assert (found.fetch().headers, found.host()) == (bearer("mounted"), HOST)
     mounted.write_text(json.dumps({"OAUTH_TOKEN": [{"oauthTokenValue": "next"}]}))
     assert found.fetch().headers == bearer("next")
-    assert resolve(host="https://other.example.com").fetch().host == "https://other.example.com"
+    with pytest.raises(ConfigurationError, match="the token that model serving mounts is for"):
+        resolve(host="https://other.example.com").fetch()
 
 
 @pytest.mark.usefixtures("old_sdk")
@@ -448,9 +576,9 @@ def test_with_an_sdk_that_does_not_know_model_serving_any_other_credential_comes
 @pytest.mark.usefixtures("mounted")
 @pytest.mark.parametrize("missing", ["IS_IN_DATABRICKS_MODEL_SERVING_ENV", "DATABRICKS_MODEL_SERVING_HOST_URL"])
 def test_a_token_that_lies_there_by_chance_is_not_used(monkeypatch, missing):
-    assert sdk_chain._serving_token(None, None) is not None
+    assert sdk_chain._serving_token(None) is not None
     monkeypatch.delenv(missing)
-    assert sdk_chain._serving_token(None, None) is None
+    assert sdk_chain._serving_token(None) is None
 
 
 @pytest.mark.usefixtures("old_sdk")

@@ -238,7 +238,7 @@ def test_a_sync_call_whose_time_is_over_when_its_object_returns_sends_nothing(sh
 @pytest.mark.parametrize("way", ["sync", "async"])
 async def test_a_call_leaves_a_sign_in_of_our_own_when_its_time_is_over(shared_site, monkeypatch, way):
     slow = Slow(shared_site.url)
-    monkeypatch.setattr("dbx_gateway.auth.credentials.open_config", lambda *_: slow)
+    monkeypatch.setattr("dbx_gateway.auth.credentials.open_config", lambda *_, **__: slow)
     given = {"model": LLAMA, "host": shared_site.url, "surface": "model-serving", "total_timeout": 0.1}
     call = asyncio.to_thread(Client(**given).chat, "Hello") if way == "sync" else AsyncClient(**given).chat("Hello")
     with pytest.raises(APITimeoutError) as caught:
@@ -251,7 +251,7 @@ async def test_a_call_leaves_a_sign_in_of_our_own_when_its_time_is_over(shared_s
 
 async def test_a_caller_without_a_limit_still_gets_the_sign_in_that_another_left(shared_site, monkeypatch):
     slow = Slow(shared_site.url)
-    monkeypatch.setattr("dbx_gateway.auth.credentials.open_config", lambda *_: slow)
+    monkeypatch.setattr("dbx_gateway.auth.credentials.open_config", lambda *_, **__: slow)
     client = AsyncClient(model=LLAMA, host=shared_site.url, surface="model-serving")
     patient = asyncio.create_task(client.chat("Hello"))
     with pytest.raises(APITimeoutError):

@@ -128,3 +128,10 @@ def test_databricks_sdk_signs_in_by_itself(caller):
     assert answer.status_code == 200
     if hasattr(Config, "discovery_url"):  # the releases that ask a host for its metadata
         assert config.workspace_id
+
+
+def test_an_app_takes_oauth_tokens_only(caller):
+    call = caller(Workspace(clients={"app": "hush"}))
+    token = sign_in(call).json()["access_token"]
+    assert call.get(MODELS, host="my-app.databricksapps.com").status_code == 401
+    assert call.get(MODELS, token, host="my-app.databricksapps.com").status_code == 200

@@ -121,6 +121,7 @@ class _Borrowed(Credentials):
         self.endpoint_url = own.endpoint_url
         self._own = own
         self.user = user
+        self.apps = own.apps
         headers = {"Authorization": f"Bearer {token.get_secret_value()}", **own.workspace_headers}
         self._signed = self.remember(Granted(headers, ""))
 

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import SecretStr
 
@@ -36,7 +36,7 @@ from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayEr
 from dbx_gateway.fork_hooks import in_child_after_fork
 from dbx_gateway.notices import warn_once
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
-from dbx_gateway.transport.hosts import normalise_host, origin_of
+from dbx_gateway.transport.hosts import is_app, normalise_host, origin_of
 
 __all__ = [
     "Credentials",
@@ -114,6 +114,9 @@ class Credentials(ABC):
 
     renewable: bool = False
     """Whether a refused credential may be followed by a fresh one."""
+
+    apps: Literal["none", "own host", "all"] = "none"
+    """Which Databricks Apps may be sent them: a profile's and the environment's are for workspaces alone."""
 
     known_by_token: bool = False
     """Whether only the token itself tells who asks, and not names and variables."""
@@ -226,6 +229,7 @@ class StaticCredentials(Credentials):
     ) -> None:
         identity = f"bearer:{_fingerprint(token.get_secret_value().strip())}"
         super().__init__(names, source=source, identity=identity, explicit=explicit)
+        self.apps = "none" if explicit is None else "own host"
         authorization = {"Authorization": f"Bearer {checked_token(token, source).get_secret_value()}"}
         self.remember(Granted(authorization, host))
         self.workspace_headers = _workspace_header(workspace_id)
@@ -241,11 +245,20 @@ class StaticCredentials(Credentials):
 
 
 class UnusableCredentials(Credentials):
-    """Credentials that cannot be used; using them says why."""
+    """Credentials that cannot be used; using them says why.
 
-    def __init__(self, problem: str, names: Names, explicit: str) -> None:
-        super().__init__(names, source=explicit, identity="none", explicit=explicit)
+    Args:
+        problem: what is wrong, and what to do.
+        source: where they come from, in words.
+        host: ``https://…`` of the workspace, where it is known.
+    """
+
+    def __init__(
+        self, problem: str, names: Names, *, source: str, explicit: str | None = None, host: str | None = None
+    ) -> None:
+        super().__init__(names, source=source, identity="none", explicit=explicit)
         self._problem = problem
+        self._host = host
 
     def fetch(
         self,
@@ -258,6 +271,14 @@ class UnusableCredentials(Credentials):
             ConfigurationError: always.
         """
         raise ConfigurationError(self._problem)
+
+    def host(self, deadline: Deadline = NO_DEADLINE) -> str:
+        """Return the host where it is known, for a token of somebody else; nothing is sent there without one."""
+        return self._host or super().host(deadline)
+
+    async def host_async(self, deadline: Deadline = NO_DEADLINE) -> str:
+        """Return what :meth:`host` returns."""
+        return self.host(deadline)
 
 
 @dataclass(slots=True)
@@ -382,6 +403,7 @@ class ObjectCredentials(Credentials):
 
     renewable = True
     known_by_token = True
+    apps = "all"
 
     def __init__(self, config: SdkConfig, host: str, names: Names, *, source: str) -> None:
         identity = _identities.setdefault(config, f"object:{next(_generations)}")
@@ -489,8 +511,8 @@ def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
 ) -> Credentials:
     """Return the credentials that settings and environment mean, without asking anybody for anything.
 
-    The first that applies: a client object; ``token``; ``host`` or ``config_profile`` through databricks-sdk;
-    DBX_GATEWAY_API_URL with DBX_GATEWAY_API_KEY unless surface, api or endpoint_url is set; DATABRICKS_HOST with
+    The first that applies: a client object; ``token``; ``config_profile``, for its own host; ``host`` through databricks-sdk,
+    with the environment's credentials only where that names the same host or none; DBX_GATEWAY_API_URL with DBX_GATEWAY_API_KEY unless surface, api or endpoint_url is set; DATABRICKS_HOST with
     DATABRICKS_TOKEN and no other credential variable; databricks-sdk's whole chain.
 
     Args:
@@ -511,6 +533,11 @@ def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
     variables = _Variables(os.environ if environ is None else environ)
     token = SecretStr(token) if isinstance(token, str) else token  # so that no frame of an error shows it
     names = Names(None if host is None else normalise_host(host), config_profile, endpoint_url, surface, api)
+    if names.host is not None and is_app(names.host):
+        raise ConfigurationError(
+            f"host= is a Databricks App, {names.host}, which is no workspace; give the whole URL that requests go to as "
+            "endpoint_url=, with an OAuth token as token=, workspace_client= or sdk_config="
+        )
     if lost is not None:
         return _loaded(names, f"{lost}=")
     _refuse_contradictions(
@@ -522,8 +549,10 @@ def resolve(  # noqa: PLR0913  # one argument for each way to say who you are
         return _of_object(sdk_config, "sdk_config=", names)
     if token is not None:
         return _of_token(token, names, variables)
-    if names.host is not None or config_profile is not None:
-        return _of_chain(names, variables)
+    if config_profile is not None:
+        return _of_chain(names, names.host, variables)
+    if names.host is not None:
+        return _of_host(names, names.host, variables)
     return _of_environment(names, variables)
 
 
@@ -544,31 +573,40 @@ def _of_token(token: SecretStr, names: Names, variables: Mapping[str, str]) -> C
     host = _origin_host(names.endpoint_url) or names.host or _environment_host(variables)
     if host is None:
         problem = "token= was given without a host; give host=, or set DATABRICKS_HOST"
-        return UnusableCredentials(problem, names, "token=")
+        return UnusableCredentials(problem, names, source="token=", explicit="token=")
     return StaticCredentials(host, token, names, source="token=", explicit="token=")
 
 
-def _of_chain(names: Names, variables: Mapping[str, str]) -> Credentials:
-    host = names.host or _environment_host(variables)
-    winning = {"DATABRICKS_HOST", "DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES} - {"DATABRICKS_CONFIG_PROFILE"}
-    set_too = sorted(name for name in winning if variables.get(name))
-    if names.config_profile is not None and set_too:
-        warn_once(
-            f"config_profile {names.config_profile}",
-            f"config_profile={names.config_profile!r} is given and {', '.join(set_too)} is set; databricks-sdk lets "
-            "variables win over the profile. Unset them to use the profile alone.",
-        )
+def _of_host(names: Names, host: str, variables: Mapping[str, str]) -> Credentials:
+    """Return the credentials for a host that was given: the environment's only where it names the same host, or none."""
+    named = variables.get("DATABRICKS_HOST")
+    if not named or _is_host(named, host):
+        return _of_chain(names, host, variables)
+    found = [name for name in ("DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES) if variables.get(name)]
+    if not found:
+        return _of_chain(names, host, variables, environment=False)
+    problem = (
+        f"the credentials of the environment ({', '.join(found)}) are for its own host only, DATABRICKS_HOST, and host= is "
+        f"{host}; give token= or config_profile= for {host}, or leave host= out"
+    )
+    return UnusableCredentials(problem, names, source="the environment", host=host)
+
+
+def _of_chain(
+    names: Names, host: str | None, variables: Mapping[str, str], *, environment: bool = True
+) -> SdkCredentials:
     profile = names.config_profile
     about = ", ".join(f"{name} {value}" for name, value in (("host", host), ("profile", profile)) if value is not None)
     fingerprint = _fingerprint(*(variables.get(name, "") for name in ("DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES)))
     credentials = SdkCredentials(
-        lambda: open_config(host, profile),
+        lambda: open_config(host, profile, environment=environment),
         names,
         host,
         source=f"databricks-sdk ({about})" if about else "databricks-sdk",
         identity=f"sdk:{profile or ''}:{fingerprint}",
     )
-    credentials.workspace_headers = _workspace_header(variables.get("DATABRICKS_WORKSPACE_ID"))
+    if environment and profile is None:
+        credentials.workspace_headers = _workspace_header(variables.get("DATABRICKS_WORKSPACE_ID"))
     return credentials
 
 
@@ -595,12 +633,19 @@ def _of_environment(names: Names, variables: Mapping[str, str]) -> Credentials:
             source="DATABRICKS_HOST and DATABRICKS_TOKEN",
             workspace_id=variables.get("DATABRICKS_WORKSPACE_ID"),
         )
-    return _of_chain(names, variables)
+    return _of_chain(names, host, variables)
 
 
 def _environment_host(variables: Mapping[str, str]) -> str | None:
     host = variables.get("DATABRICKS_HOST")
     return normalise_host(host) if host else None
+
+
+def _is_host(text: str, host: str) -> bool:
+    try:
+        return normalise_host(text) == host
+    except ConfigurationError:  # malformed, and so no name of this host
+        return False
 
 
 def _origin_host(url: str | None) -> str | None:
@@ -680,4 +725,4 @@ def _loaded(names: Names, explicit: str | None) -> Credentials:
         f"this object was pickled, and {explicit} is never part of a pickle; give {explicit} again after loading, or build "
         "the object without it so that it signs in from the environment"
     )
-    return UnusableCredentials(problem, names, explicit)
+    return UnusableCredentials(problem, names, source=explicit, explicit=explicit)

@@ -6,14 +6,16 @@ token needs none of it. Everything here may block on the network and belongs on 
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from dbx_gateway.errors import APIConnectionError, AuthenticationError, ConfigurationError, DbxGatewayError
+from dbx_gateway.transport.hosts import normalise_host
 from dbx_gateway.version import __version__
 
 __all__ = ["CREDENTIAL_VARIABLES", "SIGN_IN", "SdkConfig", "explained", "explained_of_object", "open_config"]
@@ -56,6 +58,9 @@ _HTTP_SECONDS: Final = 5.0
 
 _SERVING_VARIABLES: Final = ("IS_IN_DATABRICKS_MODEL_SERVING_ENV", "IS_IN_DB_MODEL_SERVING_ENV")
 _SERVING_HOST_VARIABLES: Final = ("DATABRICKS_MODEL_SERVING_HOST_URL", "DB_MODEL_SERVING_HOST_URL")
+_OF_THE_WORKSPACE: Final = frozenset({"account_id", "cluster_id", "warehouse_id", "workspace_id"})
+"""What a profile says beside its host and who signs in."""
+
 _SERVING_FOLDER: Final = "/var/credentials-secret"
 _SERVING_FILE: Final = "model-dependencies-oauth-token"
 """Where model serving mounts a token (databricks-sdk 0.162, credentials_provider.py)."""
@@ -143,32 +148,135 @@ _FAILURES: Final = (
 )
 
 
-def open_config(host: str | None, profile: str | None) -> SdkConfig:
+def open_config(host: str | None, profile: str | None, *, environment: bool = True) -> SdkConfig:
     """Build a ``Config`` from the environment, the config file and what is given; it may wait some seconds.
+
+    A profile that is given is read alone: no variable changes whom it signs in, or where.
 
     Args:
         host: of the workspace.
         profile: a section of the config file.
+        environment: whether variables may say who signs in.
 
     Raises:
+        ConfigurationError: the credentials that would be taken are another host's.
         Exception: whatever the SDK raises; :func:`explained` makes a typed error of it.
     """
+    if profile is not None:
+        config = _config(_host_of_profile(profile, host), profile, environment=False)
+    else:
+        _check_profile_of_environment(host, environment=environment)
+        mounted = None if _sdk_reads_serving_tokens() else _serving_token(host)
+        config = mounted or _config(host, None, environment=environment)
+    _check_mounted(config)
+    return config
+
+
+def _config(host: str | None, profile: str | None, *, environment: bool) -> SdkConfig:
     from databricks.sdk.core import Config  # noqa: PLC0415  # slow, and not needed for a static token
 
-    mounted = None if _sdk_reads_serving_tokens() else _serving_token(host, profile)
-    if mounted is not None:
-        return mounted
-    config = Config(
+    class ConfigOfArguments(Config):
+        """A ``Config`` that takes nothing from variables, which releases from 0.20 on read in this method."""
+
+        def _load_from_env(self) -> None: ...
+
+    if not environment and not hasattr(Config, "_load_from_env"):
+        raise ConfigurationError(
+            "this release of databricks-sdk cannot be kept from mixing the environment's credentials with others; give token="
+        )
+
+    Config.attributes()  # a subclass has those of its parent only once the parent has looked for them
+    kind = Config if environment else ConfigOfArguments
+    config = kind(
         host=host,
         profile=profile,
+        config_file=os.environ.get("DATABRICKS_CONFIG_FILE"),
+        databricks_cli_path=os.environ.get("DATABRICKS_CLI_PATH"),
         retry_timeout_seconds=_RETRY_SECONDS,
         http_timeout_seconds=_HTTP_SECONDS,
         product="dbx-gateway",
         product_version=__version__,
     )
     if not hasattr(config, "workspace_id"):  # older releases know no such setting; hosts that serve several need it
-        config.workspace_id = os.environ.get("DATABRICKS_WORKSPACE_ID", "")
+        config.workspace_id = os.environ.get("DATABRICKS_WORKSPACE_ID", "") if environment else ""
     return config
+
+
+def _host_of_profile(profile: str, host: str | None) -> str | None:
+    """Return the one host that the credentials of ``profile`` may go to.
+
+    Raises:
+        ConfigurationError: ``host`` is another, or there is none.
+    """
+    section = _section(profile)
+    if section is None:
+        return host  # the SDK says what is wrong, with the names that there are
+    own = section.get("host")
+    if not own:
+        if host is None:
+            raise ConfigurationError(
+                f"the profile {profile!r} names no host; give host= beside config_profile={profile!r}"
+            )
+        return host
+    if host is not None and normalise_host(own) != host:
+        raise ConfigurationError(
+            f"host= is {host}, but the profile {profile!r} is for {normalise_host(own)}, and its credentials go nowhere "
+            "else; leave host= out, or give token= or the profile of that host"
+        )
+    return normalise_host(own)
+
+
+def _check_profile_of_environment(host: str | None, *, environment: bool) -> None:
+    """Refuse to send the credentials of the environment's profile to a host that is not the profile's.
+
+    Raises:
+        ConfigurationError: they would be.
+    """
+    profile = os.environ.get("DATABRICKS_CONFIG_PROFILE") if environment else None
+    section = _section(profile) if profile else None
+    own = section.get("host") if section else None
+    named = os.environ.get("DATABRICKS_HOST")
+    where = host or named
+    target = normalise_host(where) if where else None
+    if section is None or not own or target is None or target == normalise_host(own):
+        return
+    if named and target == normalise_host(named) and _leaves_out(section):
+        return
+    raise ConfigurationError(
+        f"the credentials of the profile {profile!r} (DATABRICKS_CONFIG_PROFILE) are for {normalise_host(own)}, and the "
+        f"request goes to {target}; give token= or config_profile= for that host, or unset one of them"
+    )
+
+
+def _leaves_out(section: Mapping[str, str]) -> bool:
+    """Whether the environment says all by itself who signs in, so that nothing of a profile but its host is left to say."""
+    says_token = {"token"} if os.environ.get("DATABRICKS_TOKEN") else frozenset[str]()
+    covered = _OF_THE_WORKSPACE | {"host"} | says_token
+    return section.keys() <= covered and any(os.environ.get(name) for name in _SECRET_VARIABLES)
+
+
+def _section(profile: str) -> dict[str, str] | None:
+    """Return what the config file says under the name of ``profile``; None where there is no such section."""
+    path = os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg"
+    # With another name for the section of defaults, DEFAULT is a section like others.
+    file = configparser.ConfigParser(interpolation=None, default_section="\0")
+    file.read(os.path.expanduser(path), encoding="utf-8")  # pathlib raises where there is no home
+    return dict(file[profile]) if file.has_section(profile) else None
+
+
+def _check_mounted(config: SdkConfig) -> None:
+    """Refuse to send the token that model serving mounts to another host than its own.
+
+    Raises:
+        ConfigurationError: it would be.
+    """
+    is_mounted = isinstance(config, _ServingToken) or getattr(config, "auth_type", None) == "model-serving"
+    named = [name for name in map(os.environ.get, ("DATABRICKS_HOST", *_SERVING_HOST_VARIABLES)) if name]
+    if is_mounted and named and normalise_host(config.host or "") not in map(normalise_host, named):
+        raise ConfigurationError(
+            f"the token that model serving mounts is for {normalise_host(named[0])}, and the request goes to {config.host}; "
+            "give token= or config_profile= for that host"
+        )
 
 
 def _sdk_reads_serving_tokens() -> bool:
@@ -177,9 +285,9 @@ def _sdk_reads_serving_tokens() -> bool:
     return hasattr(credentials_provider, "model_serving_auth")  # since 0.33
 
 
-def _serving_token(host: str | None, profile: str | None) -> _ServingToken | None:
+def _serving_token(host: str | None) -> _ServingToken | None:
     """Return the mounted token inside model serving, where nothing else is configured."""
-    chosen = profile or any(os.environ.get(name) for name in ("DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES))
+    chosen = any(os.environ.get(name) for name in ("DATABRICKS_TOKEN", *CREDENTIAL_VARIABLES))
     inside = any(os.environ.get(name) == "true" for name in _SERVING_VARIABLES)
     where = host or next(filter(None, map(os.environ.get, _SERVING_HOST_VARIABLES)), None)
     file = Path(os.environ.get("SERVING_CREDENTIALS_DIR") or _SERVING_FOLDER, _SERVING_FILE)

@@ -12,7 +12,7 @@ from dbx_gateway.auth.credentials import Credentials, Granted, resolve
 from dbx_gateway.error_bodies import read_error_body
 from dbx_gateway.errors import AuthenticationError, ConfigurationError
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
-from dbx_gateway.transport.hosts import normalise_host, origin_of
+from dbx_gateway.transport.hosts import is_app, normalise_host, origin_of
 from dbx_gateway.transport.log_masks import mask_in_logs
 from dbx_gateway.transport.unpacking import beginning, beginning_async
 
@@ -25,6 +25,8 @@ _NOT_RENEWED: Final = (
     "The token of acting_as is its user's and is not renewed: take the token of the user's next request, and enter acting_as "
     "with it."
 )
+_PERSONAL: Final = "dapi"
+"""How personal access tokens begin."""
 
 
 class CredentialsAuth(httpx.Auth):
@@ -96,7 +98,7 @@ class CredentialsAuth(httpx.Auth):
     def _same_again(self, request: httpx.Request) -> str:
         return (
             f"Asked again, {self._credentials.source} gave the same credentials. Sign in anew (`databricks auth login "
-            f"--host {request.url.scheme}://{request.url.netloc.decode()}`), renew the token, or give token=."
+            f"--host {_origin(request)}`), renew the token, or give token=."
         )
 
 
@@ -124,13 +126,43 @@ class _Nothing(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def _signed(request: httpx.Request, granted: Granted, credentials: Credentials) -> httpx.Request:
-    if origin_of(str(request.url)) != origin_of(granted.host):
+    url = str(request.url)
+    if is_app(url):
+        request.headers.update(_for_an_app(url, granted, credentials))
+        return request
+    if origin_of(url) != origin_of(granted.host):
         raise ConfigurationError(
-            f"the request goes to {request.url.scheme}://{request.url.netloc.decode()}, but the credentials from "
-            f"{credentials.source} are for {granted.host}; give token= for that host"
+            f"the request goes to {_origin(request)}, but the credentials from {credentials.source} are for "
+            f"{granted.host}; give token= for that host"
         )
     request.headers.update(granted.headers)
     return request
+
+
+def _for_an_app(url: str, granted: Granted, credentials: Credentials) -> dict[str, str]:
+    """Return the header that a Databricks App is sent: an OAuth token, and nothing of a cloud's (docs/wire/auth.md#apps).
+
+    Raises:
+        ConfigurationError: the credentials are none that an App may be sent.
+    """
+    remedy = "give an OAuth token as token=, or workspace_client= or sdk_config= that signs in by OAuth"
+    is_own = origin_of(url) == origin_of(granted.host)
+    if credentials.apps == "none" or (credentials.apps == "own host" and not is_own):
+        raise ConfigurationError(
+            f"the request goes to a Databricks App, {url}, to which credentials from {credentials.source} are never sent; "
+            f"{remedy}"
+        )
+    kind, _, token = granted.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or token.startswith(_PERSONAL):
+        raise ConfigurationError(
+            f"the request goes to a Databricks App, {url}, which takes OAuth tokens only; {credentials.source} gives a "
+            f"personal access token or a password: {remedy}"
+        )
+    return {"Authorization": granted.headers["Authorization"]}
+
+
+def _origin(request: httpx.Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc.decode()}"
 
 
 def _refused(response: httpx.Response, body: bytes, remedy: str) -> AuthenticationError:

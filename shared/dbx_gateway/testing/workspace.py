@@ -244,6 +244,8 @@ class Workspace:
         if exchange.place is not None:
             exchange.api = exchange.place.api
         exchange.login = self.accounts.check(exchange.headers)
+        if exchange.is_for_app and not exchange.login.oauth:
+            raise Refused(401, "A Databricks App takes OAuth tokens only.", code="UNAUTHENTICATED")
         if not self.gateway and _needs_gateway(exchange.path):
             raise _no_api(exchange)
         if exchange.place is not None and exchange.method == "POST":

@@ -11,7 +11,7 @@ import httpx
 
 from dbx_gateway.errors import ConfigurationError
 
-__all__ = ["HostOrigin", "is_loopback", "normalise_host", "origin_of"]
+__all__ = ["HostOrigin", "is_app", "is_loopback", "normalise_host", "origin_of"]
 
 HostOrigin = tuple[str, str, int]
 """Scheme, host name and port: what must be equal for a credential to be sent."""
@@ -75,6 +75,12 @@ def origin_of(url: str) -> HostOrigin:
     """
     parts = _split(url, url)
     return parts.scheme, _ascii((parts.hostname or "").lower(), url), _port(parts)
+
+
+def is_app(url: str) -> bool:
+    """Whether ``url`` is at a Databricks App: a program of somebody's own, at ``https://<app>.databricksapps.com``."""
+    scheme, name, port = origin_of(url)
+    return (scheme, port) == ("https", 443) and name.endswith(".databricksapps.com")
 
 
 def is_loopback(name: str) -> bool:

@@ -77,6 +77,11 @@ class WorkspaceExchange:
         """The workspace's own address, as the client called it."""
         return f"http://{self.headers.get('host', '127.0.0.1')}"
 
+    @property
+    def is_for_app(self) -> bool:
+        """Whether it was sent to a Databricks App rather than to the workspace: an App takes OAuth tokens only."""
+        return self.headers.get("host", "").endswith(".databricksapps.com")
+
     def is_terminal(self, event: bytes) -> bool:
         """Whether an event belongs to the end of a stream."""
         of_agent = self.served is not None and self.served.is_agent
