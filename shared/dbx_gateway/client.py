@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from dbx_gateway.auth.callers_thread import CallersThread
 from dbx_gateway.auth.signing import Credentials, resolve
 from dbx_gateway.call.actions import Flow
-from dbx_gateway.call.drivers import AsyncDriver, SyncDriver, warn_if_cut
+from dbx_gateway.call.drivers import AsyncDriver, SyncDriver, check_event_loop, warn_if_cut
 from dbx_gateway.call.flow import Call, CallResult
 from dbx_gateway.call.observations import Observations, SingleFlight, shared_observations
 from dbx_gateway.call.planning import Plan
@@ -251,6 +251,7 @@ class AsyncClient(_Base):
 
     async def embed(self, texts: Sequence[str], *, dimensions: int | None = None, **options: Any) -> Embeddings:
         """Return one vector for each text, in order, a few batches at once; see :meth:`Client.embed`."""
+        check_event_loop()
         flows, at_once = self._embedding(texts, dimensions, options)
         gate = asyncio.Semaphore(at_once)
         driver = self._driver.begun()

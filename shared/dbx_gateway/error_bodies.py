@@ -152,7 +152,7 @@ _WINS_OVER_STATUS: Final = frozenset({"REQUEST_LIMIT_EXCEEDED", "TEMPORARILY_UNA
 
 _OVERFLOW: Final = re.compile(
     r"prompt is too long|exceed(?:s|ed)? (?:the )?(?:model's )?(?:maximum )?context|context[_ ]length[_ ]exceeded"
-    r"|maximum context length|input token count .* exceeds|context limit",
+    r"|maximum context length|input token count (?:(?!input token count | exceeds).)*+ exceeds|context limit",
     re.IGNORECASE,
 )
 
@@ -376,16 +376,20 @@ def _tidy(text: str) -> str:
 
 def _of_page(page: str) -> str:
     """Return what an HTML page says: its ``<pre>`` text, else its title."""
-    text = _between(page, "<pre>", "</pre>")
+    text = _between(page, *_PRE)
     if text is None and re.match(r"<(!doctype|html|head|body)", page, re.IGNORECASE):
-        title = _between(page, "<title>", "</title>")
+        title = _between(page, *_TITLE)
         text = f"an HTML page{': ' + title if title else ''}"
     return page if text is None else text
 
 
-def _between(page: str, start: str, end: str) -> str | None:
-    begin = re.compile(start, re.IGNORECASE).search(page)
-    until = re.compile(end, re.IGNORECASE).search(page, begin.end()) if begin else None
+_PRE: Final = (re.compile("<pre>", re.IGNORECASE), re.compile("</pre>", re.IGNORECASE))
+_TITLE: Final = (re.compile("<title>", re.IGNORECASE), re.compile("</title>", re.IGNORECASE))
+
+
+def _between(page: str, start: re.Pattern[str], end: re.Pattern[str]) -> str | None:
+    begin = start.search(page)
+    until = end.search(page, begin.end()) if begin else None
     return html.unescape(page[begin.end() : until.start()]).strip() if begin and until else None
 
 

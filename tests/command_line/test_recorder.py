@@ -9,12 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+from support.promises import promise
 
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.cli import main
 from dbx_gateway.cli.recorder import recording
 from dbx_gateway.client import AsyncClient, Client
-from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.errors import ConfigurationError, NotFoundError
 from dbx_gateway.testing import Fault
 
 CLAUDE = "databricks-claude-sonnet-4-5"
@@ -192,3 +193,18 @@ def test_check_records_what_every_front_end_says(signed_in, tmp_path, capsys):
     records = records_in(tmp_path)
     assert {record["status"] for record in records} == {200}
     assert any("tools" in record["request"] for record in records)
+
+
+@promise("workspace-bounds")
+def test_a_recording_follows_no_link_out_of_its_folder_and_writes_over_nothing(fields, tmp_path):
+    outside, folder = tmp_path / "outside.json", tmp_path / "said"
+    folder.mkdir()
+    with recording(folder) as clients:  # the links come after the numbers have been taken
+        (folder / "0001.json").symlink_to(outside)
+        (folder / "0002.json").write_text("mine", encoding="utf-8")
+        with pytest.raises(NotFoundError):
+            Client(**{**fields, "model": "../../x"}, **clients, family="llama").chat("../../y")
+    assert not outside.exists()
+    assert (folder / "0002.json").read_text("utf-8") == "mine"
+    assert sorted(file.name for file in folder.iterdir()) == ["0001.json", "0002.json", "0003.json"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["said"]

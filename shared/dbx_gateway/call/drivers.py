@@ -26,7 +26,7 @@ from dbx_gateway.call.observations import NoAnswerError, SingleFlight
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.transcript import Transcript
 from dbx_gateway.error_bodies import request_id_of
-from dbx_gateway.errors import APITimeoutError, DbxGatewayError
+from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError
 from dbx_gateway.events import End, Event, Start
 from dbx_gateway.notices import warn_once
 from dbx_gateway.settings import Settings
@@ -47,7 +47,7 @@ from dbx_gateway.transport.sending import (
 )
 from dbx_gateway.transport.watchdogs import GRACE, Watchdog
 
-__all__ = ["AsyncDriver", "SyncDriver", "warn_if_cut"]
+__all__ = ["AsyncDriver", "SyncDriver", "check_event_loop", "warn_if_cut"]
 
 T = TypeVar("T")
 
@@ -280,7 +280,13 @@ class AsyncDriver:
         return AsyncDriver(self._settings, credentials, self._flights, begun=True, own=self._own)
 
     async def run(self, flow: Flow[T]) -> T:
-        """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun."""
+        """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun.
+
+        Raises:
+            ConfigurationError: this is not an event loop of asyncio.
+            DbxGatewayError: the call failed.
+        """
+        check_event_loop()
         if not self._begun:
             return await self.begun().run(flow)
         while True:
@@ -417,6 +423,22 @@ class AsyncDriver:
             else:
                 return shared
         return await self.run(once.flow)
+
+
+def check_event_loop() -> None:
+    """See that asyncio runs the caller.
+
+    Raises:
+        ConfigurationError: it does not: trio does, or anyio on trio, or nothing.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "async calls need an event loop of asyncio, and none is running here (trio, and anyio on trio, have others). "
+            "Run them with asyncio.run(…) or anyio.run(…, backend='asyncio'), or make the sync call on a thread: "
+            "await anyio.to_thread.run_sync(…)."
+        ) from None
 
 
 class _AsyncEvents(AsyncStream[Event]):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import httpx
 
@@ -90,12 +90,21 @@ class _Folder:
             "answer_headers": _selected(response.headers, _RECORDED_RESPONSE_HEADERS),
             "answer": _readable(_masked(_decoded(body, response.headers), known)),
         }
-        with self._lock:
-            number = next(self._numbers)
-        file = self._path / f"{number:04d}.json"
         text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
         # A lone surrogate is valid in JSON but not in UTF-8: it is written as its escape.
-        file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+        with self._new_file() as file:
+            file.write(text)
+
+    def _new_file(self) -> TextIO:
+        """Open a file that was not there: no other recording is written over, and no link out of the folder is followed."""
+        while True:
+            with self._lock:
+                number = next(self._numbers)
+            try:
+                path = self._path / f"{number:04d}.json"
+                return path.open("x", encoding="utf-8", errors="backslashreplace", newline="\n")
+            except FileExistsError:
+                continue  # somebody else's, who records here at the same time
 
 
 class _Tee(httpx.SyncByteStream):

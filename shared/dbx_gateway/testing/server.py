@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
+from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.testing.faults.faults import ConnectionCut, Pause, Reply
 from dbx_gateway.testing.workspace import Workspace
 
@@ -35,6 +37,12 @@ _TICK_SECONDS = 1.0
 _LAST_SECONDS = 1.0
 """Seconds that open responses may take to end when the server stops."""
 
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+"""The largest request; a workspace takes less (docs/wire/errors.md)."""
+
+MAX_CONNECTIONS: Final = 4096
+"""Connections at the same time; one more is closed at once."""
+
 _RESET = "dbx_gateway.reset"
 """The extension by which the server lets the application reset the connection of a request."""
 
@@ -53,6 +61,9 @@ def application(workspace: Workspace) -> Application:
             await _lifespan(receive, send)
             return
         body = await _body(receive)
+        if body is None:
+            await _refuse_body(send)
+            return
         query = scope["query_string"].decode("ascii")
         target = scope["raw_path"].decode("ascii") + (f"?{query}" if query else "")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -79,13 +90,28 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body of a request; None where it is too large, of which no more is read."""
     parts: list[bytes] = []
+    size = 0
     while True:
         message = await receive()
-        parts.append(message.get("body", b""))
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            return None
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+async def _refuse_body(send: Send) -> None:
+    """Answer 413; the connection is closed then, for nobody reads the rest."""
+    words = f'{{"error_code": "BAD_REQUEST", "message": "The request is larger than {MAX_BODY_BYTES} bytes."}}'.encode()
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    headers.append((b"content-length", str(len(words)).encode()))
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": words})
 
 
 async def _gone(receive: Receive) -> None:
@@ -191,6 +217,8 @@ class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base class does
         super().connection_made(transport)
         self.closed = asyncio.get_running_loop().create_future()
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
         answering: Application = self.app
 
         async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -258,6 +286,12 @@ class _Server(uvicorn.Server):
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if not _is_loopback(host):
+        message = (
+            f"the simulated workspace listens on this machine only, and {host!r} may be reached from others: it has tokens that "
+            "everybody knows. Give 127.0.0.1 or ::1."
+        )
+        raise ConfigurationError(message)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sends small writes at once only on sockets that say they are TCP; else every answer waits 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -271,6 +305,13 @@ def _listening(host: str, port: int) -> socket.socket:
     return listening
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def serve(workspace: Workspace, port: int = 0, *, host: str = "127.0.0.1") -> RunningServer:
     """Serve a workspace from a thread of this process.
 
@@ -282,9 +323,10 @@ def serve(workspace: Workspace, port: int = 0, *, host: str = "127.0.0.1") -> Ru
     Args:
         workspace: what to serve; its ledger and faults stay usable meanwhile.
         port: the port; 0 takes a free one.
-        host: the address to listen on.
+        host: the address to listen on: one of this machine's own, which no other can reach.
 
     Raises:
+        ConfigurationError: other machines could reach ``host``.
         ImportError: uvicorn is not installed.
         OSError: the port is taken.
     """

@@ -17,7 +17,8 @@ import gc
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import AsyncGeneratorType
 from typing import ClassVar
 
 import httpx
@@ -100,11 +101,21 @@ class AsyncLease:
     def release_later(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let ``loop`` close the answer; may be called from anywhere, the garbage collector included."""
         if not loop.is_closed():  # else its connections were closed with it
-            loop.call_soon_threadsafe(_begin_to_close, self.response, loop)
+            loop.call_soon_threadsafe(_begin_to_close, self.response, self.chunks, loop)
 
 
-def _begin_to_close(response: httpx.Response, loop: asyncio.AbstractEventLoop) -> None:
-    task = loop.create_task(response.aclose())
+async def _close(response: httpx.Response, chunks: AsyncIterator[bytes]) -> None:
+    """Close an answer that nobody reads any more, and then the generator in which it is read.
+
+    Not every loop closes generators that are dropped: that of nest_asyncio leaves it to the collector, which cannot wait.
+    """
+    await response.aclose()
+    if isinstance(chunks, AsyncGeneratorType) and not chunks.ag_running:  # else the loop that ends is closing it
+        await chunks.aclose()
+
+
+def _begin_to_close(response: httpx.Response, chunks: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> None:
+    task = loop.create_task(_close(response, chunks))
     _closing.add(task)
     task.add_done_callback(_closing.discard)
 

@@ -45,7 +45,9 @@ _SEVERAL = re.compile(r"\b(both|each|parallel)\b", re.IGNORECASE)
 _CLOSING = re.compile(r"\bfinal answer\b", re.IGNORECASE)
 _THEN = re.compile(r",? (?:and )?then ", re.IGNORECASE)
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
-_KEYS = re.compile(r"((?:['\"][\w-]+['\"](?:, and |, | and )?)+) (?:keys?|fields?)\b")
+_KEYS = re.compile(
+    r"((?<!['\"], )(?<!['\"], and )(?<!['\"] and )(?<!['\"])(?:['\"][\w-]++['\"](?:, and |, | and )?+)++) (?:keys?|fields?)\b"
+)
 _KEY = re.compile(r"['\"]([\w-]+)['\"]")
 _JSON_ONLY = re.compile(r"\bone JSON object\b", re.IGNORECASE)
 _TOOL_TOKENS = 10
