@@ -118,14 +118,20 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         return super()._get_invocation_params(stop=stop, **traced(kwargs, settings_of(type(self))))
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        """Return the key of LangChain's caches: every option that shapes the answer, without values that are not shown."""
+        """Return the key of LangChain's caches: every option that shapes the answer, where it comes from and for whom.
+
+        Values that are not shown have their fingerprint in it.
+        """
         markers = settings_of(type(self))
         hidden = [name for name, marker in markers.items() if marker.in_cache_key and not marker.shown]
         own = {name: value for name in hidden if (value := getattr(self, name))}
         left_out = [name for name, marker in markers.items() if marker.shown and not marker.in_cache_key]
         fields = type(self).model_fields
         plain = self.model_copy(update={name: fields[name].get_default(call_default_factory=True) for name in left_out})
-        return super(ChatDbxGateway, plain)._get_llm_string(stop=stop, **keyed(own | kwargs, markers))
+        with self._reading():
+            scope = self._client.cache_scope()
+        key = keyed(own | kwargs, markers) | {"dbx_gateway_scope": scope}
+        return super(ChatDbxGateway, plain)._get_llm_string(stop=stop, **key)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop or [*self.stop] or None, **kwargs)

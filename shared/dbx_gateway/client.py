@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Final, Self
 
+from dbx_gateway.auth.acting import credentials_now
 from dbx_gateway.auth.callers_thread import CallersThread
 from dbx_gateway.auth.signing import Credentials, resolve
 from dbx_gateway.call.actions import Flow
@@ -70,6 +71,15 @@ class _Base:
     def observations(self) -> Observations:
         """What was observed of hosts and endpoints: this client's own, or what all clients of the process share."""
         return self._observations if self._observations is not None else shared_observations()
+
+    def cache_scope(self) -> str:
+        """Return what tells the answers to a call that is made now from others, for the key of a cache; asks nobody.
+
+        Different are: hosts, workspaces, users of ``acting_as``, and client objects of the caller. Not different are two
+        tokens (``token=``) of one host.
+        """
+        scope = credentials_now(self._credentials, required=False).cache_scope()
+        return f"{scope} {self._credentials.endpoint_url}" if self._credentials.endpoint_url else scope
 
     def _flights(self) -> SingleFlight:
         return self.observations.flights

@@ -141,6 +141,15 @@ class _Borrowed(Credentials):
         """Return what :meth:`fetch` returns without blocking the event loop."""
         return replace(self._signed, host=await self._own.host_async(deadline))
 
+    def cache_place(self) -> str:
+        """Return where answers come from: where those to the object's own credentials do."""
+        return self._own.cache_place()
+
+    def cache_scope(self) -> str:
+        """Return the place, and whom a call counts as that is sent with this token."""
+        signed = replace(self._signed, host=self._own.known_host or "")
+        return f"{self.cache_place()} {self.caller_identity(signed, {})}"
+
     def mask(self, text: str) -> str:
         """Return ``text`` without the token, nor what the object's own credentials have given out."""
         return self._own.mask(super().mask(text))

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import SecretStr
 
+from dbx_gateway.auth.cache_scopes import host_in_config_file, mark_of, mark_of_process
 from dbx_gateway.auth.callers_thread import callers_thread
 from dbx_gateway.auth.identities import identity_of, in_workspace, proven_tokens
 from dbx_gateway.auth.sdk_chain import (
@@ -139,6 +140,21 @@ class Credentials(ABC):
         proven = proven_tokens().holds(granted.host, granted.headers)
         return identity_of(granted.headers, others, user=self.user, proven=proven)
 
+    known_host: str | None = None
+    """``https://…`` of the workspace, where it is known without asking anybody."""
+
+    def cache_place(self) -> str:
+        """Return where answers come from, for the keys of caches: host and workspace, or the mark of this process."""
+        host = self.known_host or host_in_config_file(self.names.config_profile) or mark_of_process()
+        return in_workspace(host, self.workspace_headers)
+
+    def cache_scope(self) -> str:
+        """Return what tells the answers to these credentials from those to others, for the keys of caches.
+
+        It holds no secret and is found without asking anybody. Tokens and sign-ins of one host are not told apart.
+        """
+        return self.cache_place()
+
     def accepted(self, granted: Granted) -> None:
         """Note that the workspace has taken ``granted``."""
         if self.known_by_token:
@@ -234,6 +250,7 @@ class StaticCredentials(Credentials):
         self.remember(Granted(authorization, host))
         self.workspace_headers = _workspace_header(workspace_id)
         self._granted = Granted({**authorization, **self.workspace_headers}, host)
+        self.known_host = host
 
     def fetch(
         self,
@@ -307,7 +324,7 @@ class SdkCredentials(Credentials):
     ) -> None:
         super().__init__(names, **more)
         self._open = open_config
-        self._host = host
+        self._host = self.known_host = host
         self.start_anew()
         _live.add(self)
 
@@ -410,7 +427,11 @@ class ObjectCredentials(Credentials):
         super().__init__(names, source=source, identity=identity, explicit=source)
         self.workspace_headers = _workspace_header(getattr(config, "workspace_id", None))
         self._config = config
-        self._host = host
+        self._host = self.known_host = host
+
+    def cache_scope(self) -> str:
+        """Return the place and the object's own mark: whoever it signs for, another object's answers are not taken."""
+        return f"{self.cache_place()} {mark_of(self._config)}"
 
     def fetch(self, refused: Granted | None = None, deadline: Deadline = NO_DEADLINE) -> Granted:  # noqa: ARG002  # each is fresh
         """Return the headers that the object gives to this thread now."""
