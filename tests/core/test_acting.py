@@ -9,6 +9,7 @@ import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from core.sign_in import HOST, GivenConfig, bearer
 from pydantic import SecretStr
@@ -17,6 +18,7 @@ from support.promises import promise
 from dbx_gateway import acting_as
 from dbx_gateway.auth.acting import credentials_now
 from dbx_gateway.auth.credentials import UnusableCredentials, resolve
+from dbx_gateway.auth.signing import CredentialsAuth
 from dbx_gateway.errors import ConfigurationError
 
 OWN = resolve(token="own", host=HOST)
@@ -134,6 +136,7 @@ def test_a_user_is_a_name(user):
         resolve(environ={"DATABRICKS_HOST": HOST, "DATABRICKS_CLIENT_ID": "a", "DATABRICKS_CLIENT_SECRET": "b"}),
         resolve(environ={"DBX_GATEWAY_API_URL": f"{HOST}/x", "DBX_GATEWAY_API_KEY": "k"}),
         resolve(endpoint_url=f"{HOST}/x", token="own"),
+        resolve(host=HOST, environ={"DATABRICKS_HOST": "https://other.example.com", "DATABRICKS_TOKEN": "t"}),
     ],
 )
 async def test_the_host_is_the_objects_own_and_nothing_signs_in(own):
@@ -151,6 +154,17 @@ def test_the_workspace_of_the_environment_goes_along(more):
     with acting_as("ann"):
         headers = credentials_now(own, required=False).fetch().headers
     assert headers == {**bearer("ann"), "X-Databricks-Workspace-Id": "77"}
+
+
+@promise("acting-as")
+def test_a_databricks_app_is_sent_the_users_token_only_where_the_object_is_the_apps():
+    app = "https://agent-1.aws.databricksapps.com/responses"
+    elsewhere = resolve(endpoint_url=app, environ={"DATABRICKS_HOST": HOST, "DATABRICKS_TOKEN": "t"})
+    with acting_as("ann"), httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
+        auth = CredentialsAuth(credentials_now(resolve(endpoint_url=app, token="own"), required=True))
+        assert client.get(app, auth=auth).request.headers["authorization"] == "Bearer ann"
+        with pytest.raises(ConfigurationError, match="never sent"):
+            client.get(app, auth=CredentialsAuth(credentials_now(elsewhere, required=True)))
 
 
 def test_the_workspace_of_a_callers_object_goes_along():

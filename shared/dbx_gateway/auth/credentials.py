@@ -275,7 +275,7 @@ class UnusableCredentials(Credentials):
     ) -> None:
         super().__init__(names, source=source, identity="none", explicit=explicit)
         self._problem = problem
-        self._host = host
+        self._host = self.known_host = host
 
     def fetch(
         self,
