@@ -9,11 +9,13 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from dbx_gateway.auth.cli_login import Turns, lock_file
 from dbx_gateway.errors import APIConnectionError, AuthenticationError, ConfigurationError, DbxGatewayError
 from dbx_gateway.transport.hosts import normalise_host
 from dbx_gateway.version import __version__
@@ -188,6 +190,7 @@ def _config(host: str | None, profile: str | None, *, environment: bool) -> SdkC
     Config.attributes()  # a subclass has those of its parent only once the parent has looked for them
     kind = Config if environment else ConfigOfArguments
     config = kind(
+        credentials_strategy=_chain_in_turns(),
         host=host,
         profile=profile,
         config_file=os.environ.get("DATABRICKS_CONFIG_FILE"),
@@ -200,6 +203,68 @@ def _config(host: str | None, profile: str | None, *, environment: bool) -> SdkC
     if not hasattr(config, "workspace_id"):  # older releases know no such setting; hosts that serve several need it
         config.workspace_id = os.environ.get("DATABRICKS_WORKSPACE_ID", "") if environment else ""
     return config
+
+
+def _chain_in_turns() -> Any:
+    """Return the SDK's chain, in which the command line is asked by one process at a time; None for the chain as it is."""
+    from databricks.sdk.credentials_provider import DefaultCredentials  # noqa: PLC0415  # as slow as the rest
+
+    chain = DefaultCredentials()
+    members: list[Any] | None = getattr(chain, _MEMBERS, None)
+    if members is None:  # releases before 0.57 have no such list, and do not force the command line to renew
+        return None
+    setattr(chain, _MEMBERS, [_InTurns(one) if one.auth_type() == "databricks-cli" else one for one in members])
+    return chain
+
+
+_MEMBERS: Final = "_auth_providers"
+"""Where the SDK's chain has its strategies; it has no public way in."""
+
+
+class _InTurns:
+    """The SDK's strategy of the command line, whose login the processes of a user share.
+
+    Args:
+        inner: that strategy.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def auth_type(self) -> str:
+        """Return the strategy's name."""
+        return str(self._inner.auth_type())
+
+    def oauth_token(self, config: Any) -> Any:
+        """Return a token of the strategy."""
+        return self._inner.oauth_token(config)
+
+    def __call__(self, config: Any) -> Any:
+        """Return what gives the headers; None where there is no command line, or no login."""
+        if not (config.databricks_cli_path or shutil.which("databricks")):
+            return self._inner(config)
+        turns = Turns(lock_file(config.host or ""))
+        config.disable_async_token_refresh = True  # in the background it would be out of turn
+        provider = turns.take(lambda: self._inner(config))
+        return provider if provider is None else _renewed_in_turns(provider, turns)
+
+
+def _renewed_in_turns(provider: Any, turns: Turns) -> Any:
+    """Return ``provider`` such that it asks the command line for a new token in a turn only."""
+    from databricks.sdk.credentials_provider import OAuthCredentialsProvider  # noqa: PLC0415  # as slow as the rest
+
+    last = turns.take(provider.oauth_token)
+
+    def token() -> Any:
+        nonlocal last
+        last = provider.oauth_token() if last.valid else turns.take(provider.oauth_token)
+        return last
+
+    def headers() -> dict[str, str]:
+        token()
+        return dict(provider())
+
+    return OAuthCredentialsProvider(headers, token)
 
 
 def _host_of_profile(profile: str, host: str | None) -> str | None:
