@@ -81,10 +81,12 @@ def test_a_fault_may_be_one_users(workspace, status):
     assert [status(user, LLAMA) for user in ("ann", "bob", "ann")] == [429, 200, 429]
 
 
-def test_the_ledger_names_the_user_of_a_request_that_failed_too(workspace, status):
+def test_the_ledger_has_the_user_and_the_body_of_a_request_that_failed_too(workspace, status):
     workspace.inject(Fault(status=429))
     workspace.forbid(BOB, LLAMA)
     status("ann", LLAMA)
     status("bob", LLAMA)
     status("nobody", LLAMA)
-    assert [(entry.user, entry.status) for entry in workspace.ledger.entries()] == [(ANN, 429), (BOB, 403), (None, 401)]
+    entries = workspace.ledger.entries()
+    assert [(entry.user, entry.status) for entry in entries] == [(ANN, 429), (BOB, 403), (None, 401)]
+    assert [entry.body["model"] for entry in entries[:2]] == [LLAMA, LLAMA]

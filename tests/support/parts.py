@@ -24,6 +24,7 @@ THOROUGH = {
     "llama_index/test_programs.py": "long conversations with every family",
     "llama_index/test_rag.py": "long conversations with every family",
     "load": "starts programs under load",
+    "many_users": "users by the hundred, and many examples",
     "notebooks": "starts notebooks",
     "platforms": "starts programs",
     "saved_objects/test_import_paths.py": "starts programs",

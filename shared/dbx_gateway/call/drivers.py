@@ -28,7 +28,7 @@ from dbx_gateway.call.transcript import Transcript
 from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError
 from dbx_gateway.events import End, Event, Start
-from dbx_gateway.notices import warn_once
+from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.settings import Settings
 from dbx_gateway.transport.async_streams import AsyncStream
 from dbx_gateway.transport.deadlines import Deadline
@@ -546,10 +546,11 @@ def _completed(events: list[Event], result: CallResult[Any], model: str) -> Iter
 
 
 def warn_if_cut(result: CallResult[Any], reason: str, model: str) -> None:
-    """Warn once where the answer ended at a limit that the user did not set."""
+    """Warn the user, once, where the answer ended at a limit that the user did not set."""
     if reason == "length" and result.default_max_tokens is not None:
-        warn_once(
-            f"{model}: default max_tokens",
-            f"the answer of {model!r} was cut at max_tokens={result.default_max_tokens}, the default where none is set; "
-            "set max_tokens= for longer answers",
-        )
+        with addressed_to(result.identity):
+            warn_once(
+                f"{model}: default max_tokens",
+                f"the answer of {model!r} was cut at max_tokens={result.default_max_tokens}, the default where none is set; "
+                "set max_tokens= for longer answers",
+            )

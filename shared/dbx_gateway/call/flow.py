@@ -59,12 +59,14 @@ class CallResult(Generic[H]):
         stream: the stream; None where a whole answer was asked for.
         exchange: the route, the attempts and the server's id of the request.
         default_max_tokens: the limit of the answer that was sent because the user set none.
+        identity: whose call it was, for warnings.
     """
 
     response: ChatResponse | None = None
     stream: OpenStream[H] | None = None
     exchange: Exchange
     default_max_tokens: int | None = None
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ class Call(Generic[H]):
             if isinstance(outcome, CallResult):
                 if number:
                     self._observations.learn_route(plan.caller, route.model, route.surface, route.url)
-                return outcome
+                return replace(outcome, identity=plan.caller.identity)
             if not (isinstance(outcome, APIError) and self._may_try_next(outcome, route)):
                 raise outcome
             first_error = first_error or outcome

@@ -35,7 +35,7 @@ from dbx_gateway.models.routing import (
     endpoint_route,
 )
 from dbx_gateway.names import check_api, check_family
-from dbx_gateway.notices import warn_once
+from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.settings import Settings
 from dbx_gateway.surfaces import Surface
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
@@ -188,7 +188,8 @@ class Planner:
         outcome = yield from fetch(self._question(probe_request(caller.host)))
         verdict = read_probe(caller.host, *_answer(outcome))
         if verdict.warning is not None:
-            warn_once(f"probe {caller.host}", verdict.warning)
+            with addressed_to(caller.identity):
+                warn_once(f"probe {caller.host}", verdict.warning)
         self._observations.learn_surface(caller, verdict.surface, verdict.reason, conclusive=verdict.conclusive)
         return verdict.surface, verdict.reason
 

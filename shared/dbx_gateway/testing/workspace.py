@@ -20,7 +20,7 @@ from dbx_gateway.testing.service import listings
 from dbx_gateway.testing.service.accounts import Accounts, Login
 from dbx_gateway.testing.service.catalog import Catalog, Served, default_models
 from dbx_gateway.testing.service.exchange import WorkspaceExchange
-from dbx_gateway.testing.service.inference import Inference, json_reply
+from dbx_gateway.testing.service.inference import Inference, json_reply, object_in
 from dbx_gateway.testing.service.ledger import Entry, Ledger
 from dbx_gateway.testing.service.paths import place_of
 from dbx_gateway.testing.service.permissions import Permissions
@@ -174,7 +174,9 @@ class Workspace:
         exchange = self._exchange(method, target, headers, body)
         fault = self._faults.take(target, exchange.user) or self._drawn(exchange)
         reply = fault.refusal() if fault is not None else None
-        if reply is None:
+        if reply is not None:
+            exchange.body = object_in(body)
+        else:
             reply = self._answer(exchange)
             if fault is not None:
                 reply = fault.apply(reply, exchange.failure(fault), exchange.is_terminal)

@@ -23,7 +23,7 @@ from dbx_gateway.testing.service.exchange import WIRES, WorkspaceExchange
 from dbx_gateway.testing.service.paths import Place
 from dbx_gateway.testing.service.permissions import Permissions
 
-__all__ = ["Inference", "json_reply"]
+__all__ = ["Inference", "json_reply", "object_in"]
 
 _NO_MODEL = (
     "The given endpoint does not exist, please retry after checking the specified model and version deployment exists."
@@ -127,6 +127,15 @@ class Inference:
 def json_reply(body: Mapping[str, object]) -> Reply:
     """Return a good answer with a JSON body."""
     return Reply(200, {"content-type": "application/json"}, to_json(body))
+
+
+def object_in(raw: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a body holds; None where it holds none."""
+    try:
+        body: Any = from_json(raw)
+    except ValueError:
+        return None
+    return body if is_object(body) else None
 
 
 def _decoded(raw: bytes) -> dict[str, Any]:
