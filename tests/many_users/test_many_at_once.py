@@ -274,18 +274,16 @@ def surface_of(entry: Entry) -> str:
 
 def walked(user: User, entries: list[Entry]) -> Entry:
     """Return the last request of a call, after having held each to the one before: why it was sent at all."""
-    retries, renewals = user.retries, 1 if user.way == "renewing" else 0
+    renewals = 1 if user.way == "renewing" else 0
     for before, after in itertools.pairwise(entries):
         match before.status:
-            case 429 if retries:
-                retries -= 1
+            case 429 if user.retries:
                 assert surface_of(before) == surface_of(after)
             case 401 if renewals:
                 renewals -= 1
                 assert surface_of(before) == surface_of(after)
             case 404:
                 assert surface_of(before) != surface_of(after)
-                retries = user.retries
             case _:
                 pytest.fail(f"{user} is sent again after {before.status}: {entries}")
     return entries[-1]
