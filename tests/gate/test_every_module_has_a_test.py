@@ -42,7 +42,6 @@ OTHERWISE = {
     "dbx_gateway/quirks/*": ("quirks/test_load_bearing.py", "quirks/test_*_quirks.py", "quirks/test_schema_*.py"),
     # commands
     "dbx_gateway/cli/check": ("end_to_end/test_command_line.py", "command_line/test_failing_commands.py"),
-    "dbx_gateway/cli/commands": ("end_to_end/test_command_line.py", "command_line/test_failing_commands.py"),
     "dbx_gateway/cli/front_ends": ("end_to_end/test_command_line.py",),
     "dbx_gateway/cli/main": ("end_to_end/test_command_line.py", "command_line/test_failing_commands.py"),
     "dbx_gateway/cli/provocations": ("command_line/test_quirk_check.py",),
