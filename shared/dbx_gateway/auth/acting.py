@@ -119,7 +119,6 @@ class _Borrowed(Credentials):
     def __init__(self, own: Credentials, token: SecretStr, user: str | None) -> None:
         super().__init__(own.names, source="acting_as", identity="", explicit="acting_as")
         self.endpoint_url = own.endpoint_url
-        self.apps = "own host"
         self._own = own
         self.user = user
         self.apps = own.apps
