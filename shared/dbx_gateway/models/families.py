@@ -13,6 +13,7 @@ __all__ = [
     "OPEN_FAMILIES",
     "Family",
     "FamilyRow",
+    "acts",
     "family_of",
     "family_of_task",
     "native_api_of",
@@ -50,11 +51,13 @@ class FamilyRow:
         markers: lower-case words in a model's name that show the family; none where no name shows it.
         native_api: the api that its vendor defined and a workspace serves; None where its models are no chat models
             or the task of an endpoint decides.
+        acts: whether what answers may act on the world, as agents do; None where the family does not tell.
     """
 
     family: Family
     markers: tuple[str, ...]
     native_api: Api | None
+    acts: bool | None = False
 
 
 FAMILIES: tuple[FamilyRow, ...] = (
@@ -72,8 +75,8 @@ FAMILIES: tuple[FamilyRow, ...] = (
     FamilyRow("glm", ("glm",), "chat-completions"),
     FamilyRow("grok", ("grok",), "chat-completions"),
     FamilyRow("inkling", ("inkling",), "chat-completions"),
-    FamilyRow("agent", (), None),
-    FamilyRow("other", (), "chat-completions"),
+    FamilyRow("agent", (), None, acts=True),
+    FamilyRow("other", (), "chat-completions", acts=None),
 )
 """Every family, in the order in which a name is searched.
 
@@ -109,6 +112,11 @@ _ROWS: Final = of_every_family("dbx_gateway.models.families.FAMILIES", {row.fami
 def native_api_of(family: Family) -> Api | None:
     """Return the api that the vendor of ``family`` defined; None where its models are no chat models, or a task decides."""
     return _ROWS[family].native_api
+
+
+def acts(family: Family) -> bool | None:
+    """Return whether what answers may act on the world, as agents do; None where the family does not tell."""
+    return _ROWS[family].acts
 
 
 def family_of(*identities: str | None) -> Family | None:

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from dbx_gateway.errors import APIError, ConfigurationError, InvalidRequestError, NotFoundError
-from dbx_gateway.models.families import Family, native_api_of
+from dbx_gateway.models.families import Family, acts, native_api_of
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.surfaces import Api, Surface
 
@@ -234,7 +234,8 @@ def endpoint_route(endpoint_url: str, model: str, family: Family, api: Api | Non
         stream_url=stream_url,
         model_in_body=api != "generate-content" and not path.endswith("/invocations"),
         reason="endpoint_url is set: requests go exactly there",
-        may_act=family == "agent" or is_app(endpoint_url) or (family == "other" and path.endswith(_PATHS_OF_AGENTS)),
+        may_act=is_app(endpoint_url)
+        or (path.endswith(_PATHS_OF_AGENTS) if acts(family) is None else bool(acts(family))),
     )
 
 
@@ -329,7 +330,7 @@ def _route(cell: _Cell, model: str, host: str, surface: Surface, family: Family,
         stream_url=_url(host, surface, cell.stream_path, model) if cell.stream_path else url,
         model_in_body=cell.model_in_body,
         reason=reason,
-        may_act=family == "agent",
+        may_act=bool(acts(family)),
     )
 
 
