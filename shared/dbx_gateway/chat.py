@@ -521,9 +521,12 @@ def is_executable(call: ToolCall, finish: Finish) -> bool:
     """Whether ``call`` may be executed: its answer ended whole, and its arguments parse.
 
     An answer that was cut (``length``), filtered or failed may lack a sibling call or the end of this one, so nothing
-    in it is executable, even where the arguments happen to parse.
+    in it is executable, even where the arguments happen to parse. Nor is a call without any arguments where the server
+    did not say how the answer ended (``finish.raw`` is None): they may not have been written yet.
     """
     if finish.reason in ("length", "content_filter", "error"):
+        return False
+    if finish.reason == "unknown" and finish.raw is None and not call.arguments.strip():
         return False
     if call.custom:
         return True

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from dbx_gateway.call import reading as answers_module
 from dbx_gateway.call.reading import AnswerStream, Reading, read_answer, replay
 from dbx_gateway.call.sse import SSEReader
-from dbx_gateway.call.tool_names import ToolNames
-from dbx_gateway.chat import ChatRequest, Reasoning, Segment, Text, ToolCall, ToolSpec, user
+from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
+from dbx_gateway.chat import ChatRequest, Finish, Reasoning, Segment, Text, ToolCall, ToolSpec, user
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.error_bodies import RequestTarget
 from dbx_gateway.errors import (
@@ -27,9 +27,10 @@ from dbx_gateway.events import Start, TextDelta, ToolCallDelta, ToolCallEnd, Too
 CHAT, MESSAGES, RESPONSES, GEMINI = "chat-completions", "messages", "responses", "generate-content"
 
 
-def reading(api=CHAT, *, names=None, joined=True) -> Reading:
+def reading(api=CHAT, *, names=None, joined=True, undemanding=frozenset()) -> Reading:
     asked = RequestTarget("m", f"ai-gateway {api} https://ws.example.com/x")
-    return Reading(DIALECTS[api], lambda event: event, names or ToolNames(), asked, joined=joined)
+    names = names or ToolNames()
+    return Reading(DIALECTS[api], lambda event: event, names, asked, undemanding=undemanding, joined=joined)
 
 
 def chunk(delta, finish=None, **more):
@@ -375,11 +376,33 @@ def test_an_empty_body_of_no_type_is_no_answer(api, nothing):
     assert "200 with an empty body" in stream.failure.message
 
 
-def test_done_without_a_finish_reason_is_incomplete():
-    stream, _ = begun(CHAT)
-    heard(stream, sse("[DONE]"))
-    stream.close()
-    assert type(stream.failure) is IncompleteStreamError
+def test_done_without_a_finish_reason_ends_the_answer_and_without_a_choice_it_does_not():
+    stream, events = begun(CHAT)
+    answer = fold([*events, *heard(stream, sse("[DONE]")), *stream.close()])
+    assert (stream.failure, answer.text, answer.finish) == (None, said(events), Finish(reason="unknown"))
+    empty = opened(CHAT)
+    heard(empty, sse("[DONE]"))
+    empty.close()
+    assert type(empty.failure) is IncompleteStreamError
+
+
+@pytest.mark.parametrize(
+    ("schema", "runs"),
+    [
+        ({"type": "object", "properties": {}}, True),
+        ({}, True),
+        ({"properties": {"x": {}}, "required": ["x"]}, False),
+    ],
+)
+def test_a_call_without_arguments_before_a_bare_done_runs_where_its_tool_requires_none(schema, runs):
+    request = ChatRequest(model="m", messages=(user("hi"),), tools=(ToolSpec(name="now then", parameters=schema),))
+    names = ToolNames.of(request)
+    stream = opened(CHAT, names=names, undemanding=undemanding_tools(names.outward(request)))
+    function = {"name": names.to_wire["now then"], "arguments": ""}
+    call = chunk({"tool_calls": [{"index": 0, "id": "c", "function": function}]})
+    answer = fold([*heard(stream, sse(call, "[DONE]")), *stream.close()])
+    assert [call.name for call in answer.tool_calls] == ["now then"]
+    assert [call.parsed() for call in answer.executable_tool_calls] == ([{}] if runs else [])
 
 
 # --- a broken connection -----------------------------------------------------------------------------------------

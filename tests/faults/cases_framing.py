@@ -135,7 +135,11 @@ def _ends(group: Group) -> list[Case]:
         group.stream("done_after_the_end", streamed(events + b"data: [DONE]\n\n"), ANSWERED),
         group.stream("done_twice", streamed(events + b"data: [DONE]\n\ndata: [DONE]\n\n"), ANSWERED),
         group.stream("done_with_spaces", streamed(sse(wire.stream()[:-1]) + _last(wire)), ANSWERED),
-        group.stream("done_too_early", streamed(begun + event_bytes(DONE)), incomplete(said)),
+        group.stream(
+            "done_too_early",
+            streamed(begun + event_bytes(DONE)),
+            Answer(text=said, reason="unknown", usage=None) if wire.api == "chat-completions" else incomplete(said),
+        ),
         group.stream("done_and_nothing_else", streamed(event_bytes(DONE)), incomplete()),
     ]
 

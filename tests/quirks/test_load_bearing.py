@@ -299,6 +299,25 @@ def test_an_answer_reads_as_it_truly_is_with_the_quirk_only(name, asking):
     assert reading(asking.without(name).ask(Workspace())) != reading(true)
 
 
+@pytest.mark.parametrize("tools", [(), (ADD,)])
+@pytest.mark.parametrize(
+    ("model", "surface"),
+    [
+        ("databricks-kimi-k3", "model-serving"),
+        ("databricks-inkling", "model-serving"),
+        ("databricks-inkling", "ai-gateway"),
+        (GLM, "model-serving"),
+        (QWEN, "model-serving"),
+    ],
+)
+def test_a_stream_that_done_alone_ends_reads_like_one_with_a_reason(model, surface, tools):
+    asking = Asking(asked(model, tools=tools, stream=True), surface=surface)
+    answer, true = asking.ask(Workspace()), asking.ask(Workspace(without=["done-without-finish"]))
+    assert (answer.text, len(answer.executable_tool_calls)) == (true.text, len(tools))
+    assert [call.parsed() for call in answer.tool_calls] == [call.parsed() for call in true.tool_calls]
+    assert (answer.finish.reason, true.finish.reason) == ("unknown", "tool_calls" if tools else "stop")
+
+
 def reading(answer):
     """What an answer says and what it cost; an absent count of cached tokens is none."""
     usage = answer.usage

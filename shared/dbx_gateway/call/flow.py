@@ -23,7 +23,7 @@ from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
 from dbx_gateway.call.retries import is_transient, pause_before, surely_not_taken
-from dbx_gateway.call.tool_names import ToolNames
+from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.embeddings import Embeddings, embeddings_body, read_embeddings
@@ -250,7 +250,14 @@ class Call(Generic[H]):
             may_act=route.may_act,
         )
         fix = answer_fixes(encoded, context, quirks)
-        reading = Reading(dialect, fix, names, target, joined=self._settings.coalesce_deltas)
+        reading = Reading(
+            dialect,
+            fix,
+            names,
+            target,
+            undemanding=undemanding_tools(request),
+            joined=self._settings.coalesce_deltas,
+        )
         return _Encoded(http=http, body=body, context=context, reading=reading, target=target, repairs=tuple(applied))
 
     def _send(self, encoded: _Encoded, request: ChatRequest, route: Route) -> Flow[CallResult[H] | DbxGatewayError]:

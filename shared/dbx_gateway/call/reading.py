@@ -6,6 +6,8 @@ Pure: bytes are fed in, events come out, sync and async alike.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final, Literal
 
 from pydantic import JsonValue
@@ -21,6 +23,8 @@ from dbx_gateway.events import (
     End,
     Event,
     Start,
+    ToolCallDelta,
+    ToolCallEnd,
     UsageUpdate,
     coalesce,
     fold,
@@ -55,16 +59,25 @@ class Reading:
         fix: the quirks' fixes of this answer, as one function.
         names: the tool names to map back.
         target: for errors.
+        undemanding: names, as the wire has them, of the tools that can be called without arguments.
         joined: join neighbouring deltas that arrived in one read.
     """
 
     def __init__(
-        self, dialect: Dialect, fix: AnswerFix, names: ToolNames, target: RequestTarget, *, joined: bool = True
+        self,
+        dialect: Dialect,
+        fix: AnswerFix,
+        names: ToolNames,
+        target: RequestTarget,
+        *,
+        undemanding: AbstractSet[str] = frozenset(),
+        joined: bool = True,
     ) -> None:
         self.dialect = dialect
         self.fix = fix
         self.names = names
         self.target = target
+        self.undemanding = undemanding
         self.joined = joined
         self.status = 200
         """HTTP status under which the answer came."""
@@ -205,7 +218,7 @@ class AnswerStream:
         try:
             if self.failure is None:
                 self._check_stray()
-                events += self._mapped(self._decoder.close())
+                events += self._mapped(_with_arguments(self._decoder.close(), self._reading.undemanding))
         except IncompleteStreamError as error:
             error.message += self._text_between_events()
             error.args = (error.message,)
@@ -332,6 +345,17 @@ class AnswerStream:
             error.status = self._reading.status
         self.failure = self._reading.placed(error)
         return self._mapped(events)
+
+
+def _with_arguments(events: list[Event], undemanding: AbstractSet[str]) -> list[Event]:
+    """Return the last events of a stream, with ``{}`` as the arguments of calls that have none and need none."""
+    whole: list[Event] = []
+    for event in events:
+        if isinstance(event, ToolCallEnd) and not event.call.arguments and event.call.name in undemanding:
+            whole += [ToolCallDelta(event.index, "{}"), ToolCallEnd(event.index, replace(event.call, arguments="{}"))]
+        else:
+            whole.append(event)
+    return whole
 
 
 def _is_event_stream(content_type: str) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from dbx_gateway.chat import Alternative, ChatRequest, ChatResponse, Message, Part, ToolCall, ToolResult
 from dbx_gateway.events import End, Event, ToolCallEnd, ToolCallStart
 
-__all__ = ["ToolNames"]
+__all__ = ["ToolNames", "undemanding_tools"]
 
 _ALLOWED = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 _UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
@@ -98,6 +98,15 @@ class ToolNames:
                 return replace(part, name=self.to_wire[name])
             case _:
                 return part
+
+
+def undemanding_tools(request: ChatRequest) -> frozenset[str]:
+    """Return the names of the tools of ``request`` that can be called without arguments, as their schemas require none."""
+    return frozenset(
+        tool.name
+        for tool in request.tools
+        if tool.native is None and not tool.custom and not tool.parameters.get("required")
+    )
 
 
 def _spelled(name: str, taken: Collection[str]) -> str:

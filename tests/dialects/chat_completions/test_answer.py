@@ -475,12 +475,14 @@ def fed(*chunks, done=False):
         ((), False, False),
         ((), True, False),
         ((chunk({"content": "hi"}),), False, False),
-        ((chunk({"content": "hi"}),), True, False),
+        ((chunk({"content": "hi"}),), True, True),
+        (({"choices": [{"index": 0, "delta": {"content": "hi"}}]},), True, True),
         ((chunk({"content": "hi"}, "stop"),), False, True),
         ((chunk({"content": "hi"}, "length"),), False, True),
         ((chunk({"content": "hi"}, ""),), False, False),
         ((chunk(usage=USAGE),), True, False),
-        ((chunk({"content": "hi"}, "stop"), {"choices": [{"index": 1, "delta": {}}]}), True, False),
+        ((chunk({"content": "hi"}, "stop"), {"choices": [{"index": 1, "delta": {}}]}), False, False),
+        ((chunk({"content": "hi"}, "stop"), {"choices": [{"index": 1, "delta": {}}]}), True, True),
         (({"delta": {"role": "assistant", "content": "hi"}},), False, False),
         (({"delta": {"role": "assistant", "content": "hi"}},), True, True),
         (({"delta": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"},), False, True),
@@ -499,13 +501,41 @@ def test_a_stream_is_complete_when_the_wire_has_proved_it(chunks, done, complete
 
 def test_a_cut_stream_raises_with_what_had_arrived():
     call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": '{"x": 1'}}
-    decoder = fed(chunk({"content": "hi"}), chunk({"tool_calls": [call]}, usage=USAGE), done=True)
-    with pytest.raises(IncompleteStreamError, match="without a finish_reason, at \\[DONE\\]") as caught:
+    decoder = fed(chunk({"content": "hi"}), chunk({"tool_calls": [call]}, usage=USAGE))
+    with pytest.raises(IncompleteStreamError, match="neither a finish_reason nor \\[DONE\\]") as caught:
         decoder.close()
     assert caught.value.partial == decoder.partial()
     assert caught.value.partial.message.parts == (Text("hi"), ToolCall(call_id="a", name="f", arguments='{"x": 1'))
     assert caught.value.partial.usage == Usage(input=9, output=5, total=14)
     assert caught.value.partial.executable_tool_calls == ()
+
+
+def asks_for(*arguments):
+    """The chunks of a stream with a call for each of ``arguments``, in two pieces."""
+    for place, text in enumerate(arguments):
+        half = len(text) // 2
+        opening = {"index": place, "id": f"c{place}", "function": {"name": "f", "arguments": text[:half]}}
+        yield chunk({"tool_calls": [opening]})
+        yield chunk({"tool_calls": [{"index": place, "function": {"arguments": text[half:]}}]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runs"),
+    [
+        (['{"x":1}'], [True]),
+        (['{"x":'], [False]),
+        ([""], [False]),
+        (["", '{"x":1}'], [True, True]),
+        (['{"x":1}', ""], [True, False]),
+        (['{"x":', '{"x":1}'], [False, True]),
+    ],
+)
+def test_of_the_calls_before_a_bare_done_those_run_that_are_surely_whole(arguments, runs):
+    decoder = fed(chunk({"content": "hi"}))
+    events = [event for one in asks_for(*arguments) for event in decoder.feed(one)]
+    answer = fold([*events, *decoder.sentinel(), *decoder.close()])
+    assert answer.finish == Finish(reason="unknown")
+    assert [call in answer.executable_tool_calls for call in answer.tool_calls] == runs
 
 
 def test_text_after_an_early_finish_reason_still_counts():

@@ -38,9 +38,9 @@ _READ_KEYS: Final = frozenset(
 class ChatStream:
     """Reads one stream of chat-completions, or of a chat agent.
 
-    It is complete once every choice in it has a finish reason. An agent's stream, which need not have one, is also
-    complete at ``[DONE]``; no other stream is by that alone, as its finish reason would be a guess. The parts end with
-    the stream, as servers return to a part after others have started.
+    It is complete once every choice in it has a finish reason, and at ``[DONE]``: several models send no finish reason
+    (docs/wire/quirks.md#done-without-finish), so theirs is ``unknown``. The parts end with the stream, as servers return
+    to a part after others have started.
 
     Args:
         model: the name that was asked.
@@ -83,20 +83,20 @@ class ChatStream:
     def sentinel(self) -> list[Event]:
         """Read ``[DONE]``."""
         self.done = True
-        self.complete = self.complete or self._agent is not None
+        self.complete = self.complete or bool(self._choices)
         return []
 
     def close(self) -> list[Event]:
         """Return the last events at the end of the stream.
 
         Raises:
-            IncompleteStreamError: a choice has no finish reason.
+            IncompleteStreamError: there was no choice, or one without a finish reason and no ``[DONE]``.
         """
         if not self.complete:
-            missing = "before its first choice" if not self._choices else "without a finish_reason"
+            missing = "with neither a finish_reason nor [DONE]" if self._choices else "before its first choice"
             raise IncompleteStreamError(
-                f"the stream of {self._model!r} ended {missing}{', at [DONE]' if self.done else ''}; what had arrived "
-                "is in .partial, and the call may be made again",
+                f"the stream of {self._model!r} ended {missing}; what had arrived is in .partial, and the call may be "
+                "made again",
                 model=self._model,
                 partial=self.partial(),
             )
@@ -105,6 +105,9 @@ class ChatStream:
     def end(self) -> list[Event]:
         """Return the last events, whether or not the stream has shown a normal end."""
         self._start({})
+        if self.done and self._agent is None:
+            for number in self._unfinished:
+                self._choices[number].calls.leave_last_open()
         first, *others = [choice for _, choice in sorted(self._choices.items())]
         finish = first.end() if self._agent is None else self._agent.end()
         if first.assembly is not self._assembly:

@@ -75,6 +75,7 @@ class ToolCalls:
         self._at: dict[int, _Call] = {}
         self._by_place: dict[tuple[int, str], _Call] = {}
         self._by_id: dict[str, _Call] = {}
+        self._unended: _Call | None = None
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -101,11 +102,15 @@ class ToolCalls:
             call.opaque["type"] = kind
         self._add(call, fragment)
 
+    def leave_last_open(self) -> None:
+        """Note that the stream has not told the end of its last call: without any argument yet, it may lack them all."""
+        self._unended = self._calls[-1] if self._calls else None
+
     def end(self) -> None:
         """End the answer: start the calls that still wait, and add the unknown fields of each.
 
         Servers write a call without arguments as ``""`` or ``"{}"`` (docs/wire/quirks.md#no-args-empty-string): here
-        both become ``"{}"``.
+        both become ``"{}"``, but for a call whose end was not told.
         """
         for call in self._calls:
             if not call.name:
@@ -116,7 +121,7 @@ class ToolCalls:
                 continue
             if not call.started:
                 self._start(call)
-            if not call.last and not call.custom:
+            if not call.last and not call.custom and call is not self._unended:
                 self._assembly.arguments(call.key, "{}")
             if call.opaque:
                 self._assembly.fields(call.key)["opaque"] = call.opaque

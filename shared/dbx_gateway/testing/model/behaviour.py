@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from dbx_gateway.models.families import Family, of_every_family
-from dbx_gateway.surfaces import Api
+from dbx_gateway.surfaces import Api, Surface
 
 __all__ = ["BEHAVIOURS", "Behaviour", "families_where"]
 
@@ -33,6 +33,7 @@ class Behaviour:
         text_in_lists: on chat-completions, the content is always a list of parts.
         calls_in_one_piece: on a chat-completions stream, a call is not split.
         usage_by_default: a chat-completions stream always has usage, and ``stream_options`` is refused.
+        tells_no_finish: surfaces where a chat-completions stream that ends normally has no finish reason.
         more_fields: of a chat-completions body, taken beside what every model takes.
         refused_keywords: of a tool's schema on chat-completions (docs/wire/schemas.md#open-models).
         unknown_field: the refusal of a ``field`` (docs/wire/chat-completions.md#refused-fields).
@@ -54,6 +55,7 @@ class Behaviour:
     text_in_lists: bool = False
     calls_in_one_piece: bool = False
     usage_by_default: bool = False
+    tells_no_finish: frozenset[Surface] = frozenset()
     more_fields: frozenset[str] = frozenset()
     refused_keywords: frozenset[str] = frozenset()
     unknown_field: str = 'json: unknown field "{field}"'
@@ -63,6 +65,8 @@ class Behaviour:
 
 
 _THINKING: Final = frozenset({"thinking", "output_config"})
+_SERVING: Final[frozenset[Surface]] = frozenset({"model-serving"})
+_EVERYWHERE: Final[frozenset[Surface]] = frozenset({"model-serving", "ai-gateway"})
 
 BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
     "dbx_gateway.testing.model.behaviour.BEHAVIOURS",
@@ -107,12 +111,14 @@ BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
             usage_by_default=True,
             refused_keywords=frozenset({"anyOf", "pattern", "$ref"}),
         ),
-        "qwen": Behaviour(reasons_by_default=True, reasoning_in="content", usage_by_default=True),
+        "qwen": Behaviour(
+            reasons_by_default=True, reasoning_in="content", usage_by_default=True, tells_no_finish=_SERVING
+        ),
         "deepseek": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content"),
-        "glm": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content"),
-        "kimi": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content"),
+        "glm": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content", tells_no_finish=_SERVING),
+        "kimi": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content", tells_no_finish=_SERVING),
         "grok": Behaviour(reasons_by_default=True, reasoning_in="reasoning"),
-        "inkling": Behaviour(reasons_by_default=True, reasoning_in="reasoning"),
+        "inkling": Behaviour(reasons_by_default=True, reasoning_in="reasoning", tells_no_finish=_EVERYWHERE),
         "embeddings": Behaviour(),
         "agent": Behaviour(more_fields=frozenset({"context", "custom_inputs", "databricks_options"})),
         "other": Behaviour(),

@@ -182,11 +182,22 @@ def stream(answer: Answer, request: ParsedRequest, situation: Situation) -> Iter
             }
             yield sse({**head, "choices": [choice], **usage.on_delta(sent)})
     for number in range(request.n):
-        finish: dict[str, Any] = {"index": number, "delta": {}, "logprobs": None, "finish_reason": _FINISH[answer.end]}
+        reason = None if _tells_no_finish(answer, situation) else _FINISH[answer.end]
+        finish: dict[str, Any] = {"index": number, "delta": {}, "logprobs": None, "finish_reason": reason}
         yield sse({**head, "choices": [finish], **usage.on_finish()})
     if request.include_usage:
         yield sse({**head, "choices": [], "usage": _usage(answer.counts, situation)})
     yield sse("[DONE]")
+
+
+def _tells_no_finish(answer: Answer, situation: Situation) -> bool:
+    """Return whether ``[DONE]`` alone ends a stream; one that was cut says so everywhere, as no source shows it otherwise."""
+    behaviour = situation.behaviour
+    return (
+        situation.shows("done-without-finish")
+        and situation.surface in behaviour.tells_no_finish
+        and answer.end in ("stop", "calls")
+    )
 
 
 class _UsagePlace:

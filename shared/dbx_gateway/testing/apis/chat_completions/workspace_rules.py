@@ -220,4 +220,5 @@ RULES: tuple[Rule, ...] = (
     _oddity("reasoning-list-content", families_where(lambda one: one.reasoning_in == "content")),
     _oddity("gemini-list-content", _GEMINI),
     _oddity("no-args-empty-string", _ALL - {"claude", "gpt"}),
+    _oddity("done-without-finish", families_where(lambda one: bool(one.tells_no_finish))),
 )
