@@ -201,6 +201,30 @@ def test_a_file_that_no_test_runs_is_for_those_that_run_processes_of_their_own(r
     assert ranked("raise ImportError", 1, "p/__init__.py") == ["test_in_a_process_of_its_own"]
 
 
+def test_a_map_takes_in_the_tests_that_were_written_since_and_gives_up_those_that_are_gone(module):
+    tests = module("tests_by_line")
+    moved = "\n\n" + SOURCE
+    older = {"p/mod.py": {"digest": tests._digest(SOURCE), "functions": {"near": (5, 6), "far": (9, 10)}}}
+    newer = {"p/mod.py": {"digest": tests._digest(moved), "functions": {"near": (7, 8), "far": (11, 12)}}}
+    written = {
+        "tests": [["tests/test_mod.py::test_new", 0.1]],
+        "lines": {"p/mod.py": {"2": [], "12": [0]}},
+        "sources": newer,
+    }
+
+    both = tests.merged({**TOLD, "sources": older}, written, {"tests/test_mod.py", "tests/test_import.py"})
+    kept = tests.TestMap(both)
+
+    assert [test for test, _ in kept.tests_for("p/mod.py", SOURCE, 10)] == [
+        "tests/test_mod.py::test_new",
+        "tests/test_other.py::test_far",
+    ]
+    assert "tests/test_mod.py::test_named" not in {test for test, _ in kept.tests_for("p/mod.py", SOURCE, 6)}
+    assert [test for test, _ in both["tests"]] == [
+        test for test, _ in [*TOLD["tests"][:3], TOLD["tests"][4], *written["tests"]]
+    ]
+
+
 @pytest.fixture
 def tree(tmp_path, module):
     """Returns a tree with a module, and a pytest that runs its tests in forks."""

@@ -29,7 +29,7 @@ no test noticed. Not part of the gate.
     tools/mutants --sample 0 langchain_dbx_gateway/blocks.py:120-140    every change of some lines
 
 The first run of a package makes a map of its tests, in build/mutants, which takes as long as these tests and half of that
-again; --map makes it anew. A file that has changed since is looked up by its functions.
+again; --map makes it anew. A module that has changed since is looked up by its functions, a file of tests is run again.
 """
 
 GOAL: Final = 0.95

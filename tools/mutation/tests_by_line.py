@@ -13,7 +13,7 @@ from typing import Any, Final
 from checkout import Checkout, root_of
 from probe import MAP, SOURCES
 
-__all__ = ["PACKAGES", "Package", "TestMap", "package_of"]
+__all__ = ["PACKAGES", "Package", "TestMap", "merged", "package_of"]
 
 _FAR: Final = 1_000_000.0
 
@@ -71,6 +71,50 @@ def _is_in(file: str, place: str) -> bool:
     return file == place or file.startswith(f"{place}/")
 
 
+def _traced(package: Package, copy: Checkout, places: Sequence[str]) -> dict[str, Any]:
+    """Run tests, and return which of them run which lines, with the digest and the functions of each file."""
+    made = copy.path / "map.json"
+    made.unlink(missing_ok=True)
+    copy.pytest(places, {MAP: str(made), SOURCES: str(copy.path / package.source)})
+    if not made.exists():
+        raise SystemExit(f"{package.name}: its tests could not be run; try pytest {' '.join(places)}")
+    told: dict[str, Any] = json.loads(made.read_text(encoding="utf-8"))
+    told["sources"] = {file: _described(copy.path / file) for file in told["lines"]}
+    return told
+
+
+def merged(told: dict[str, Any], newer: dict[str, Any], gone: set[str]) -> dict[str, Any]:
+    """Return a map with what a newer one adds, and without the tests of the files that are gone or in the newer one.
+
+    Lines of a source that has changed between the two are looked up by their functions, as those of the older map are:
+    what the newer one knows of them is put down to the older one's lines of the same function.
+    """
+    kept = [number for number, (test, _) in enumerate(told["tests"]) if test.partition("::")[0] not in gone]
+    numbers = {number: place for place, number in enumerate(kept)}
+    tests = [told["tests"][number] for number in kept]
+    lines = {
+        file: {line: [numbers[number] for number in of_line if number in numbers] for line, of_line in by_line.items()}
+        for file, by_line in told["lines"].items()
+    }
+    sources = dict(told["sources"])
+    for file, by_line in newer["lines"].items():
+        described = newer["sources"][file]
+        older = sources.setdefault(file, described)
+        into = lines.setdefault(file, {})
+        for line, of_line in by_line.items():
+            place = line if older["digest"] == described["digest"] else _moved(int(line), described, older)
+            if place is not None:
+                into.setdefault(place, []).extend(len(tests) + number for number in of_line)
+    return {"tests": [*tests, *newer["tests"]], "lines": lines, "sources": sources}
+
+
+def _moved(line: int, source: dict[str, Any], to: dict[str, Any]) -> str | None:
+    """Return a line of the function in another version of a source; None where that has no such function."""
+    holding = [(end - begin, name) for name, (begin, end) in source["functions"].items() if begin <= line <= end]
+    found = to["functions"].get(min(holding)[1]) if holding else None
+    return str(found[1]) if found else None
+
+
 class TestMap:
     """Which tests of a package run which lines.
 
@@ -87,21 +131,29 @@ class TestMap:
 
     @classmethod
     def of(cls, package: Package, copy: Checkout, *, anew: bool) -> TestMap:
-        """Return the map of a package: the one that is kept, or a new one, which takes minutes."""
+        """Return the map of a package: the one that is kept, or a new one, which takes minutes.
+
+        Files of tests that have changed since the map was made are run again.
+        """
         kept = root_of() / "build" / "mutants" / f"{package.name.replace(' ', '_')}.json"
+        missing = [folder for folder in package.tests if not (copy.path / folder).is_dir()]
+        if missing:
+            raise SystemExit(f"{package.name}: there is no {', '.join(missing)}; see PACKAGES")
+        digests = {
+            path.relative_to(copy.path).as_posix(): _digest(path.read_text(encoding="utf-8"))
+            for folder in package.tests
+            for path in sorted((copy.path / folder).rglob("test_*.py"))
+        }
         if anew or not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            made = copy.path / "map.json"
-            folders = [folder for folder in package.tests if (copy.path / folder).is_dir()]
-            if len(folders) < len(package.tests):
-                raise SystemExit(f"{package.name}: of {', '.join(package.tests)} not all are there; see PACKAGES")
-            copy.pytest(folders, {MAP: str(made), SOURCES: str(copy.path / package.source)})
-            if not made.exists():
-                raise SystemExit(f"{package.name}: its tests could not be run; try pytest {' '.join(folders)}")
-            told = json.loads(made.read_text(encoding="utf-8"))
-            told["sources"] = {file: _described(copy.path / file) for file in told["lines"]}
-            kept.write_text(json.dumps(told), encoding="utf-8")
-        return cls(json.loads(kept.read_text(encoding="utf-8")))
+            told = _traced(package, copy, package.tests)
+        else:
+            told = json.loads(kept.read_text(encoding="utf-8"))
+            changed = [file for file, digest in digests.items() if told["files"].get(file) != digest]
+            if changed:
+                told = merged(told, _traced(package, copy, changed), {*changed, *(told["files"].keys() - digests)})
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps({**told, "files": digests}), encoding="utf-8")
+        return cls(told)
 
     def tests_for(self, file: str, source: str, line: int) -> list[tuple[str, float]]:
         """Return the tests to run for a change, and the seconds each took: the most telling first.
