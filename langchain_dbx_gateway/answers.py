@@ -50,7 +50,7 @@ def facts_in(message: BaseMessage) -> MessageFacts:
     return MessageFacts.beside(message.additional_kwargs)
 
 
-def answer_messages(response: ChatResponse, model: str, *, blocks: bool = False) -> list[AIMessage]:
+def answer_messages(response: ChatResponse, model: str, *, blocks: bool) -> list[AIMessage]:
     """Return a complete response as messages: the first answer, then its alternatives where several were requested.
 
     Args:

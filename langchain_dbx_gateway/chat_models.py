@@ -157,13 +157,11 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
     def lc_attributes(self) -> dict[str, Any]:
         """What the serialised form holds beside the fields.
 
-        A token becomes the name of its environment variable. ``lost`` names the settings that no serialised form holds:
-        a loaded model raises on its first call, until they are set again.
+        ``lost`` names the settings that no serialised form holds: a loaded model raises on its first call, until they are
+        set again.
         """
-        held = {name: getattr(self, name) for name in self.lc_secrets}
-        named = {name: value for name, value in held.items() if value is not None and not isinstance(value, Lost)}
-        lost = [name for name in self._stand_ins() if name not in held]
-        return named | ({"lost": lost} if lost else {})
+        lost = [name for name in self._stand_ins() if name not in self.lc_secrets]
+        return {"lost": lost} if lost else {}
 
     def get_token_ids(self, text: str) -> list[int]:
         """Return the tokens of a text, by ``custom_get_token_ids``.

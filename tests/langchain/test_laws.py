@@ -31,7 +31,7 @@ from dbx_gateway.chat import (
     Usage,
     is_executable,
 )
-from dbx_gateway.events import ReasoningDelta, TextDelta, ToolCallDelta
+from dbx_gateway.events import ReasoningDelta, TextDelta, ToolCallDelta, ToolCallEnd, ToolCallStart
 from langchain_dbx_gateway.answers import answer_message
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.message_events import MessageEvents
@@ -73,9 +73,19 @@ calls = st.builds(
     minted=st.booleans(),
     opaque=opaque,
 )
+free_calls = st.builds(
+    ToolCall,
+    call_id=st.uuids().map(str),
+    name=st.just("run"),
+    arguments=words,
+    custom=st.just(True),
+    minted=st.booleans(),
+)
 others = st.builds(Refusal, spoken) | st.just(Native(api="responses", payload={"type": "odd", "value": 1}))
 pictures = st.just(Image(blob=Blob(data="iVBORw0KGgo=", mime="image/png")))
-parts = (st.lists(texts | thoughts | calls | others | pictures, max_size=5) | st.lists(texts, max_size=4)).map(tuple)
+parts = (
+    st.lists(texts | thoughts | calls | free_calls | others | pictures, max_size=5) | st.lists(texts, max_size=4)
+).map(tuple)
 finishes = st.builds(Finish, reason=st.sampled_from(("stop", "tool_calls", "length")), raw=st.just("end"))
 
 
@@ -132,8 +142,9 @@ def v3(response):
 def steps(response, made_of, shown_in):
     """After each event: what text, reasoning and arguments have come by then, and what has been shown of them.
 
-    What closes a call's arguments, or says that they must not be run, comes behind the last of them and is left out.
+    What opens or closes a call's arguments, or says that they must not be run, is left out. A free text is one JSON string.
     """
+    free = set()
     come, shown = dict.fromkeys(("text", "reasoning", "args"), ""), dict.fromkeys(("text", "reasoning", "args"), "")
     for event in pieces(response):
         match event:
@@ -141,8 +152,11 @@ def steps(response, made_of, shown_in):
                 come["text"] += event.text
             case ReasoningDelta():
                 come["reasoning"] += event.text
+            case ToolCallStart():
+                free |= {event.index} if event.custom else set()
             case ToolCallDelta():
-                come["args"] += event.arguments
+                text = event.arguments
+                come["args"] += json.dumps(text, ensure_ascii=False)[1:-1] if event.index in free else text
         for kind, text in (one for made in made_of(event) for one in shown_in(made)):
             if kind != "args" or isinstance(event, ToolCallDelta):
                 shown[kind] += text
@@ -438,6 +452,18 @@ def test_a_free_text_tool_gets_its_text_as_the_one_argument():
     for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
         assert [one["args"] for one in message.tool_calls] == [{"__arg1": "print(1)"}]
         assert replayed(message) == (call,)
+
+
+@settings(max_examples=30, deadline=None)
+@given(free_calls, st.booleans())
+def test_the_pieces_of_a_free_text_are_the_one_argument_when_the_call_ends(call, blocks):
+    response = ChatResponse(message=Message(role="assistant", parts=(call,)), finish=Finish(reason="tool_calls"))
+    chunks = Chunks(MODEL, blocks=blocks)
+    args = ""
+    for event in pieces(response):
+        args += "".join(piece["args"] for chunk in chunks.of(event) for piece in chunk.message.tool_call_chunks)
+        if isinstance(event, ToolCallEnd):
+            assert json.loads(args) == {"__arg1": call.arguments}
 
 
 def test_the_events_of_a_call_begin_with_its_id_and_name_and_grow_to_its_arguments():
