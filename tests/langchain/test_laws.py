@@ -6,6 +6,7 @@ import copy
 import json
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langchain_core.language_models.chat_model_stream import ChatModelStream
@@ -33,6 +34,7 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.events import ReasoningDelta, TextDelta, ToolCallDelta, ToolCallEnd, ToolCallStart
 from langchain_dbx_gateway.answers import answer_message
+from langchain_dbx_gateway.blocks import blocks_of
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.message_events import MessageEvents
 from langchain_dbx_gateway.messages import to_core
@@ -47,7 +49,10 @@ citations = st.builds(
     Citation,
     kind=st.just("url_citation"),
     url=st.just("https://example.com"),
-    cited_text=spoken,
+    title=st.none() | spoken,
+    cited_text=st.none() | spoken,
+    start=st.none() | st.integers(0, 9),
+    end=st.none() | st.integers(0, 9),
     source=st.just({"type": "url_citation", "url": "https://example.com"}),
 )
 texts = st.builds(
@@ -510,6 +515,39 @@ def test_what_the_server_itself_ran_is_a_block_that_langchain_knows():
         kinds = [block["type"] for block in message.content_blocks]
         assert kinds == ["server_tool_call", "server_tool_result", "non_standard"]
         assert replayed(message) == parts
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}},
+        {"type": "code_interpreter_call", "id": "ci_1", "code": "1", "container_id": "c", "outputs": []},
+        {"type": "web_search_call"},
+        {"type": "mcp_call"},
+    ],
+    ids=["a call and its result", "code and what it printed", "no id", "no name"],
+)
+def test_what_is_no_single_block_of_langchain_stays_as_it_was_received(payload):
+    part = Native(api="responses", payload=payload)
+    response = ChatResponse(message=Message(role="assistant", parts=(part,)), finish=Finish(reason="stop"))
+
+    for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
+        assert [block["type"] for block in message.content_blocks] == ["non_standard"]
+        assert replayed(message) == (part,)
+
+
+@pytest.mark.parametrize(
+    ("citation", "fields"),
+    [
+        (Citation(kind="page"), {}),
+        (Citation(kind="page", start=0, end=0), {"start_index": 0, "end_index": 0}),
+        (Citation(kind="page", url="u", title="t", cited_text="c"), {"url": "u", "title": "t", "cited_text": "c"}),
+    ],
+)
+def test_a_citation_is_langchains_with_those_fields_that_it_has(citation, fields):
+    (block,) = blocks_of(Text("a", (citation,)))
+
+    assert block["annotations"] == [{"type": "citation", **fields, "extras": {"kind": "page", "source": {}}}]
 
 
 def test_the_messages_of_a_stream_are_of_the_kinds_that_langchain_knows():

@@ -23,6 +23,7 @@ from dbx_gateway.chat import (
     Audio,
     Blob,
     CacheHint,
+    Citation,
     File,
     Image,
     Message,
@@ -35,6 +36,7 @@ from dbx_gateway.chat import (
     Video,
 )
 from dbx_gateway.errors import InvalidRequestError
+from langchain_dbx_gateway.blocks import parts_of
 from langchain_dbx_gateway.messages import to_core
 
 CLAUDE, GPT, GEMINI, LLAMA = (
@@ -115,6 +117,39 @@ def test_a_block_of_any_form_is_understood(block, part):
 def test_a_block_of_no_known_form_is_refused_by_its_type():
     with pytest.raises(ValueError, match="'hologram'"):
         to_core([HumanMessage([{"type": "hologram"}])])
+
+
+@pytest.mark.parametrize(
+    ("annotations", "why"),
+    [
+        ({"type": "citation"}, "annotations of a text are a dict; give a list of them"),
+        ("citation", "annotations of a text are a str; give a list of them"),
+        (["citation"], "annotations of a text hold a str; each is an object with a type"),
+        ([{"type": "citation"}, None], "annotations of a text hold a NoneType; each is an object with a type"),
+    ],
+)
+def test_annotations_that_are_none_are_refused_by_what_they_are(annotations, why):
+    with pytest.raises(InvalidRequestError, match=why):
+        to_core([AIMessage([{"type": "text", "text": "a", "annotations": annotations}])])
+
+
+@pytest.mark.parametrize(
+    ("note", "citation"),
+    [
+        ({}, Citation(kind="citation")),
+        ({"type": "page", "extras": "none"}, Citation(kind="page")),
+        (
+            {"type": "citation", "extras": {"kind": "page", "source": {"page": 3}}},
+            Citation(kind="page", source={"page": 3}),
+        ),
+        (
+            {"type": "citation", "cited_text": "c", "url": "u", "title": "t", "start_index": 0, "end_index": 1},
+            Citation(kind="citation", cited_text="c", url="u", title="t", start=0, end=1),
+        ),
+    ],
+)
+def test_an_annotation_is_a_citation_of_its_kind_with_what_it_holds(note, citation):
+    assert parts_of([{"type": "text", "text": "a", "annotations": [note]}]) == [Text("a", (citation,))]
 
 
 @pytest.mark.parametrize("text", [{}, {"text": None}, {"text": 3}, {"text": ["words"]}], ids=str)
