@@ -192,10 +192,30 @@ def test_partial_objects_come_while_the_answer_grows():
     assert parts == [{}, {"name": "Ann"}, {"name": "Ann", "age": 4}, {"name": "Ann", "age": 42}]
 
 
-def test_a_class_streams_only_objects_that_are_valid():
-    chunks = [AIMessageChunk(content=piece) for piece in ('{"name"', ': "Ann", "a', 'ge": 4', "2}")]
+ANN = ('{"name"', ': "Ann", "a', 'ge": 4', "2}")
 
-    assert list(AnswerParser(form=Person).transform(iter(chunks)))[-1] == Person(name="Ann", age=42)
+
+@pytest.mark.parametrize(
+    ("form", "pieces", "steps"),
+    [
+        (None, ANN, [{}, {"name": "Ann"}, {"name": "Ann", "age": 4}, {"name": "Ann", "age": 42}]),
+        (Person, ANN, [Person(name="Ann", age=4), Person(name="Ann", age=42)]),
+        (None, ('{"a": 1}', "", " ", "\n"), [{"a": 1}]),
+        (None, ("As {you", " know}: ", '{"a"', ": 1}"), [{"a": 1}]),
+        (Person, ("As {you know}: ", *ANN), [Person(name="Ann", age=42)]),
+    ],
+    ids=["object", "class", "nothing new", "only at the end", "class only at the end"],
+)
+@pytest.mark.parametrize("whole", [str, AIMessageChunk])
+async def test_each_step_of_a_stream_is_what_there_is_by_then(form, pieces, steps, whole):
+    async def arriving():
+        for piece in pieces:
+            yield whole(piece)
+
+    parser = AnswerParser(form=form)
+
+    assert list(parser.transform(whole(piece) for piece in pieces)) == steps
+    assert [part async for part in parser.atransform(arriving())] == steps
 
 
 def test_a_stream_that_ends_without_an_object_raises():
