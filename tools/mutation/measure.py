@@ -42,6 +42,9 @@ _NO_TESTS_RAN: Final = 5
 _FIRST: Final = 12
 """Tests that are tried before all others of a change."""
 
+_TOLD_EACH: Final = 10
+"""Changes after which a line says how far it is."""
+
 _WIDE: Final = 100
 """Characters of a change that are shown."""
 
@@ -138,6 +141,8 @@ def _measured(package: Package, mutants: list[Mutant], copy: Checkout, told: arg
             outcomes[outcome] += 1
             if outcome != "noticed":
                 print(f"  {number}/{len(mutants)} {outcome} by {tried} tests  {_shown(mutant)}", flush=True)
+            elif number % _TOLD_EACH == 0:
+                print(f"  {number}/{len(mutants)} after {time.monotonic() - began:.0f} s", flush=True)
     noticed = len(mutants) - outcomes["not noticed"]
     share = noticed / len(mutants)
     print(
