@@ -98,7 +98,7 @@ class MessageEvents:
     def _started(self, index: int, run: int, block: Block) -> list[Any]:
         if self._numbers.has(index, run):
             return []
-        empty = {block["type"]: ""} if block["type"] in ("text", "reasoning", "refusal") else {}
+        empty = {block["type"]: ""} if block["type"] in ("text", "reasoning") else {}
         light = {key: value for key, value in block.items() if key not in _HEAVY}
         return [self._event("start", index, run, content=light | empty)]
 

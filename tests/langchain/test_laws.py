@@ -491,6 +491,29 @@ def test_the_events_of_a_call_begin_with_its_id_and_name_and_grow_to_its_argumen
     assert [json.loads(text) for text in grown] == [{"a": 3}, {"__arg1": 'print("1")'}]
 
 
+def test_each_block_starts_with_its_kind_and_nothing_that_is_still_to_come():
+    parts = (
+        Text("a"),
+        Reasoning(segments=(Segment("summary", "b"), Segment("summary", "c"))),
+        Refusal("d"),
+        ToolCall(call_id="e", name="f", arguments="{}"),
+        Native(api="responses", payload={"type": "odd"}),
+        Image(blob=Blob(data="iVBORw0KGgo=", mime="image/png")),
+    )
+    response = ChatResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+    started = [event["content"] for event in told(response) if event["event"] == "content-block-start"]
+
+    assert started == [
+        {"type": "text", "text": ""},
+        {"type": "reasoning", "reasoning": ""},
+        {"type": "reasoning", "reasoning": ""},
+        {"type": "non_standard"},
+        {"type": "tool_call_chunk", "id": "e", "name": "f", "args": "", "index": 4},
+        {"type": "non_standard"},
+        {"type": "image", "mime_type": "image/png"},
+    ]
+
+
 def test_a_call_that_cannot_be_run_is_one_block():
     calls = (ToolCall(call_id="a", name="add", arguments='{"a":3}'), ToolCall(call_id="b", name="add", arguments="[3]"))
     response = ChatResponse(message=Message(role="assistant", parts=calls), finish=Finish(reason="tool_calls"))
