@@ -15,6 +15,7 @@ from langchain_tests.utils.stream_lifecycle import assert_valid_event_stream
 
 from dbx_gateway.call.reading import replay
 from dbx_gateway.chat import (
+    Alternative,
     Blob,
     ChatResponse,
     Citation,
@@ -33,7 +34,7 @@ from dbx_gateway.chat import (
     is_executable,
 )
 from dbx_gateway.events import ReasoningDelta, TextDelta, ToolCallDelta, ToolCallEnd, ToolCallStart
-from langchain_dbx_gateway.answers import answer_message
+from langchain_dbx_gateway.answers import answer_message, answer_messages
 from langchain_dbx_gateway.blocks import blocks_of
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.message_events import MessageEvents
@@ -41,6 +42,8 @@ from langchain_dbx_gateway.messages import to_core
 
 MODEL = "databricks-some-model"
 EXCHANGE = Exchange(surface="ai-gateway", family="gpt", api="responses", url="https://w/x", request_id="req-1")
+
+A_BLOCK, B_BLOCK = ([{"type": "text", "text": text}] for text in "ab")
 
 words = st.text(alphabet='ab {}[]"\\\n', max_size=8)
 spoken = st.text(alphabet='ab {}[]"\\\n', min_size=1, max_size=8)
@@ -457,6 +460,25 @@ def test_a_free_text_tool_gets_its_text_as_the_one_argument():
     for message in (answer_message(response, MODEL), streamed(response, blocks=False), v3(response)):
         assert [one["args"] for one in message.tool_calls] == [{"__arg1": "print(1)"}]
         assert replayed(message) == (call,)
+
+
+@pytest.mark.parametrize(("blocks", "contents"), [(False, ["a", "b"]), (True, [A_BLOCK, B_BLOCK])])
+def test_every_one_of_several_answers_has_the_form_that_was_asked_for(blocks, contents):
+    first, other = (Message(role="assistant", parts=(Text(text),)) for text in "ab")
+    finish = Finish(reason="stop")
+    response = ChatResponse(message=first, finish=finish, alternatives=(Alternative(message=other, finish=finish),))
+
+    assert [message.content for message in answer_messages(response, MODEL, blocks=blocks)] == contents
+
+
+@settings(max_examples=30, deadline=None)
+@given(answers())
+def test_a_block_of_a_chunk_holds_only_what_it_has(response):
+    chunks = Chunks(MODEL, blocks=True)
+    contents = [chunk.message.content for event in pieces(response) for chunk in chunks.of(event)]
+
+    assert all(isinstance(content, list) for content in contents)
+    assert [block for content in contents for block in content if None in block.values()] == []
 
 
 @settings(max_examples=30, deadline=None)
