@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from probe import MAP, SOURCES
 
 __all__ = ["PACKAGES", "Package", "TestMap", "merged", "package_of"]
 
-_FAR: Final = 1_000_000.0
+_TELLING: Final = 5
+"""Letters of a word that says something; ``option`` and ``options`` are one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +161,10 @@ class TestMap:
         """Return the tests to run for a change, and the seconds each took: the most telling first.
 
         Those that run the line come first, then those that run its function, then those of its file; where the file has
-        changed since the map was made, its lines are not known by number. Among equals come the tests named after the
-        module, one case of each test before the second of any, and the quick before the slow. Where none runs the file,
-        it is those that run processes of their own.
+        changed since the map was made, its lines are not known by number. Among equals the first cases of each test come
+        before the others, the tests named after the module before the others, those that share words with the function
+        before those that do not, and the quick before the slow. Where none runs the file, it is those that run processes
+        of their own.
         """
         lines = self._lines.get(file, {})
         told = self._sources.get(file)
@@ -171,6 +174,7 @@ class TestMap:
         in_function = {test for number, tests in lines.items() if begin <= int(number) <= end for test in tests}
         in_file = {test for tests in lines.values() for test in tests}
         stem = Path(file).stem
+        words = _words(_text_around(source, line))
         seen: dict[str, int] = {}
 
         def rank(number: int) -> tuple[Any, ...]:
@@ -178,7 +182,7 @@ class TestMap:
             name = test.partition("[")[0]
             seen[name] = seen.get(name, -1) + 1
             near = 0 if number in on_line else 1 if number in in_function else 2
-            return (near, seen[name] // 3, stem not in test, seconds)
+            return (near, seen[name] // 3, stem not in test, -len(words & _words(name.partition("::")[2])), seconds)
 
         ranked = sorted(((rank(number), number) for number in sorted(in_file)), key=lambda pair: pair[0])
         # A line in a function that tests run is no business of the tests that do not.
@@ -216,7 +220,22 @@ def _functions(node: ast.AST, prefix: str = "") -> Iterator[tuple[str, int, int]
 
 def _function_at(source: str, line: int) -> str:
     """Return the innermost function that holds a line; an empty text where none does."""
+    return _innermost(source, line)[0]
+
+
+def _innermost(source: str, line: int) -> tuple[str, int, int]:
     holding: Sequence[tuple[str, int, int]] = [
         (name, begin, end) for name, begin, end in _functions(ast.parse(source)) if begin <= line <= end
     ]
-    return min(holding, key=lambda found: found[2] - found[1])[0] if holding else ""
+    return min(holding, key=lambda found: found[2] - found[1]) if holding else ("", line, line)
+
+
+def _text_around(source: str, line: int) -> str:
+    """Return the text of the innermost function that holds a line, or that line."""
+    _, begin, end = _innermost(source, line)
+    return "\n".join(source.splitlines()[begin - 1 : end])
+
+
+def _words(text: str) -> set[str]:
+    """Return the words of a text or of its names that say something, each by its first letters."""
+    return {word[:_TELLING] for word in re.findall("[a-z]+", text.lower()) if len(word) >= _TELLING}
