@@ -134,7 +134,7 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         return super(ChatDbxGateway, plain)._get_llm_string(stop=stop, **key)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop=stop or [*self.stop] or None, **kwargs)
+        params = super()._get_ls_params(stop=stop or [*self.stop], **kwargs)
         params["ls_provider"] = PROVIDER
         params["ls_model_name"] = kwargs.get("model") or self.model
         return params

@@ -513,6 +513,15 @@ def test_the_events_of_a_call_begin_with_its_id_and_name_and_grow_to_its_argumen
     assert [json.loads(text) for text in grown] == [{"a": 3}, {"__arg1": 'print("1")'}]
 
 
+@pytest.mark.parametrize("blocks", [False, True])
+def test_a_thought_that_holds_nothing_leaves_nothing(blocks):
+    parts = (Reasoning(), Text("ab"), Reasoning())
+    response = ChatResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+
+    for message in (answer_message(response, MODEL, blocks=blocks), streamed(response, blocks=blocks), v3(response)):
+        assert [(block["type"], block["text"]) for block in message.content_blocks] == [("text", "ab")]
+
+
 def test_each_block_starts_with_its_kind_and_nothing_that_is_still_to_come():
     parts = (
         Text("a"),

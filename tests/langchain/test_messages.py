@@ -119,6 +119,26 @@ def test_a_block_of_no_known_form_is_refused_by_its_type():
         to_core([HumanMessage([{"type": "hologram"}])])
 
 
+@pytest.mark.parametrize("where", ["beside", "in extras"])
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "text", "text": "words"},
+        {"type": "text-plain", "text": "words"},
+        {"type": "text-plain", "url": URL},
+        {"type": "image", "base64": PNG, "mime_type": "image/png"},
+        {"type": "file", "base64": PDF, "mime_type": "application/pdf"},
+    ],
+    ids=["text", "plain text", "linked text", "image", "file"],
+)
+def test_a_cache_mark_is_read_beside_a_block_and_in_its_extras(block, where):
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    (part,) = parts_of([block | (mark if where == "beside" else {"extras": mark})])
+    (plain,) = parts_of([block])
+
+    assert (part.cache, plain.cache) == (CacheHint(ttl="1h"), None)
+
+
 @pytest.mark.parametrize(
     ("annotations", "why"),
     [

@@ -174,6 +174,7 @@ def test_parameters_for_tracing():
         **{key: value for key, value in llm._get_ls_params().items() if key == "ls_integration"},
     }
     assert llm._get_ls_params(stop=["OTHER"])["ls_stop"] == ["OTHER"]
+    assert "ls_stop" not in ChatDbxGateway(model="m")._get_ls_params()
 
 
 def test_constructing_needs_neither_network_nor_credentials():
