@@ -69,6 +69,30 @@ def test_dimensions_are_asked_for(make_embedding, workspace):
     assert workspace.ledger.model_calls()[0].body["dimensions"] == 64
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"model": "m"},
+        {"model_name": "m"},
+        {"endpoint": "m"},
+        {"model": "m", "model_name": "m"},
+        {"endpoint": "m", "model": "m"},
+        {"model": "m", "model_name": ""},
+    ],
+    ids=str,
+)
+def test_the_model_goes_by_any_of_its_names(names):
+    embedding = DbxGatewayEmbedding(**names)
+
+    assert (embedding.model, embedding.model_name) == ("m", "m")
+
+
+@pytest.mark.parametrize("names", [{"model": "m", "endpoint": "n"}, {"endpoint": "m", "model_name": "n"}], ids=str)
+def test_two_names_of_the_model_that_differ_are_refused(names):
+    with pytest.raises(ConfigurationError, match="model is given twice, as m and n"):
+        DbxGatewayEmbedding(**names)
+
+
 def test_the_model_has_two_names_that_are_one():
     by_model, by_name = DbxGatewayEmbedding(model="m"), DbxGatewayEmbedding(model_name="m")
 

@@ -127,6 +127,19 @@ def test_documents_sounds_and_films():
     assert film == Video(blob=Blob(url="https://example.com/a.mp4", mime="video/mp4"), fps=2)
 
 
+def test_a_document_of_no_known_type_is_plain_text_only_where_its_bytes_are(tmp_path):
+    (tmp_path / "notes").write_bytes(b"words")
+    documents = parts_of(
+        DocumentBlock(data=b"words"),
+        DocumentBlock(data=b"\x00\xff"),
+        DocumentBlock(data=io.BytesIO(b"words")),
+        DocumentBlock(path=tmp_path / "notes"),
+        DocumentBlock(url="https://example.com/notes"),
+    )
+
+    assert [document.blob.mime for document in documents] == ["text/plain", None, None, None, None]
+
+
 def test_a_cache_point_marks_what_stands_before_it():
     point = CachePoint(cache_control=CacheControl(type="ephemeral", ttl="1h"))
 
@@ -455,6 +468,35 @@ def test_at_every_step_of_any_answer_what_came_adds_up_to_what_is_shown(parts):
         assert [call["function"]["arguments"] for call in listed] == [block.tool_kwargs for block in calls]
 
     assert response == chat_response(answer, "m", delta="")
+
+
+def test_each_step_shows_every_block_as_it_is_by_then():
+    call = ToolCall(call_id="c1", name="add", arguments='{"a": 1}')
+    events = [
+        ReasoningDelta(0, "raw", "hm"),
+        TextDelta(1, "a"),
+        TextDelta(2, "b"),
+        ToolCallStart(3, "c1", "add"),
+        ToolCallDelta(3, '{"a"'),
+        ToolCallDelta(3, ": 1}"),
+        ToolCallEnd(3, call),
+        ToolCallEnd(4, replace(call, call_id="c2")),
+    ]
+    snapshots = Snapshots("m")
+    steps = [response.message.blocks for event in events if (response := snapshots.of(event)) is not None]
+
+    thought, text, both = ThinkingBlock(content="hm"), TextBlock(text="a"), TextBlock(text="ab")
+    calls = [
+        ToolCallBlock(tool_call_id=call_id, tool_name="add", tool_kwargs=kwargs)
+        for call_id, kwargs in (("c1", ""), ("c1", '{"a"'), ("c1", '{"a": 1}'), ("c2", '{"a": 1}'))
+    ]
+    assert steps == [
+        [thought],
+        [thought, text],
+        [thought, both],
+        *([thought, both, call] for call in calls[:3]),
+        [thought, both, *calls[2:]],
+    ]
 
 
 def test_what_no_delta_said_comes_with_the_end_of_its_part():

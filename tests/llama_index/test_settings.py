@@ -187,16 +187,25 @@ def test_a_copy_has_its_own_settings(make_llm):
     assert llm.complete("Hello there you").text == "You said: Hello there you"
 
 
+class Passing:
+    """A rate limiter that lets everything pass."""
+
+    def acquire(self, num_tokens=0):
+        """Do not wait."""
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda llm: llm.model_copy(deep=True)])
 def test_a_deep_copy_shares_what_stands_for_something_outside(make_llm, copied):
     with httpx.Client() as client:
         llm = make_llm(http_client=client, callback_manager=CallbackManager([LlamaDebugHandler()]), stop=["x"])
         llm.complete("Hello")
+        llm.__dict__["rate_limiter"] = Passing()
 
         again = copied(llm)
 
         assert again.http_client is client
         assert again.callback_manager is llm.callback_manager
+        assert again.rate_limiter is llm.rate_limiter
         assert again.complete("Hello").text == "You said: Hello"
         again.extra_body = {"a": 1}
         assert llm.extra_body != {"a": 1}
