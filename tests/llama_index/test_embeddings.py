@@ -11,9 +11,10 @@ from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.ingestion import IngestionCache, IngestionPipeline
 from llama_index.core.node_parser import TokenTextSplitter
 from llama_index.core.storage.kvstore import SimpleKVStore
+from pydantic import TypeAdapter, ValidationError
 
 from dbx_gateway.errors import ConfigurationError
-from llama_index_dbx_gateway import DbxGatewayEmbedding
+from llama_index_dbx_gateway import DbxGateway, DbxGatewayEmbedding
 
 
 def inputs_of(workspace):
@@ -85,6 +86,15 @@ def test_the_model_goes_by_any_of_its_names(names):
     embedding = DbxGatewayEmbedding(**names)
 
     assert (embedding.model, embedding.model_name) == ("m", "m")
+
+
+@pytest.mark.parametrize("kind", [DbxGateway, DbxGatewayEmbedding])
+def test_an_object_is_a_valid_field_of_another_model(kind):
+    one = kind(model="m")
+
+    assert TypeAdapter(kind).validate_python(one) is one
+    with pytest.raises(ValidationError):
+        TypeAdapter(kind).validate_python(7)
 
 
 @pytest.mark.parametrize("names", [{"model": "m", "endpoint": "n"}, {"endpoint": "m", "model_name": "n"}], ids=str)

@@ -93,11 +93,13 @@ def test_the_function_mode_forces_the_tool(make_llm, workspace):
 
 
 @pytest.mark.parametrize("model", ["databricks-claude-sonnet-4-5", "databricks-claude-opus-4-1"])
-def test_a_streamed_object_grows(make_llm, model):
+async def test_a_streamed_object_grows(make_llm, model):
     llm = make_llm(model, coalesce_deltas=False)
 
     found = list(llm.stream_structured_predict(City, PROMPT, city="Osaka", people=19))
+    stream = await llm.astream_structured_predict(City, PROMPT, city="Osaka", people=19)
 
+    assert [repr(one) async for one in stream] == [repr(one) for one in found]
     names = [getattr(one, "name", None) for one in found]
     assert len(found) > 2
     assert any(not isinstance(one, City) for one in found)
