@@ -349,6 +349,25 @@ def test_media_of_an_answer_come_back_with_all_that_was_told_of_them():
     assert to_core([ChatMessage.model_validate_json(message.model_dump_json())])[0].parts == MEDIA
 
 
+@pytest.mark.parametrize(
+    ("part", "back"),
+    [
+        (Text(""), ()),
+        (Text("", id="t1"), (Text("", id="t1"),)),
+        (Text("", opaque={"k": 1}), (Text("", opaque={"k": 1}),)),
+        (Text("", id="t1", opaque={"k": 1}), (Text("", id="t1", opaque={"k": 1}),)),
+    ],
+    ids=["nothing", "an id", "what we do not know", "both"],
+)
+def test_a_text_without_words_comes_back_where_it_holds_more(part, back):
+    thought = Reasoning(segments=(Segment("raw", "hm"),))
+    answer = CoreResponse(message=Message(role="assistant", parts=(thought, part)), finish=Finish(reason="stop"))
+    message = chat_response(answer, "m").message
+
+    assert [type(block) for block in message.blocks] == [ThinkingBlock]
+    assert to_core([message])[0].parts == (thought, *back)
+
+
 def test_media_that_the_caller_changed_are_the_callers():
     answer = Message(role="assistant", parts=MEDIA)
     message = chat_response(CoreResponse(message=answer, finish=Finish(reason="stop")), "m").message

@@ -159,6 +159,15 @@ def test_arguments_in_words_are_handed_out_only_if_they_are_one_json_object_or_n
     assert [call.tool_kwargs for call in calls] == handed
 
 
+@pytest.mark.parametrize(("call_id", "handed"), [("c1", "c1"), ("", "add"), (None, "add")])
+def test_a_call_without_an_id_goes_by_its_name(call_id, handed):
+    block = ToolCallBlock(tool_call_id=call_id, tool_name="add", tool_kwargs={"a": 1})
+
+    (call,) = DbxGateway(model="m").get_tool_calls_from_response(ChatResponse(message=ChatMessage(blocks=[block])))
+
+    assert (call.tool_id, call.tool_name, call.tool_kwargs) == (handed, "add", {"a": 1})
+
+
 def test_an_unanswered_call_of_a_cut_answer_is_not_sent_back():
     call = ToolCall(call_id="c1", name="add", arguments='{"a":1,"b"')
     core = CoreResponse(message=assistant("Let me add.", call), finish=Finish(reason="length"))
