@@ -53,6 +53,9 @@ def facts_in(message: BaseMessage) -> MessageFacts:
 def answer_messages(response: ChatResponse, model: str, *, blocks: bool) -> list[AIMessage]:
     """Return a complete response as messages: the first answer, then its alternatives where several were requested.
 
+    None of them has an id, so that LangChain gives it one: servers repeat theirs, and a thread of LangGraph has one
+    message for each id (docs/wire/comparison.md#ids). The server's id is in ``response_metadata``.
+
     Args:
         response: the response.
         model: the model's name in the request.
@@ -69,7 +72,7 @@ def answer_message(response: ChatResponse, model: str, *, blocks: bool = False) 
     metadata = metadata_of(model, response.model, response.exchange, response.id)
     metadata |= extras_of(response.extras, metadata)
     message = _message(response.message, response.finish, metadata, blocks=blocks)
-    message.id, message.usage_metadata = response.id, usage_of(response.usage)
+    message.usage_metadata = usage_of(response.usage)
     return message
 
 

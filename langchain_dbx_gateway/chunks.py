@@ -68,7 +68,8 @@ class Chunks:
     """Turns the events of one answer into chunks that add up to its message.
 
     Text is sent as plain strings until something else has arrived; from then on all is sent as standard blocks. The
-    metadata of a text that was sent as a string is in the last chunk, beside the content.
+    metadata of a text that was sent as a string is in the last chunk, beside the content. No chunk has an id: LangChain
+    gives all of an answer its own (:func:`langchain_dbx_gateway.answers.answer_messages`).
 
     Args:
         model: the model's name in the request.
@@ -78,7 +79,6 @@ class Chunks:
     def __init__(self, model: str, *, blocks: bool = False) -> None:
         self._model = model
         self._numbers = Numbers()
-        self._id: str | None = None
         self._metadata: dict[str, Any] = {}
         self._blocks = blocks
         self._standard = blocks
@@ -112,7 +112,6 @@ class Chunks:
             case PartEnd():
                 return self._rest(event.index, event.part)
             case Start():
-                self._id = event.response_id
                 self._metadata = metadata_of(self._model, event.model, event.exchange, event.response_id)
                 return []
             case End():
@@ -162,7 +161,6 @@ class Chunks:
         chunks = [self._call(index, args=_spoiler(call, event.finish)) for index, call in broken.items()]
         last = AIMessageChunk(
             content=[] if self._blocks else "",
-            id=self._id,
             usage_metadata=usage_of(event.usage),
             response_metadata=self._chunk_metadata()
             | extras_of(event.extras, self._metadata)
@@ -189,7 +187,7 @@ class Chunks:
         return self._chunk([{**block, "type": "tool_call_chunk"}], tool_call_chunks=[piece])
 
     def _chunk(self, content: str | list[Any], **more: Any) -> ChatGenerationChunk:
-        message = AIMessageChunk(content=content, id=self._id, response_metadata=self._chunk_metadata(), **more)
+        message = AIMessageChunk(content=content, response_metadata=self._chunk_metadata(), **more)
         return ChatGenerationChunk(message=message)
 
     def _chunk_metadata(self) -> dict[str, Any]:

@@ -44,10 +44,12 @@ class MessageEvents:
 
     Args:
         model: the model's name in the request.
+        message_id: LangChain's id of the message; empty for the one that its stream has already.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, message_id: str = "") -> None:
         self._model = model
+        self._message_id = message_id
         self._numbers = Numbers()
         self._metadata: dict[str, Any] = {}
         self._calls: dict[int, ToolCall] = {}
@@ -90,7 +92,7 @@ class MessageEvents:
     def _start(self, event: Start) -> dict[str, Any]:
         self._metadata = metadata_of(self._model, event.model, event.exchange, event.response_id)
         metadata = {"provider": self._metadata["model_provider"], "model": self._model}
-        return {"event": "message-start", "role": "ai", "id": event.response_id or "", "metadata": metadata}
+        return {"event": "message-start", "role": "ai", "id": self._message_id, "metadata": metadata}
 
     def _delta(self, index: int, run: int, block: Block, delta: dict[str, Any]) -> list[Any]:
         return [*self._started(index, run, block), self._event("delta", index, run, delta=delta)]

@@ -60,13 +60,13 @@ def _turn(message: Any) -> Turn:
 
 def chat_whole(answer: Answer, body: dict[str, Any]) -> dict[str, Any]:
     """Write an answer as a ChatAgent does: messages, no choices."""
-    message = {"role": "assistant", "content": _text(answer), "id": f"msg-{answer.id}"}
+    message = {"role": "assistant", "content": _text(answer), "id": f"msg-{answer.shown_id}"}
     return {"messages": [message], "finish_reason": _finish(answer), "usage": _usage(answer), **_outputs(body)}
 
 
 def chat_stream(answer: Answer, body: dict[str, Any]) -> Iterator[bytes]:
     """Write an answer as a ChatAgent streams: chunks with a delta at their top level."""
-    message_id = f"msg-{answer.id}"
+    message_id = f"msg-{answer.shown_id}"
     for piece in pieces(_text(answer)):
         yield sse({"delta": {"role": "assistant", "content": piece, "id": message_id}})
     last = {"role": "assistant", "content": "", "id": message_id}

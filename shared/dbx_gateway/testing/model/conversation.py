@@ -105,7 +105,8 @@ class Counts:
 class Answer:
     """An answer of the workspace.
 
-    ``extras`` may hold ``stop_sequence``: the stop sequence that ended the text.
+    ``id`` is its own: its calls and items are named by it. ``shared_id`` is the one that it shows instead, which other
+    answers show too. ``extras`` may hold ``stop_sequence``: the stop sequence that ended the text.
     """
 
     id: str
@@ -114,6 +115,12 @@ class Answer:
     end: Literal["stop", "calls", "length", "filter"]
     counts: Counts
     extras: dict[str, Any] = field(default_factory=dict[str, Any])
+    shared_id: str | None = None
+
+    @property
+    def shown_id(self) -> str:
+        """The id on the wire."""
+        return self.shared_id or self.id
 
 
 def pieces(text: str, run: int = 16) -> list[str]:

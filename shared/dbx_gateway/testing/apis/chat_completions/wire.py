@@ -47,7 +47,7 @@ def whole(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[
 
 
 def _head(answer: Answer, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{answer.id}", "object": kind, "created": _CREATED, "model": answer.model}
+    return {"id": f"chatcmpl-{answer.shown_id}", "object": kind, "created": _CREATED, "model": answer.model}
 
 
 def _message(answer: Answer, situation: Situation) -> dict[str, Any]:

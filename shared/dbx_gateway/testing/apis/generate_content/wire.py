@@ -213,7 +213,7 @@ def _envelope(answer: Answer, usage: dict[str, Any]) -> dict[str, Any]:
         "usageMetadata": usage,
         "modelVersion": answer.model,
         "createTime": _CREATED,
-        "responseId": answer.id,
+        "responseId": answer.shown_id,
     }
 
 

@@ -224,7 +224,7 @@ def whole(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[
     )
     reason = "refusal" if refused else "stop_sequence" if cut else _STOP_REASONS[answer.end]
     return {
-        "id": _prefixed("msg_", answer.id),
+        "id": _prefixed("msg_", answer.shown_id),
         "type": "message",
         "role": "assistant",
         "model": answer.model,

@@ -199,7 +199,7 @@ def whole(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[
 def _envelope(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[str, Any]:
     echo = request.echo if isinstance(request, ResponsesRequest) else {}
     return {
-        "id": _id("resp_", answer.id, "", situation),
+        "id": _id("resp_", answer.shown_id, "", situation),
         "object": "response",
         "created_at": _CREATED,
         "model": answer.model,
