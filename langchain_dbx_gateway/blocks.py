@@ -40,9 +40,11 @@ __all__ = [
     "FREE_OPENS",
     "FREE_TEXT",
     "Block",
+    "behind_text",
     "beside_text",
     "blocks_of",
     "free_text",
+    "joins_run",
     "listed",
     "parts_of",
     "text_block",
@@ -60,6 +62,9 @@ FREE_CLOSES: Final = '"}'
 
 _TAIL: Final = "tail"
 """Key in a text's ``extras``: how many characters at its end the other fields are about, where that is not all of it."""
+
+_BEHIND: Final = "behind"
+"""Key in a text's ``extras``: the fields of a text without a character that follows it, for example its signature."""
 
 _TRANSLATED_BY: Final[Mapping[Api, str]] = {"messages": "anthropic", "responses": "openai"}
 """Whose translator of langchain-core knows an api's own objects."""
@@ -82,16 +87,17 @@ _MEDIA: Final[Mapping[str, type[Image | Audio | Video | File]]] = {
 def listed(parts: Iterable[Part]) -> list[Block]:
     """Return the parts of an answer as standard content blocks, in order.
 
-    Texts that follow each other are one block, up to the first that has more than its text.
+    Texts that follow each other are one block, up to the first that has more than its text, and a text without a
+    character behind that.
     """
     blocks: list[Block] = []
     run: list[Text] = []
     for part in parts:
         if isinstance(part, Text):
-            run.append(part)
-            if beside_text(part):
-                blocks.append(text_block(run))
+            if not joins_run(part, run):
+                blocks += _text_blocks(run)
                 run = []
+            run.append(part)
             continue
         blocks += _text_blocks(run) + ([] if part == Reasoning() else blocks_of(part))
         run = []
@@ -99,15 +105,32 @@ def listed(parts: Iterable[Part]) -> list[Block]:
 
 
 def _text_blocks(run: Sequence[Text]) -> list[Block]:
-    return [text_block(run)] if any(text.text for text in run) else []
+    return [text_block(run)] if any(text.text or beside_text(text) for text in run) else []
+
+
+def joins_run(text: Text, run: Sequence[Text]) -> bool:
+    """Whether a text belongs to the block of the texts before it; ``run`` holds them, and is empty where there is none."""
+    if not run or not beside_text(run[-1]):
+        return True
+    return not text.text and bool(run[-1].text)
 
 
 def text_block(run: Sequence[Text]) -> Block:
-    """Return texts, of which only the last has more than its text, as one block."""
-    facts = beside_text(run[-1])
-    if facts and any(text.text for text in run[:-1]):
-        facts["extras"] = facts.get("extras", {}) | {_TAIL: len(run[-1].text)}
-    return {"type": "text", "text": "".join(text.text for text in run)} | facts
+    """Return texts that belong to one block as that block; see :func:`joins_run`."""
+    *before, last = run
+    behind: Block = {}
+    if before and not last.text and beside_text(before[-1]):
+        behind = behind_text(last)["extras"]
+        *before, last = before
+    facts = beside_text(last)
+    extras = {_TAIL: len(last.text)} if facts and any(text.text for text in before) else {}
+    facts |= filled(extras=facts.get("extras", {}) | extras | behind)
+    return {"type": "text", "text": "".join(text.text for text in (*before, last))} | facts
+
+
+def behind_text(text: Text) -> Block:
+    """Return what a text without a character, which follows one that has more than its text, adds to that one's block."""
+    return {"type": "text", "text": "", "extras": filled(**{_BEHIND: beside_text(text)})}
 
 
 def blocks_of(part: Part) -> list[Block]:
@@ -226,7 +249,12 @@ def parts_of(content: str | Iterable[str | Mapping[str, Any]]) -> list[Part]:
 def _add(parts: list[Part], block: Mapping[str, Any]) -> None:
     part = _part(block)
     last = parts[-1] if parts else None
-    tail = _extras(block).get(_TAIL)
+    tail, behind = _extras(block).get(_TAIL), _extras(block).get(_BEHIND)
+    if isinstance(part, Text) and isinstance(behind, Mapping):
+        whole = {name: value for name, value in block["extras"].items() if name != _BEHIND}
+        _add(parts, {**block, "extras": whole})
+        parts.append(_text({"text": "", **behind}))
+        return
     match part:
         case Text() if isinstance(tail, int):
             head = len(part.text) - tail

@@ -33,7 +33,17 @@ from langchain_dbx_gateway.answers import (
     usage_of,
     warn_of_alternatives,
 )
-from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, beside_text, blocks_of, free_text, text_block
+from langchain_dbx_gateway.blocks import (
+    FREE_CLOSES,
+    FREE_OPENS,
+    Block,
+    behind_text,
+    beside_text,
+    blocks_of,
+    free_text,
+    joins_run,
+    text_block,
+)
 
 __all__ = ["Chunks", "Numbers"]
 
@@ -120,8 +130,8 @@ class Chunks:
                 return []
 
     def _text(self, event: TextDelta) -> ChatGenerationChunk:
-        if not (self._numbers.has(event.index) or self._numbers.join(event.index, self._run_index)):
-            self._run = []
+        if not self._numbers.has(event.index):
+            self._join_run(event.index, Text(event.text))
         self._run_index = self._numbers.of(event.index)
         if self._blocks:
             return self._block(event.index, {"type": "text", "text": event.text})
@@ -148,12 +158,21 @@ class Chunks:
         if not self._blocks:
             self._texts.append(part)
             return []
+        facts = beside_text(part)
+        if not self._numbers.has(index):
+            if not facts:
+                return []
+            self._join_run(index, part)
+        self._run_index = self._numbers.of(index)
+        is_behind = bool(self._run) and bool(beside_text(self._run[-1]))
         self._run.append(part)
-        if not beside_text(part):
-            return []
-        late = text_block(self._run) | {"text": ""}
-        self._run, self._run_index = [], None
-        return [self._block(index, late)]
+        late = behind_text(part) if is_behind else text_block(self._run) | {"text": ""}
+        return [self._block(index, late)] if facts else []
+
+    def _join_run(self, index: int, text: Text) -> None:
+        """Let a new text continue the block of the texts before it, or begin another."""
+        if not (joins_run(text, self._run) and self._numbers.join(index, self._run_index)):
+            self._run = []
 
     def _end(self, event: End) -> list[ChatGenerationChunk]:
         warn_of_alternatives(self._model, event.alternatives)

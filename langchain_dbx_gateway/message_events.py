@@ -27,7 +27,16 @@ from langchain_dbx_gateway.answers import (
     usage_of,
     warn_of_alternatives,
 )
-from langchain_dbx_gateway.blocks import FREE_CLOSES, FREE_OPENS, Block, beside_text, blocks_of, free_text, text_block
+from langchain_dbx_gateway.blocks import (
+    FREE_CLOSES,
+    FREE_OPENS,
+    Block,
+    beside_text,
+    blocks_of,
+    free_text,
+    joins_run,
+    text_block,
+)
 from langchain_dbx_gateway.chunks import Numbers
 
 __all__ = ["MessageEvents"]
@@ -62,7 +71,7 @@ class MessageEvents:
         match event:
             case TextDelta():
                 return [
-                    *self._text_started(event.index),
+                    *self._text_started(event.index, Text(event.text)),
                     *self._delta(event.index, 0, {"type": "text"}, {"type": "text-delta", "text": event.text}),
                 ]
             case ReasoningDelta():
@@ -115,21 +124,23 @@ class MessageEvents:
     def _arguments_delta(self, index: int, args: str) -> dict[str, Any]:
         return self._event("delta", index, 0, delta={"type": "tool-call-delta", "args": args})
 
-    def _text_started(self, index: int) -> list[Any]:
+    def _text_started(self, index: int, text: Text) -> list[Any]:
         """Let a new text continue the block of the text before it, or finish that block."""
+        if self._numbers.has(index):
+            return []
         before = None if self._run_part is None else self._numbers.of(self._run_part)
-        if self._numbers.has(index) or self._numbers.join(index, before):
+        if joins_run(text, self._run) and self._numbers.join(index, before):
             return []
         return self._run_finished()
 
     def _text_ended(self, index: int, part: Text) -> list[Any]:
-        """Finish the block of a text that has more than its text; any other may still be continued."""
+        """Add a text to its block, which may still be continued."""
         if not part.text and not beside_text(part):
             return []
-        events = [*self._text_started(index), *self._started(index, 0, {"type": "text"})]
+        events = [*self._text_started(index, part), *self._started(index, 0, {"type": "text"})]
         self._run.append(part)
         self._run_part = index
-        return events + (self._run_finished() if beside_text(part) else [])
+        return events
 
     def _run_finished(self) -> list[Any]:
         if self._run_part is None:

@@ -383,7 +383,7 @@ def merged(chunks: list[dict[str, Any]]) -> dict[str, Any]:
                 same = (
                     parts and "text" in part and "text" in parts[-1] and parts[-1].get("thought") == part.get("thought")
                 )
-                if same and "thoughtSignature" not in parts[-1]:
+                if same and not {"thoughtSignature"} & {*parts[-1], *part}:
                     parts[-1] = {**part, "text": parts[-1]["text"] + part["text"]}
                 else:
                     parts.append(part)
@@ -431,11 +431,13 @@ def test_thoughts_are_shown_only_when_asked_for():
         assert sum(part.get("thought", False) for part in parts) == thoughts
 
 
-def test_the_signature_rides_on_the_last_piece_of_the_text():
+def test_the_signature_of_a_text_comes_with_the_end_in_a_part_without_text():
     ask, made = exchange("text")
     chunks = events_of(list(wire_generate_content.stream(made, ask, situation())))
     signed = ["thoughtSignature" in part for one in chunks for part in one["candidates"][0]["content"]["parts"]]
-    assert signed == [False] * (len(signed) - 2) + [True, False]
+    assert signed == [False] * (len(signed) - 1) + [True]
+    assert chunks[-1]["candidates"][0]["content"]["parts"][0]["text"] == ""
+    assert chunks[-1]["candidates"][0]["finishReason"] == "STOP"
 
 
 def test_the_reason_of_the_end_comes_in_a_later_chunk_with_an_empty_text():

@@ -97,6 +97,7 @@ class Candidate:
         self._count = 0
         self._run: tuple[int, _Run] | None = None
         self._text: int | None = None
+        self._behind: list[int] = []
         self._texts = 0
 
     def feed(self, candidate: JsonObject) -> bool:
@@ -183,6 +184,8 @@ class Candidate:
         if run == "text" and text:
             self._text = key
             self._texts += 1
+        elif self._text is not None:
+            self._behind.append(key)
         else:
             self._assembly.end(key)
 
@@ -209,12 +212,14 @@ class Candidate:
         return key
 
     def _end_run(self) -> None:
-        """End the open run and the open text, which may get citations until then."""
+        """End the open run and the open text, which may get citations until then, and what is behind it, in order."""
         if self._run is not None:
             self._assembly.end(self._run[0])
         if self._text is not None:
             self._assembly.end(self._text)
-        self._run, self._text = None, None
+        for key in self._behind:
+            self._assembly.end(key)
+        self._run, self._text, self._behind = None, None, []
 
     def _seal_run(self) -> None:
         """Close the open run: a part without text separates it from what follows."""

@@ -228,12 +228,20 @@ def _parts(answer: Answer, request: ParsedRequest, situation: Situation) -> list
             case TextItem("reasoning"):
                 parts += [{"text": item.text, "thought": True}] if shows else []
             case TextItem():
-                parts.append({"text": item.text, **_signed(item.signature)})
+                parts += [{"text": item.text}, *_signed_behind(item.signature)]
             case CalledTool():
                 own = {"id": item.id} if gives_ids(situation) else {}
                 call = {**own, "name": item.name, "args": item.arguments}
                 parts.append({"functionCall": call, **_signed(item.signature)})
     return parts
+
+
+def _signed_behind(signature: str | None) -> list[dict[str, Any]]:
+    """Return the part that carries the signature of a text: the last one, and without text of its own.
+
+    Source: docs/wire/generate-content.md#stream.
+    """
+    return [{"text": "", **_signed(signature)}] if signature else []
 
 
 def _signed(signature: str | None) -> dict[str, Any]:
@@ -299,25 +307,24 @@ def stream(answer: Answer, request: ParsedRequest, situation: Situation) -> Iter
         yield sse(body)
         return
     parts: list[dict[str, Any]] = body["candidates"][0]["content"]["parts"]
-    fresh = [piece for part in parts for piece in _split(part)]
+    last = parts[-1] if parts and parts[-1].get("text") == "" else {"text": ""}
+    fresh = [piece for part in parts if part is not last for piece in _split(part)]
     usage: dict[str, Any] = body["usageMetadata"]
     for number, part in enumerate(fresh):
         so_far = _running(usage, number, len(fresh))
         yield sse({"candidates": _candidates(request, [part], {}), **_envelope(answer, so_far)})
     ended = {key: value for key, value in body["candidates"][0].items() if key not in ("content", "index")}
-    yield sse({"candidates": _candidates(request, [{"text": ""}], ended), **_envelope(answer, usage)})
+    yield sse({"candidates": _candidates(request, [last], ended), **_envelope(answer, usage)})
 
 
 def _split(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a part as it is streamed: text in pieces with the signature on the last one, a call whole."""
+    """Yield a part as it is streamed: text in pieces, a call whole."""
     text = part.get("text")
     if not text:
         yield part
         return
-    *most, last = pieces(text)
-    for piece in most:
-        yield {**part, "text": piece} if "thought" in part else {"text": piece}
-    yield {**part, "text": last}
+    for piece in pieces(text):
+        yield {**part, "text": piece}
 
 
 def _running(usage: dict[str, Any], number: int, total: int) -> dict[str, Any]:
