@@ -406,7 +406,9 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
     ) -> tuple[Any, str | None]:
         """Return the model bound for a method, and the tool whose arguments are then the object."""
         chosen = method or self._usual_method()
-        traced_format = {"schema": schema, "kwargs": {"method": chosen, "strict": strict}}
+        # LangChain's own conversion, which traces use, does not know every TypedDict.
+        traced = plain if form_of(schema) is None else schema
+        traced_format = {"schema": traced, "kwargs": {"method": chosen, "strict": strict}}
         offered = list(tools or ())
         if chosen == "function_calling":
             answer = schema_tool(plain, strict)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
 from dbx_gateway.adapters.vendor_forms import cache_mark_of, format_of, is_format, schema_format, tool_of
 from dbx_gateway.chat import OutputFormat, ToolSpec
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.schemas.from_classes import is_form, schema_of_class, untitled
 
 __all__ = [
     "Tool",
@@ -58,13 +60,47 @@ def described(tool: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
     if _OWN_DEFINITION in extras:
         return dict(extras[_OWN_DEFINITION])
     try:
-        made = convert_to_openai_tool(tool, strict=strict)
+        made = _converted(tool, strict)
     except Exception as error:
         raise InvalidRequestError(
             f"{_name_of(tool)} is no tool that a model can be offered ({_reason(error)}); give a LangChain tool, a function "
             "with annotations, a class, or the object of an api"
         ) from error
     return {**extras, **made}
+
+
+def _converted(tool: Any, strict: bool | None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument
+    """Return a tool in the form LangChain gives it, with the core's schema of its arguments.
+
+    LangChain writes references out, and cuts a class that contains itself off; its own form of a TypedDict knows no
+    ``NotRequired``.
+    """
+    if is_form(tool):
+        schema = schema_of_class(tool)
+        about = {"name": schema.get("title", tool.__name__), "description": schema.get("description", "")}
+    elif isinstance(tool, BaseTool) and tool.args_schema is not None and not _is_free_text(tool):
+        form = tool.tool_call_schema
+        schema = dict(form) if isinstance(form, dict) else schema_of_class(form)
+        about = {"name": tool.name, "description": tool.description}
+    elif inspect.isfunction(tool) or inspect.ismethod(tool):
+        about = convert_to_openai_tool(tool)["function"]
+        schema = schema_of_class(_arguments_of(about["name"], tool))
+    else:
+        return convert_to_openai_tool(tool, strict=strict)
+    fields = {key: value for key, value in untitled(schema).items() if key != "description"}
+    held = {} if strict is None else {"strict": strict}
+    return {"type": "function", "function": {**about, "parameters": fields, **held}}
+
+
+def _is_free_text(tool: BaseTool) -> bool:
+    """Whether a tool takes one free text, as the OpenAI apis call ``custom`` (a convention of LangChain's)."""
+    return (tool.metadata or {}).get("type") == "custom_tool"
+
+
+def _arguments_of(name: str, function: Callable[..., Any]) -> type:
+    return create_schema_from_function(
+        name, function, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False, include_injected=False
+    )
 
 
 def _with_strict(tool: Mapping[str, Any], spec: ToolSpec, *, strict: bool) -> dict[str, Any]:
@@ -123,7 +159,10 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
     """
     try:
         titled = _titled(form)
-        schema = titled if _names_no_fields(titled) else convert_to_json_schema(titled, strict=strict)
+        if is_form(form):
+            schema = _form_schema(form)
+        else:
+            schema = titled if _names_no_fields(titled) else convert_to_json_schema(titled, strict=strict)
     except Exception as error:
         name = getattr(form, "__name__", None) or f"a {type(form).__name__}"
         raise InvalidRequestError(
@@ -136,6 +175,13 @@ def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa:
             "into a field of one"
         )
     return schema
+
+
+def _form_schema(form: type) -> dict[str, Any]:
+    schema = schema_of_class(form)
+    named = {"title": schema.get("title", form.__name__)}
+    described = {"description": schema["description"]} if "description" in schema else {}
+    return {**named, **described, **untitled(schema)}
 
 
 def _titled(form: Any) -> Any:

@@ -8,7 +8,8 @@ schema are distinguished from maps of schemas under the caller's own names, so a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import unquote
 
@@ -29,6 +30,7 @@ __all__ = [
     "drop_keywords",
     "inline_refs",
     "keyword_note",
+    "keywords_in",
     "map_children",
     "with_note",
 ]
@@ -67,7 +69,7 @@ _HOLDS_LIST: Final = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems
 _HOLDS_MAP: Final = frozenset(
     {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
 )
-_DEFINITIONS: Final = frozenset({"$ref", "$defs", "definitions"})
+_DEFINITIONS: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$defs", "definitions"})
 
 _ANNOTATIONS: Final = frozenset(
     {"default", "deprecated", "description", "example", "examples", "nullable", "readOnly", "title", "writeOnly"}
@@ -209,28 +211,85 @@ def drop_keywords(schema: JsonObject, names: Collection[str], *, note: bool = Fa
     return object_or_empty(drop(schema))
 
 
-def inline_refs(schema: JsonObject) -> JsonObject:
+def inline_refs(schema: JsonObject, *, keep_cycles: bool = False) -> JsonObject:
     """Return ``schema`` with each ``$ref`` replaced by what it names, and without ``$defs`` and ``definitions``.
 
     A reference to a schema that contains it, and one to nothing, become ``{"type": "object"}``. Keywords beside a
     ``$ref`` apply together with those of the schema it names; of two descriptions the one beside it is used.
 
+    Args:
+        schema: the schema to copy.
+        keep_cycles: keep references to schemas that contain themselves, as ``#/$defs/<name>``, with these schemas under
+            ``$defs``; the root itself is never a reference.
+
     Raises:
         InvalidRequestError: inlined, the schema would nest deeper than 100 schemas, hold more than 50,000, or be longer
             than 4,000,000 characters.
     """
-    return object_or_empty(_Inlining(schema).inlined(schema))
+    return _Inlining(schema, keep_cycles=keep_cycles).whole()
+
+
+_OF_DYNAMIC: Final = ("$dynamicRef", "$recursiveRef")
 
 
 class _Inlining:
-    def __init__(self, root: JsonObject) -> None:
+    def __init__(self, root: JsonObject, *, keep_cycles: bool) -> None:
         self._root = root
         self._holders: set[int] = set()
         self._count = 0
         self._size = 0
         self._lengths: dict[int, int] = {}
+        self._anchors: dict[str, JsonObject] | None = None
+        self._recursive = self._cycles() if keep_cycles else {}
+        self._kept: dict[int, str] = {}
+        self._definitions: JsonObject = {}
+
+    def whole(self) -> JsonObject:
+        """Return the root with everything inlined, and the definitions that were kept."""
+        root: JsonValue = self._root
+        result = object_or_empty(self._expanded(root))
+        return {**result, "$defs": self._definitions} if self._definitions else result
+
+    def _cycles(self) -> dict[int, str]:
+        """Return the schemas that refer to themselves, by identity, with the last step of a reference that names them."""
+        edges: dict[int, set[int]] = {}
+        names: dict[int, str] = {}
+        pending: list[JsonObject] = [self._root]
+        while pending:
+            node = pending.pop()
+            if id(node) in edges:
+                continue
+            followed: list[JsonObject] = [child for child in _children(node) if isinstance(child, dict)]
+            if isinstance(reference := _reference(node), str):
+                target = self._target(reference)
+                if isinstance(target, dict):
+                    names.setdefault(id(target), reference.rpartition("/")[2])
+                    followed.append(target)
+            edges[id(node)] = {id(child) for child in followed}
+            pending.extend(followed)
+        return {found: name for found, name in names.items() if _leads_back(found, edges)}
 
     def inlined(self, value: JsonValue) -> JsonValue:
+        """Return a copy of a schema within the root, with its references inlined."""
+        if isinstance(value, dict) and id(value) in self._recursive:
+            return {"$ref": f"#/$defs/{self._name_of(value)}"}
+        return self._expanded(value)
+
+    def _name_of(self, value: JsonObject) -> str:
+        """Return the name of a schema that contains itself, among the definitions; written down at its first mention."""
+        if id(value) not in self._kept:
+            base = _NOT_IN_A_DEFINITION.sub("_", unquote(self._recursive[id(value)])) or "root"
+            name, number = base, 2
+            while name in self._definitions:
+                name, number = f"{base}_{number}", number + 1
+            self._kept[id(value)] = name
+            self._definitions[name] = {}  # its place, in the order of mention
+            holders, self._holders = self._holders, set()
+            self._definitions[name] = self._expanded(value)
+            self._holders = holders
+        return self._kept[id(value)]
+
+    def _expanded(self, value: JsonValue) -> JsonValue:
         if not isinstance(value, dict):
             return _copy(value)
         if id(value) in self._holders:
@@ -238,8 +297,11 @@ class _Inlining:
         self._limit()
         self._holders.add(id(value))
         node = map_children({key: item for key, item in value.items() if key not in _DEFINITIONS}, self.inlined)
-        if "$ref" in value:
-            target = self.inlined(self._measured(self._target(value["$ref"])))
+        reference = _reference(value)
+        if reference is not None:
+            found = self._measured(self._target(reference))
+            at_root = value is self._root
+            target = self._expanded(found) if at_root else self.inlined(found)
             node = conjoin(node, target) if isinstance(target, dict) else node
         self._holders.discard(id(value))
         return node
@@ -251,7 +313,7 @@ class _Inlining:
 
     def _measured(self, target: JsonValue) -> JsonValue:
         """Return what a reference names, after adding its size to the total; a cycle is not inlined and adds nothing."""
-        if id(target) not in self._holders:
+        if id(target) not in self._holders and id(target) not in self._kept:
             if id(target) not in self._lengths:
                 self._lengths[id(target)] = len(to_json(target))
             self._size += self._lengths[id(target)]
@@ -260,12 +322,19 @@ class _Inlining:
         return target
 
     def _target(self, reference: JsonValue) -> JsonValue:
+        """Return the schema that a reference names: by its path, its ``$anchor``, or its ``$id``; else any object."""
         lost: JsonValue = {"type": "object"}
-        if not isinstance(reference, str) or not reference.startswith("#"):
+        if not isinstance(reference, str):
             return lost
+        base, hash_mark, fragment = reference.partition("#")
+        own = self._root.get("$id", self._root.get("id"))
+        if base and (not isinstance(own, str) or base != own.partition("#")[0]):
+            return self._named(reference, lost)
+        if hash_mark and fragment and not fragment.startswith("/"):
+            return self._named(unquote(fragment), lost)
         value: JsonValue = self._root
-        for step in unquote(reference[1:]).split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
+        for step in fragment.split("/")[1:]:
+            name = unquote(step).replace("~1", "/").replace("~0", "~")
             if isinstance(value, dict) and name in value:
                 value = value[name]
             elif isinstance(value, list) and name.isdecimal() and name.isascii() and int(name) < len(value):
@@ -273,6 +342,64 @@ class _Inlining:
             else:
                 return lost
         return value if isinstance(value, dict | bool) else lost
+
+    def _named(self, name: str, lost: JsonValue) -> JsonValue:
+        """Return the schema whose ``$anchor`` or ``$id`` is ``name``."""
+        if self._anchors is None:
+            self._anchors = {}
+            pending: list[JsonValue] = [self._root]
+            while pending:
+                node = pending.pop()
+                if isinstance(node, dict):
+                    for key in ("$anchor", "$dynamicAnchor", "$id"):
+                        if isinstance(given := node.get(key), str):
+                            self._anchors.setdefault(given, node)
+                    pending.extend(_children(node))
+        return self._anchors.get(name, lost)
+
+
+_NOT_IN_A_DEFINITION: Final = re.compile(r"[^a-zA-Z0-9_.-]+")
+
+
+def _reference(node: JsonObject) -> JsonValue:
+    """Return the reference that a schema is or holds; None where there is none."""
+    return next((node[key] for key in ("$ref", *_OF_DYNAMIC) if node.get(key) is not None), None)
+
+
+def _leads_back(start: int, edges: Mapping[int, set[int]]) -> bool:
+    seen: set[int] = set()
+    pending = list(edges.get(start, ()))
+    while pending:
+        node = pending.pop()
+        if node == start:
+            return True
+        if node not in seen:
+            seen.add(node)
+            pending.extend(edges.get(node, ()))
+    return False
+
+
+def _children(schema: JsonObject) -> Iterator[JsonValue]:
+    """Yield every schema directly within ``schema``."""
+    for key, value in schema.items():
+        if key in _HOLDS_MAP and isinstance(value, dict):
+            yield from value.values()
+        elif key in _HOLDS_LIST and isinstance(value, list):
+            yield from value
+        elif key in _HOLDS_SCHEMA:
+            yield value
+
+
+def keywords_in(schema: JsonObject) -> frozenset[str]:
+    """Return the keywords of ``schema`` and of every schema within it; names of properties are none."""
+    found: set[str] = set()
+    pending: list[JsonValue] = [schema]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            found.update(node)
+            pending.extend(_children(node))
+    return frozenset(found)
 
 
 def map_children(schema: Mapping[str, JsonValue], change: Callable[[JsonValue], JsonValue]) -> JsonObject:

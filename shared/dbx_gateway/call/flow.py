@@ -36,6 +36,7 @@ from dbx_gateway.models.routing import API_HEADERS, Route, may_try_next
 from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_disabled, fix_request
 from dbx_gateway.quirks.quirk import Context
+from dbx_gateway.schemas.chain import fit_schemas
 from dbx_gateway.settings import Settings, timeout_of
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.transport.sending import HttpRequest, HttpResponse
@@ -230,7 +231,7 @@ class Call(Generic[H]):
         )
         repairs = [] if ALL in self._disabled else [*self._observations.repairs(route.url, route.model), *fresh]
         quirks = applicable(context, self._disabled, learned_quirks(tuple(repairs)))
-        encoded = dialect.encode(request, profile)
+        encoded = dialect.encode(fit_schemas(request, route.family, route.api), profile)
         if not route.model_in_body:
             encoded.pop("model", None)
         body = fix_request(encoded, context, quirks)
