@@ -40,6 +40,12 @@ OTHERWISE = {
     "dbx_gateway/dialects/responses/items": ("dialects/responses/test_answer.py",),
     # a quirk is tested by its kind, and all of them in one table
     "dbx_gateway/quirks/*": ("quirks/test_load_bearing.py", "quirks/test_*_quirks.py", "quirks/test_schema_*.py"),
+    # the chain of schema rewriting is tested as one
+    "dbx_gateway/schemas/chain": ("core/test_schema_chain.py",),
+    "dbx_gateway/schemas/drafts": ("core/test_schema_chain.py",),
+    "dbx_gateway/schemas/roots": ("core/test_schema_chain.py",),
+    "dbx_gateway/schemas/strict": ("core/test_schema_chain.py",),
+    "dbx_gateway/call/translation": ("core/test_property_names.py",),
     # commands
     "dbx_gateway/cli/check": ("end_to_end/test_command_line.py", "command_line/test_failing_commands.py"),
     "dbx_gateway/cli/front_ends": ("end_to_end/test_command_line.py",),

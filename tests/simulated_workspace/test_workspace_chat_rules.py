@@ -166,6 +166,16 @@ BREAKERS = {
         {"tools": [tool({"properties": {"a": {"type": "string"}}})]},
         "Invalid schema at tools[0].function.parameters: schema must be a JSON Schema of 'type: \"object\"'",
     ),
+    "tool-root-union": (
+        GPT,
+        {"tools": [tool({"type": "object", "anyOf": [OBJECT, OBJECT]})]},
+        "Invalid schema for function 'ping': schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'",
+    ),
+    "tool-property-names": (
+        CLAUDE,
+        {"tools": [tool({"type": "object", "properties": {"$top": {"type": "integer"}}})]},
+        "tools.0.custom.input_schema.properties: Property keys should match pattern",
+    ),
     "schema-gemini": (
         GEMINI,
         {"tools": [tool({**OBJECT, "$schema": "https://json-schema.org/draft/2020-12/schema"})]},

@@ -19,6 +19,7 @@ from dbx_gateway.call.checks import check_last_turn, check_media, check_request
 from dbx_gateway.call.observations import Observations
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.planning import Plan, Planner, headers_of
+from dbx_gateway.call.property_names import PropertyNames
 from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
@@ -231,7 +232,9 @@ class Call(Generic[H]):
         )
         repairs = [] if ALL in self._disabled else [*self._observations.repairs(route.url, route.model), *fresh]
         quirks = applicable(context, self._disabled, learned_quirks(tuple(repairs)))
-        encoded = dialect.encode(fit_schemas(request, route.family, route.api), profile)
+        fit = fit_schemas(request, route.family, route.api)
+        keys = PropertyNames.of(fit, profile.property_names)
+        encoded = dialect.encode(keys.outward(fit), profile)
         if not route.model_in_body:
             encoded.pop("model", None)
         body = fix_request(encoded, context, quirks)
@@ -258,6 +261,7 @@ class Call(Generic[H]):
             target,
             undemanding=undemanding_tools(request),
             joined=self._settings.coalesce_deltas,
+            translations=(keys,) if keys else (),
         )
         return _Encoded(http=http, body=body, context=context, reading=reading, target=target, repairs=tuple(applied))
 

@@ -5,7 +5,7 @@ Pure: bytes are fed in, events come out, sync and async alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final, Literal
@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from dbx_gateway.call.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEReader
 from dbx_gateway.call.tool_names import ToolNames
+from dbx_gateway.call.translation import Translation, translated, translated_events
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.dialects.dialect import Dialect
 from dbx_gateway.error_bodies import RequestTarget, api_error, error_event, read_error_body
@@ -60,6 +61,7 @@ class Reading:
         names: the tool names to map back.
         target: for errors.
         undemanding: names, as the wire has them, of the tools that can be called without arguments.
+        translations: what else to translate back, in order, before the names.
         joined: join neighbouring deltas that arrived in one read.
     """
 
@@ -72,6 +74,7 @@ class Reading:
         *,
         undemanding: AbstractSet[str] = frozenset(),
         joined: bool = True,
+        translations: Sequence[Translation] = (),
     ) -> None:
         self.dialect = dialect
         self.fix = fix
@@ -79,14 +82,19 @@ class Reading:
         self.target = target
         self.undemanding = undemanding
         self.joined = joined
+        self.translations = tuple(translations)
         self.status = 200
         """HTTP status under which the answer came."""
+
+    def callers(self, response: ChatResponse) -> ChatResponse:
+        """Return an answer, or as much of one as arrived, in the shape and with the names of the caller's request."""
+        return self.names.answer(translated(response, self.translations))
 
     def placed(self, error: DbxGatewayError) -> DbxGatewayError:
         """Return ``error`` saying what was asked and where, with the caller's tool names in what had arrived."""
         error.model, error.route = self.target.model, self.target.route
         if error.partial is not None:
-            error.partial = self.names.answer(error.partial)
+            error.partial = self.callers(error.partial)
         if self.target.route not in error.message:
             error.message = f"{self.target}: {error.message}"
             error.args = (error.message,)
@@ -124,7 +132,7 @@ def read_answer(body: bytes, content_type: str, reading: Reading) -> ChatRespons
     if error_event(value):
         raise reading.error(value)
     try:
-        return reading.names.answer(reading.dialect.decode(reading.fix(value), reading.target.model))
+        return reading.callers(reading.dialect.decode(reading.fix(value), reading.target.model))
     except DbxGatewayError as error:
         reading.placed(error)
         raise
@@ -161,6 +169,7 @@ class AnswerStream:
         self._started = False
         self._blank = True
         self._decoder = reading.dialect.decoder(reading.target.model)
+        self._readers = [one.reader() for one in reading.translations]
         self._reader = SSEReader(MAX_EVENT_BYTES)
         self._body: list[bytes] = []
         self._body_size = 0
@@ -330,12 +339,14 @@ class AnswerStream:
 
     def _mapped(self, events: list[Event]) -> list[Event]:
         self._started = self._started or bool(events)
+        if self._readers:
+            events = translated_events(events, self._readers)
         if self._reading.names.from_wire:
             events = [self._reading.names.inward(event) for event in events]
         return coalesce(events) if self._reading.joined else events
 
     def _partial(self) -> ChatResponse:
-        return self._reading.names.answer(self._decoder.partial())
+        return self._decoder.partial()
 
     def _fail(self, error: DbxGatewayError, events: list[Event]) -> list[Event]:
         if error.partial is None and self._form == "events":

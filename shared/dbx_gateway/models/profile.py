@@ -92,6 +92,12 @@ class Profile:
     on_gateway: bool = True
     """May be served on the AI Gateway (docs/wire/surfaces.md#ai-gateway)."""
 
+    property_names: str | None = None
+    """A pattern for the names of properties that it takes in schemas; None where it takes any.
+
+    Source: docs/wire/schemas.md#strict-schemas.
+    """
+
     def __setstate__(self, state: Sequence[object]) -> None:
         """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
         for number, field in enumerate(fields(self)):

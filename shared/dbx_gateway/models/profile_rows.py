@@ -50,6 +50,7 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-fable-5-1",
@@ -71,6 +72,7 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-haiku-4-5",
@@ -87,6 +89,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-haiku-5-5",
@@ -107,6 +110,7 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-opus-4",
@@ -125,6 +129,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-opus-4-1",
@@ -143,6 +148,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-opus-4-5",
@@ -160,6 +166,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-opus-4-6",
@@ -178,6 +185,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         prefill=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-opus-4-7",
@@ -197,6 +205,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-opus-4-8",
@@ -217,6 +226,7 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-opus-5",
@@ -237,6 +247,7 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-opus-5-5",
@@ -257,6 +268,7 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-sonnet-4",
@@ -275,6 +287,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-sonnet-4-1",
@@ -293,6 +306,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-sonnet-4-5",
@@ -309,6 +323,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-sonnet-4-6",
@@ -327,6 +342,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         prefill=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-sonnet-5",
@@ -347,6 +363,7 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-claude-sonnet-5-5",
@@ -368,6 +385,7 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-deepseek-v4-1-flash",
@@ -1340,6 +1358,7 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
+        property_names="[a-zA-Z0-9_.-]{1,64}",
     ),
     Profile(
         model="databricks-gemini-4-carbon",

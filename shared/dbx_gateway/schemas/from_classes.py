@@ -78,7 +78,7 @@ class _Models:
             kind, default, text, is_required = _key(hint, required=key in form.__required_keys__)  # type: ignore[attr-defined]  # of a TypedDict
             fields[f"field_{number}"] = (
                 self._with_models(kind),
-                Field(default, alias=key, description=text or texts.get(key)),
+                _field(key, default, text or texts.get(key)),
             )
             if is_required:
                 required.append(key)
@@ -102,8 +102,12 @@ class _Models:
             return Annotated[self._with_models(arguments[0]), *arguments[1:]]
         replaced = tuple(self._with_models(one) for one in arguments)
         if origin in (Union, types.UnionType):
-            return Union[replaced]
+            return Union[replaced]  # noqa: UP007  # of types found at run time
         return hint if replaced == arguments else origin[replaced]
+
+
+def _field(key: str, default: Any, text: str | None) -> Any:
+    return Field(default, alias=key) if text is None else Field(default, alias=key, description=text)
 
 
 def _key(hint: Any, *, required: bool) -> tuple[Any, Any, str | None, bool]:

@@ -12,7 +12,9 @@ from dbx_gateway.json_values import object_or_empty
 
 __all__ = ["has_free_keys", "strictly"]
 
-_LEFT_OUT: Final = frozenset({"$anchor", "$comment", "$id", "$schema", "default", "discriminator", "example", "examples"})
+_LEFT_OUT: Final = frozenset(
+    {"$anchor", "$comment", "$id", "$schema", "default", "discriminator", "example", "examples"}
+)
 _IN_WORDS: Final = frozenset(
     {
         *("contains", "maxContains", "maxLength", "maxProperties", "minContains", "minLength", "minProperties"),

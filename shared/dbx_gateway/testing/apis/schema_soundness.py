@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dbx_gateway.testing.json_values import is_array, is_object
 
-__all__ = ["is_sound_schema"]
+__all__ = ["is_sound_schema", "lost_reference", "odd_property", "root_union"]
 
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
@@ -22,6 +23,56 @@ def is_sound_schema(value: Any) -> bool:
     if not is_object(value):
         return isinstance(value, bool)
     return all(check(value[keyword]) for keyword, check in _KEYWORDS.items() if keyword in value)
+
+
+def root_union(schema: Any) -> str | None:
+    """Return the keyword at the root of a schema that makes it other than one object, or None."""
+    return next((word for word in ("anyOf", "oneOf", "allOf") if is_object(schema) and word in schema), None)
+
+
+def lost_reference(schema: Any) -> str | None:
+    """Return the first ``$ref`` of a schema that names nothing in it, read letter by letter, or None."""
+    for node in _within(schema):
+        reference = node.get("$ref")
+        if isinstance(reference, str) and not is_object(_named(schema, reference)):
+            return reference
+    return None
+
+
+def odd_property(schema: Any, pattern: re.Pattern[str]) -> str | None:
+    """Return the first name of a property, at any depth, that does not match ``pattern``, or None."""
+    for node in _within(schema):
+        properties = node.get("properties")
+        for name in properties if is_object(properties) else ():
+            if pattern.fullmatch(name) is None:
+                return str(name)
+    return None
+
+
+def _within(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield a schema and every schema inside it."""
+    if not is_object(schema):
+        return
+    yield schema
+    for keyword, value in schema.items():
+        if keyword in _HOLD_NAMED and is_object(value):
+            for inner in value.values():
+                yield from _within(inner)
+        elif keyword in _HOLD_SCHEMAS:
+            for inner in value if is_array(value) else [value]:
+                yield from _within(inner)
+
+
+_HOLD_NAMED = ("properties", "patternProperties", "$defs", "definitions")
+_HOLD_SCHEMAS = ("items", "prefixItems", "additionalProperties", "anyOf", "oneOf", "allOf", "not")
+
+
+def _named(schema: Any, reference: str) -> Any:
+    if not reference.startswith("#"):
+        return None
+    for step in reference.split("/")[1:]:
+        schema = schema.get(step) if is_object(schema) else None
+    return schema
 
 
 def _is_text(value: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from dbx_gateway.testing.apis.chat_completions.bodies import (
@@ -15,6 +16,7 @@ from dbx_gateway.testing.apis.chat_completions.bodies import (
     schemas_of,
     short_name,
 )
+from dbx_gateway.testing.apis.schema_soundness import odd_property, root_union
 from dbx_gateway.testing.json_values import entries, inside
 from dbx_gateway.testing.model.situation import Situation
 
@@ -28,6 +30,8 @@ __all__ = [
     "open_schema",
     "required_choice",
     "strict_functions",
+    "tool_property_names",
+    "tool_root_union",
     "tools_and_format",
     "tools_cap",
     "tools_effort",
@@ -76,6 +80,36 @@ def object_root(body: Body, _situation: Situation) -> Verdict:
             kind = schema.get("type")
             return bad(
                 f"Invalid schema at {where}: schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{kind}\"'."
+            )
+    return None
+
+
+def tool_root_union(body: Body, situation: Situation) -> Verdict:
+    """Refuse a union at the root of a tool's schema (docs/wire/schemas.md#strict-schemas)."""
+    for number, function in enumerate(functions_of(body)):
+        if root_union(function.get("parameters")) is not None:
+            if situation.family == "claude":
+                return bad(
+                    f"tools.{number}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top "
+                    "level"
+                )
+            return bad(
+                f"Invalid schema for function '{function['name']}': schema must have type 'object' and not have "
+                "'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."
+            )
+    return None
+
+
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+
+
+def tool_property_names(body: Body, _situation: Situation) -> Verdict:
+    """Refuse names of properties that Claude does not take (docs/wire/schemas.md#strict-schemas)."""
+    for number, function in enumerate(functions_of(body)):
+        if odd_property(function.get("parameters"), _PROPERTY) is not None:
+            return bad(
+                f"tools.{number}.custom.input_schema.properties: Property keys should match pattern "
+                "'^[a-zA-Z0-9_.-]{1,64}$'"
             )
     return None
 

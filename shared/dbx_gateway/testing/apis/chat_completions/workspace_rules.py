@@ -207,6 +207,8 @@ RULES: tuple[Rule, ...] = (
     _rule("stream-response-format", OPEN_FAMILIES, of_tools.format_streaming),
     _rule("params-required", _ALL, of_tools.function_parameters),
     _rule("schema-object-root", _ALL, of_tools.object_root),
+    _rule("tool-root-union", _CLAUDE | _GPT, of_tools.tool_root_union),
+    _rule("tool-property-names", _CLAUDE, of_tools.tool_property_names),
     _rule("schema-gemini", _GEMINI, of_tools.gemini_schema),
     _rule("schema-open-models", OPEN_FAMILIES, of_tools.open_schema),
     Rule("tools-cap-32", _MODEL_SERVING, _GPT | OPEN_FAMILIES, _CHAT, check=of_tools.tools_cap),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dbx_gateway.testing.apis.messages.shapes import alternatives, bad_request
-from dbx_gateway.testing.apis.schema_soundness import is_sound_schema
+from dbx_gateway.testing.apis.schema_soundness import is_sound_schema, odd_property, root_union
 from dbx_gateway.testing.apis.shape import Path
 from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
 from dbx_gateway.testing.model.signatures import is_of
@@ -22,6 +22,7 @@ _MAX_CACHE_MARKS = 4
 _MIN_BUDGET = 1024
 _ID = re.compile(r"[a-zA-Z0-9_-]+\Z")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}\Z")
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _ONLY_IN: dict[str, str] = {
     "tool_use": "assistant",
     "thinking": "assistant",
@@ -324,11 +325,14 @@ def _check_root(at: int, schema: dict[str, Any]) -> None:
         )
     if schema.get("type") != "object":
         raise bad_request(f"tools.{at}.custom.input_schema.type: Field required")
-    for keyword in ("oneOf", "allOf", "anyOf"):
-        if keyword in schema:
-            raise bad_request(
-                f"tools.{at}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"
-            )
+    if root_union(schema) is not None:
+        raise bad_request(
+            f"tools.{at}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"
+        )
+    if odd_property(schema, _PROPERTY) is not None:
+        raise bad_request(
+            f"tools.{at}.custom.input_schema.properties: Property keys should match pattern '^[a-zA-Z0-9_.-]{{1,64}}$'"
+        )
 
 
 def _check_forced(body: dict[str, Any], choice: dict[str, Any], names: list[Any], situation: Situation) -> None:

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from dbx_gateway.testing.apis.responses.shapes import bad_request, supported_values
-from dbx_gateway.testing.apis.schema_soundness import is_sound_schema
+from dbx_gateway.testing.apis.schema_soundness import is_sound_schema, lost_reference, root_union
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, inside, is_object
 from dbx_gateway.testing.model.signatures import is_of
@@ -172,6 +172,9 @@ def _check_tools(body: dict[str, Any]) -> None:
         raise bad_request(f"Tool choice '{choice['name']}' not found in 'tools' parameter.", "tool_choice")
 
 
+_ROOT = "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."
+
+
 def _check_parameters(at: int, tool: dict[str, Any]) -> None:
     schema = tool.get("parameters")
     if schema is None:
@@ -183,6 +186,14 @@ def _check_parameters(at: int, tool: dict[str, Any]) -> None:
     if "type" in schema and schema["type"] != "object":
         raise bad_request(
             f"{start} schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{schema['type']}\"'.",
+            where,
+            "invalid_function_parameters",
+        )
+    if root_union(schema) is not None:
+        raise bad_request(f"{start} {_ROOT}", where, "invalid_function_parameters")
+    if (lost := lost_reference(schema)) is not None:
+        raise bad_request(
+            f"{start} reference to component '{lost}' which was not found in the schema.",
             where,
             "invalid_function_parameters",
         )
@@ -211,7 +222,17 @@ def _check_format(body: dict[str, Any]) -> None:
 
 
 def _strict_fault(schema: dict[str, Any], path: tuple[str, ...]) -> str | None:
-    """Return why a schema does not do for strict mode: every object closed, every property required."""
+    """Return why a schema does not do for strict mode: every object closed, every property required.
+
+    Source: docs/wire/schemas.md#keywords.
+    """
+    if not path and root_union(schema) is not None:
+        return _ROOT
+    if "$ref" in schema and (beside := schema.keys() - {"$ref", "$defs", "definitions"}):
+        return f"In context={path}, $ref cannot have keywords {sorted(beside)}."
+    for keyword in ("oneOf", "allOf", "not", "default"):
+        if keyword in schema:
+            return f"In context={path}, '{keyword}' is not permitted."
     properties = inside(schema, "properties")
     if schema.get("type") == "object" or properties:
         where = f"In context={path}, "
@@ -229,5 +250,9 @@ def _strict_fault(schema: dict[str, Any], path: tuple[str, ...]) -> str | None:
             fault = _strict_fault(one, (*path, keyword, name)) if is_object(one) else None
             if fault is not None:
                 return fault
+    for at, one in enumerate(entries(schema, "anyOf")):
+        fault = _strict_fault(one, (*path, "anyOf", str(at))) if is_object(one) else None
+        if fault is not None:
+            return fault
     items = schema.get("items")
     return _strict_fault(items, (*path, "items")) if is_object(items) else None
