@@ -84,15 +84,10 @@ def object_root(body: Body, _situation: Situation) -> Verdict:
     return None
 
 
-def tool_root_union(body: Body, situation: Situation) -> Verdict:
+def tool_root_union(body: Body, _situation: Situation) -> Verdict:
     """Refuse a union at the root of a tool's schema (docs/wire/schemas.md#strict-schemas)."""
-    for number, function in enumerate(functions_of(body)):
+    for function in functions_of(body):
         if root_union(function.get("parameters")) is not None:
-            if situation.family == "claude":
-                return bad(
-                    f"tools.{number}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top "
-                    "level"
-                )
             return bad(
                 f"Invalid schema for function '{function['name']}': schema must have type 'object' and not have "
                 "'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."
