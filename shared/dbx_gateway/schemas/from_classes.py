@@ -1,4 +1,4 @@
-"""The JSON Schema of a class: a pydantic model of either version, a TypedDict, or whatever else pydantic knows."""
+"""The JSON Schema of a class: a pydantic model of either version, or a TypedDict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable
 from typing import Annotated, Any, Final, ForwardRef, Literal, NotRequired, Required, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 from pydantic.v1 import BaseModel as OldBaseModel
 from typing_extensions import ReadOnly, get_type_hints, is_typeddict
 
@@ -36,15 +36,17 @@ def schema_of_class(form: type) -> JsonObject:
 
     Raises:
         PydanticUserError: a field's type has no JSON Schema.
+        TypeError: the class is none of these.
     """
     if is_typeddict(form):
-        schema: Any = _Models().of(form).model_json_schema()
+        schema: dict[str, JsonValue] = _Models().of(form).model_json_schema()
     elif issubclass(form, BaseModel):
         schema = form.model_json_schema()
     elif issubclass(form, OldBaseModel):
         schema = form.schema()
     else:
-        schema = TypeAdapter(form).json_schema()
+        msg = f"{form!r} is neither a pydantic model nor a TypedDict"
+        raise TypeError(msg)
     return inline_refs(object_or_empty(schema), keep_cycles=True)
 
 
