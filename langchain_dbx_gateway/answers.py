@@ -109,17 +109,21 @@ def _listed(call: ToolCall) -> Any:
 
 
 def _broken(call: ToolCall, finish: Finish) -> Any:
-    fields = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(finish)}
+    fields = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(call, finish)}
     return {"type": "invalid_tool_call", **fields}
 
 
-def reason_broken(finish: Finish) -> str:
-    """Return why a call of an answer that ended like this must not be run."""
+def reason_broken(call: ToolCall, finish: Finish) -> str:
+    """Return why ``call``, of an answer that ended like this, must not be run."""
     match finish.reason:
         case "length":
             return "the answer was cut at its length limit; raise max_tokens"
         case "content_filter" | "error":
             return f"the answer was cut ({finish.raw or finish.reason})"
+        case _ if not call.name.strip():
+            return "the call names no tool"
+        case _ if not call.arguments.strip():
+            return "the server did not say that the call is complete, and it has no arguments"
         case _:
             return "the arguments are not one JSON object"
 

@@ -118,7 +118,9 @@ class Chunks:
                 return [self._call(event.index, name=event.name, call_id=event.call_id, args=args)]
             case ToolCallEnd():
                 self._calls[event.index] = event.call
-                return [self._call(event.index, args=args) for args in _last_piece(event.call)]
+                if not event.call.name:  # nothing of it has been handed out
+                    return [self._call(event.index, name="", call_id=event.call.call_id, args=event.call.arguments)]
+                return [self._call(event.index, args=FREE_CLOSES)] if event.call.custom else []
             case PartEnd():
                 return self._rest(event.index, event.part)
             case Start():
@@ -218,13 +220,6 @@ class Chunks:
         return self._metadata | read
 
 
-def _last_piece(call: ToolCall) -> list[str]:
-    if call.custom:
-        return [FREE_CLOSES]
-    is_blank = call.arguments and not call.arguments.strip()
-    return ["{}"] if is_blank else []
-
-
 def _spoiler(call: ToolCall, finish: Finish) -> str:
     """Return a text that makes a call's arguments invalid for langchain-core, with the reason in it.
 
@@ -245,4 +240,4 @@ def _spoiler(call: ToolCall, finish: Finish) -> str:
             closers.pop()
     quote = ("\\" if escaped else "") + '"' if inside else ""
     wrong = "}" if closers and closers[-1] == "]" else "]"
-    return f"{quote}{wrong} ({reason_broken(finish)})"
+    return f"{quote}{wrong} ({reason_broken(call, finish)})"

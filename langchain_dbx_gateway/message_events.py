@@ -86,6 +86,9 @@ class MessageEvents:
                 return [self._arguments_delta(event.index, args)]
             case ToolCallEnd():
                 self._calls[event.index] = event.call
+                if not event.call.name:  # nothing of it has been handed out
+                    started = self._call_started(ToolCallStart(event.index, event.call.call_id, ""))
+                    return [*started, self._arguments_delta(event.index, event.call.arguments)]
                 return [self._arguments_delta(event.index, FREE_CLOSES)] if event.index in self._free else []
             case PartEnd():
                 return (
@@ -186,5 +189,5 @@ def _known(block: Block) -> Block:
 def _final(call: ToolCall, finish: Finish) -> Block:
     if is_executable(call, finish):
         return blocks_of(call)[0]
-    fields = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(finish)}
+    fields = {"id": call.call_id, "name": call.name, "args": call.arguments, "error": reason_broken(call, finish)}
     return {"type": "invalid_tool_call", **fields}

@@ -10,11 +10,10 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
-from pydantic_core import from_json
 
 from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.adapters.vendor_forms import schema_tool, tool_of
-from dbx_gateway.chat import ToolSpec
+from dbx_gateway.chat import ToolCall, ToolSpec
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.schemas.from_classes import schema_of_class
 from llama_index_dbx_gateway.messages import listed_calls
@@ -101,7 +100,7 @@ def executable_calls(message: ChatMessage) -> tuple[list[ToolSelection], int]:
     found = [
         ToolSelection(tool_id=call_id, tool_name=name, tool_kwargs=arguments)
         for call_id, name, raw_arguments in listed
-        if call_id not in withheld and (arguments := _arguments(raw_arguments)) is not None
+        if call_id not in withheld and name.strip() and (arguments := _arguments(raw_arguments)) is not None
     ]
     return found, len(listed) - len(found)
 
@@ -111,7 +110,6 @@ def _arguments(raw: dict[str, Any] | str) -> dict[str, Any] | None:
     if isinstance(raw, dict):
         return dict(raw)
     try:
-        value = from_json(raw, allow_inf_nan=False) if raw.strip() else {}
+        return dict(ToolCall(call_id="", name="", arguments=raw).parsed())
     except ValueError:
         return None
-    return value if isinstance(value, dict) else None

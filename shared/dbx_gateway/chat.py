@@ -7,9 +7,11 @@ api they came from and to no other.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from pydantic import JsonValue
 from pydantic_core import from_json
@@ -17,6 +19,7 @@ from pydantic_core import from_json
 from dbx_gateway.surfaces import Api
 
 __all__ = [
+    "NO_ARGUMENTS",
     "Alternative",
     "Audio",
     "Blob",
@@ -61,6 +64,13 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error", "unknown"]
 """Why an answer ended. ``unknown`` covers every value this package has not met; the raw one stands beside it."""
+
+
+NO_ARGUMENTS: Final = frozenset({"", "null", '"null"', '""'})
+"""What models write for the arguments of a call that has none, beside ``{}``."""
+
+_MAY_BE_TOO_LARGE: Final = re.compile(r"(?<!\d)\d{200}|[eE]\+?\d{3}")
+"""What a number has in it that no floating-point number can hold."""
 
 
 def _nothing() -> JsonObject:
@@ -198,14 +208,17 @@ class ToolCall(_Common):
     minted: bool = False
 
     def parsed(self) -> JsonObject:
-        """Return the arguments as an object; empty text means no arguments.
+        """Return the arguments as an object; blank text and ``null`` mean no arguments.
 
         Raises:
-            ValueError: they are not one JSON object (cut, malformed, or another type). Never execute such a call.
+            ValueError: they are not one JSON object (cut, malformed, of another type, or with a number that is too
+                large). Never execute such a call.
         """
-        if not self.arguments.strip():
+        if self.arguments.strip() in NO_ARGUMENTS:
             return {}
         value: JsonValue = from_json(self.arguments.encode(), allow_inf_nan=False)
+        if _MAY_BE_TOO_LARGE.search(self.arguments):
+            json.dumps(value, allow_nan=False)  # raises for a number that became infinite
         if not isinstance(value, dict):
             msg = f"arguments of tool call {self.call_id} are {type(value).__name__}, not an object"
             raise ValueError(msg)  # noqa: TRY004  # one exception type for every way arguments can be wrong
@@ -518,13 +531,13 @@ class ChatResponse:
 
 
 def is_executable(call: ToolCall, finish: Finish) -> bool:
-    """Whether ``call`` may be executed: its answer ended whole, and its arguments parse.
+    """Whether ``call`` may be executed: its answer ended whole, it names a tool, and its arguments parse.
 
     An answer that was cut (``length``), filtered or failed may lack a sibling call or the end of this one, so nothing
     in it is executable, even where the arguments happen to parse. Nor is a call without any arguments where the server
     did not say how the answer ended (``finish.raw`` is None): they may not have been written yet.
     """
-    if finish.reason in ("length", "content_filter", "error"):
+    if finish.reason in ("length", "content_filter", "error") or not call.name.strip():
         return False
     if finish.reason == "unknown" and finish.raw is None and not call.arguments.strip():
         return False

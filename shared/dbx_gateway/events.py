@@ -5,7 +5,8 @@ Rules that hold for every decoder, because each writes through :class:`Assembly`
 * ``index`` counts the parts of the answer in order of first appearance: it is the part's place in the final message.
 * Each index has exactly one end event (:class:`ToolCallEnd` for calls, :class:`PartEnd` for other parts), and the
   deltas before it add up to what it holds.
-* :class:`ToolCallStart` always has an id and a name.
+* :class:`ToolCallStart` always has an id and a name. A call without a name has only its :class:`ToolCallEnd`, with an id.
+* The arguments of a call that has none are ``{}``, whatever the server wrote for them.
 * :class:`UsageUpdate` is a total, never a difference.
 * :class:`End` comes once, last, and only after a normal end; any other end raises.
 * ``fold(events)`` equals what the whole answer decodes to.
@@ -22,6 +23,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import JsonValue
 
 from dbx_gateway.chat import (
+    NO_ARGUMENTS,
     Alternative,
     ChatResponse,
     Exchange,
@@ -172,6 +174,9 @@ def mint_call_id(response_id: str | None, index: int, name: str) -> str:
 def part_events(index: int, part: Part) -> Iterator[Event]:
     """Yield a complete part as the events of a stream."""
     match part:
+        case ToolCall(name=""):
+            yield ToolCallEnd(index, part)
+            return
         case ToolCall():
             yield ToolCallStart(index, part.call_id, part.name, part.custom)
             if part.arguments:
@@ -292,7 +297,7 @@ _Kind: TypeAlias = Literal["text", "refusal", "reasoning", "call"]
 class _Open:
     """A part that is not complete yet: fragments in a list, joined once at its end."""
 
-    __slots__ = ("call_id", "fields", "fragments", "index", "kind", "name", "segment", "segments")
+    __slots__ = ("call_id", "fields", "fragments", "held", "index", "kind", "name", "segment", "segments")
 
     def __init__(self, index: int, kind: _Kind) -> None:
         self.index = index
@@ -303,6 +308,8 @@ class _Open:
         self.segment: Hashable = None
         self.call_id = ""
         self.name = ""
+        self.held = False
+        """Its arguments may still turn out to be none, so that nothing of them has been handed out."""
 
     def part(self) -> Part:
         text = "".join(self.fragments)
@@ -387,23 +394,34 @@ class Assembly:
             self._out.append(ReasoningDelta(part.index, kind, fragment, len(part.segments) - 1))
 
     def call(self, key: Hashable, call_id: str | None, name: str, **fields: Any) -> None:
-        """Open a tool call at ``key``; a missing id is generated, and the call marked as ``minted``."""
+        """Open a tool call at ``key``; a missing id is generated, and the call marked as ``minted``.
+
+        One without a name, which nobody can execute, is not handed out before its end.
+        """
         part = self._begin(key, "call")
-        part.name = name
+        part.name = name = name if name.strip() else ""
+        part.held = not fields.get("custom", False)
         if call_id:
             part.call_id = call_id
         else:
             part.call_id = mint_call_id(self.response_id, part.index, name)
             part.fields["minted"] = True
         part.fields.update(fields)
-        self._out.append(ToolCallStart(part.index, part.call_id, name, fields.get("custom", False)))
+        if name:
+            self._out.append(ToolCallStart(part.index, part.call_id, name, fields.get("custom", False)))
 
     def arguments(self, key: Hashable, fragment: str) -> None:
         """Add to the arguments of the call at ``key``, which must be open. Empty text does nothing."""
         if fragment:
             part = self._open[key]
             part.fragments.append(fragment)
-            self._out.append(ToolCallDelta(part.index, fragment))
+            if part.held:
+                fragment = "".join(part.fragments)
+                if _may_be_nothing(fragment):
+                    return
+                part.held = False
+            if part.name:
+                self._out.append(ToolCallDelta(part.index, fragment))
 
     def open(self, key: Hashable, kind: Literal["text", "refusal", "reasoning"], **fields: Any) -> None:
         """Open an empty part (a signature may arrive without text), or set fields of the open one."""
@@ -418,6 +436,12 @@ class Assembly:
         """The arguments so far of the open call at ``key``; joins them, so not for use once per delta."""
         return "".join(self._open[key].fragments)
 
+    def leave_blank(self, key: Hashable) -> None:
+        """Let the open call at ``key`` have no arguments at all, where none have arrived: some may be missing."""
+        part = self._open[key]
+        if part.held and not "".join(part.fragments).strip():
+            part.held, part.fragments = False, []
+
     def end(self, key: Hashable, **fields: Any) -> None:
         """End the part at ``key``; a key that is not open is ignored."""
         opened = self._open.pop(key, None)
@@ -427,14 +451,11 @@ class Assembly:
         self._close(key, opened)
 
     def part(self, key: Hashable, part: Part) -> None:
-        """Add a complete part, with the deltas it is made of; a call without a name has no deltas."""
+        """Add a complete part other than a call, with the deltas it is made of."""
         index = self._next(key)
         self._ended[key] = index
         self._parts[index] = part
-        if isinstance(part, ToolCall) and not part.name:
-            self._out.append(ToolCallEnd(index, part))
-        else:
-            self._out.extend(part_events(index, part))
+        self._out.extend(part_events(index, part))
 
     def usage(self, usage: Usage) -> None:
         """Set the total so far. One event reports it, before the end, as some servers send a total with each word."""
@@ -485,10 +506,21 @@ class Assembly:
         return opened
 
     def _close(self, key: Hashable, opened: _Open) -> None:
+        if opened.held:
+            text = "".join(opened.fragments)
+            opened.fragments = ["{}" if text.strip() in NO_ARGUMENTS else text]
+            if opened.name:
+                self._out.append(ToolCallDelta(opened.index, opened.fragments[0]))
         part = opened.part()
         self._ended[key] = opened.index
         self._parts[opened.index] = part
         self._out.append(ToolCallEnd(opened.index, part) if isinstance(part, ToolCall) else PartEnd(opened.index, part))
+
+
+def _may_be_nothing(arguments: str) -> bool:
+    """Whether ``arguments`` can still become one of :data:`NO_ARGUMENTS`."""
+    so_far = arguments.strip()
+    return any(word.startswith(so_far) for word in NO_ARGUMENTS)
 
 
 def with_exchange(event: Event, exchange: Exchange) -> Event:

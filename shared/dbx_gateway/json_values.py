@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pydantic import JsonValue
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from dbx_gateway.chat import JsonObject
 
 __all__ = [
+    "arguments_text",
     "integer_or_none",
     "json_or_none",
     "nonempty_text",
@@ -33,6 +34,13 @@ def json_or_none(body: bytes | str) -> JsonValue:
     except ValueError:
         return None
     return value
+
+
+def arguments_text(value: JsonValue) -> str:
+    """Return the arguments of a tool call as text: text as it is, any other value as JSON; the empty string for null."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_json(value).decode()
 
 
 def object_or_empty(value: JsonValue) -> JsonObject:

@@ -6,9 +6,25 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-from dbx_gateway.chat import Blob, Part, Text, ToolCall, ToolResult
+from pydantic_core import to_json
 
-__all__ = ["NO_OUTPUT", "blob_of_url", "data_url", "name_of_call", "result_text", "wire_id"]
+from dbx_gateway.chat import NO_ARGUMENTS, Blob, Part, Text, ToolCall, ToolResult
+
+__all__ = [
+    "INVALID_JSON",
+    "NO_OUTPUT",
+    "blob_of_url",
+    "data_url",
+    "name_of_call",
+    "object_arguments",
+    "plain_arguments",
+    "result_text",
+    "wire_id",
+]
+
+INVALID_JSON = "INVALID_JSON"
+"""Key under which arguments that are no JSON object are shown to the model, as Anthropic's documentation of fine-grained
+tool streaming advises."""
 
 NO_OUTPUT = "[No output]"
 """Stands for the result of a tool that returned nothing, where the wire wants text."""
@@ -46,6 +62,23 @@ def wire_id(value: str, longest: int = 64) -> str:
         if head
         else ("id_" + hashlib.sha256(value.encode()).hexdigest()[: longest - 3][:32])
     )
+
+
+def plain_arguments(call: ToolCall) -> str:
+    """Return the arguments as the model wrote them, and ``{}`` where it wrote none."""
+    return "{}" if call.arguments.strip() in NO_ARGUMENTS else call.arguments
+
+
+def object_arguments(call: ToolCall) -> str:
+    """Return the arguments as the model wrote them, if they are an object; else an object that holds their text.
+
+    So the model still reads what it wrote, where a server takes only objects.
+    """
+    try:
+        call.parsed()
+    except ValueError:
+        return to_json({INVALID_JSON: call.arguments}).decode()
+    return plain_arguments(call)
 
 
 def result_text(result: ToolResult) -> str:

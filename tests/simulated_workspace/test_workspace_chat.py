@@ -191,7 +191,7 @@ def test_claude_counts_cached_tokens_apart(call):
 
 def test_a_call_without_arguments_is_written_in_each_familys_way(call):
     tool = {"type": "function", "function": {"name": "ping", "parameters": {"type": "object", "properties": {}}}}
-    for model, written in ((LLAMA, ""), (GPT, "{}"), (CLAUDE, "{}")):
+    for model, written in ((LLAMA, ""), (QWEN, "null"), (GPT, "{}"), (CLAUDE, "{}")):
         (made,) = message(call.chat(model, "Do ping", tools=[tool]))["tool_calls"]
         assert made["function"]["arguments"] == written
         _, _, (streamed,), _ = folded(call.chunks(model, "Do ping", tools=[tool]))

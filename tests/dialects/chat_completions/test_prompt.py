@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 from dataclasses import replace
 
@@ -327,9 +328,10 @@ def test_a_call_without_arguments_is_sent_with_an_empty_object(arguments):
     assert call["function"] == {"name": "now", "arguments": "{}"}
 
 
-def test_arguments_that_do_not_parse_go_back_as_they_came():
-    (call,) = said(ToolCall(call_id="c", name="now", arguments='{"a": 1'))["tool_calls"]
-    assert call["function"]["arguments"] == '{"a": 1'
+@pytest.mark.parametrize("arguments", ['{"a": 1', "[1]", '{"a":1e999}', "x"])
+def test_arguments_that_are_no_object_go_back_inside_one(arguments):
+    (call,) = said(ToolCall(call_id="c", name="now", arguments=arguments))["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"INVALID_JSON": arguments}
 
 
 def test_a_custom_call_goes_back_with_its_text():

@@ -96,7 +96,7 @@ def test_a_whole_answer():
         ([{"functionCall": {"id": "c1", "name": "add", "args": {"x": [1, "é"]}}, "thoughtSignature": "s"}],
          [ToolCall(call_id="c1", name="add", arguments='{"x":[1,"é"]}', signature="s")]),
         ([{"functionCall": {"id": "c1", "name": "now", "kind": "k"}, "partMetadata": {}}],
-         [ToolCall(call_id="c1", name="now", opaque={"partMetadata": {}, "functionCall": {"kind": "k"}})]),
+         [ToolCall(call_id="c1", name="now", arguments="{}", opaque={"partMetadata": {}, "functionCall": {"kind": "k"}})]),
         ([{"inlineData": {"mimeType": "image/png", "data": "AA=="}, "thoughtSignature": "s"}],
          [Image(blob=Blob(data="AA==", mime="image/png"), opaque={"thoughtSignature": "s"})]),
         ([{"inlineData": {"mimeType": "audio/pcm", "data": "AA=="}}], [Audio(blob=Blob(data="AA==", mime="audio/pcm"))]),

@@ -149,9 +149,10 @@ def test_a_call_without_an_id_gets_the_same_one_whole_and_streamed():
     assert fold(events + decoder.close()).tool_calls == (call,)
 
 
-def test_a_call_without_a_name_is_no_call():
-    wire = function_call(name=None)
-    assert decode(wire).message.parts == (Native(api="responses", payload=wire, id="fc_1"),)
+def test_a_call_without_a_name_is_kept_and_not_executable():
+    answer = decode(function_call(name=None))
+    assert [(call.call_id, call.name) for call in answer.tool_calls] == [("call_a", "")]
+    assert answer.executable_tool_calls == ()
 
 
 def test_built_in_tools_are_native():

@@ -32,7 +32,7 @@ from dbx_gateway.dialects.generate_content.prompt import SKIP_SIGNATURE
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import data_url
+from dbx_gateway.parts import data_url, object_arguments
 
 __all__ = ["encode_messages"]
 
@@ -314,7 +314,7 @@ def _call(call: ToolCall, origin: Origin | None) -> JsonObject:
     inner_fields: JsonObject = (
         {**extras, "name": call.name, "input": call.arguments}
         if call.custom
-        else {**extras, "name": call.name, "arguments": call.arguments if call.arguments.strip() else "{}"}
+        else {**extras, "name": call.name, "arguments": object_arguments(call)}
     )
     return {"type": level, **opaque, "id": call.call_id, level: inner_fields}
 

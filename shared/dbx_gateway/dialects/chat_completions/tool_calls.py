@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from pydantic import JsonValue
-from pydantic_core import to_json
 
-from dbx_gateway.chat import JsonObject, ToolCall
+from dbx_gateway.chat import JsonObject
 from dbx_gateway.events import Assembly
-from dbx_gateway.json_values import integer_or_none, object_or_empty, text_or_empty, text_or_none
+from dbx_gateway.json_values import arguments_text, integer_or_none, object_or_empty, text_or_empty, text_or_none
 
 __all__ = ["ToolCalls", "with_places"]
 
@@ -89,6 +88,7 @@ class ToolCalls:
         level = "custom" if isinstance(entry.get("custom"), dict) else "function"
         body = object_or_empty(entry.get(level))
         name, fragment = text_or_empty(body.get("name")), _arguments(body)
+        name = name if name.strip() else ""
         call = self._call_of(integer_or_none(entry.get("index")), text_or_empty(entry.get("id")), name, fragment)
         if call is None:
             return
@@ -109,20 +109,14 @@ class ToolCalls:
     def end(self) -> None:
         """End the answer: start the calls that still wait, and add the unknown fields of each.
 
-        Servers write a call without arguments as ``""`` or ``"{}"`` (docs/wire/quirks.md#no-args-empty-string): here
-        both become ``"{}"``, but for a call whose end was not told.
+        Servers write a call without arguments as ``""``, ``null`` or ``"{}"`` (docs/wire/quirks.md#no-args-empty-string):
+        all become ``"{}"``, but where no argument has arrived for a call whose end was not told.
         """
         for call in self._calls:
-            if not call.name:
-                arguments = "".join(call.buffered)
-                self._assembly.part(
-                    call.key, ToolCall(call_id=call.id, name="", arguments=arguments, opaque=call.opaque)
-                )
-                continue
             if not call.started:
                 self._start(call)
-            if not call.last and not call.custom and call is not self._unended:
-                self._assembly.arguments(call.key, "{}")
+            if call is self._unended:
+                self._assembly.leave_blank(call.key)
             if call.opaque:
                 self._assembly.fields(call.key)["opaque"] = call.opaque
 
@@ -223,7 +217,4 @@ def _is_another(current: _Call, call_id: str, name: str, fragment: str) -> bool:
 
 def _arguments(body: JsonObject) -> str:
     """Return the arguments as text; an object is written as compact JSON."""
-    value = body.get("input") if "input" in body else body.get("arguments")
-    if value is None or isinstance(value, str):
-        return value or ""
-    return to_json(value).decode()
+    return arguments_text(body.get("input") if "input" in body else body.get("arguments"))

@@ -27,7 +27,7 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.dialects.generate_content.prompt import API
 from dbx_gateway.events import Assembly
-from dbx_gateway.json_values import integer_or_none, object_or_empty, objects_in, text_or_none
+from dbx_gateway.json_values import arguments_text, integer_or_none, object_or_empty, objects_in, text_or_none
 
 __all__ = ["Candidate"]
 
@@ -244,13 +244,11 @@ class Candidate:
         self._assembly.call(
             key,
             text_or_none(function.get("id")),
-            str(function["name"]),
+            text_or_none(function.get("name")) or "",
             signature=text_or_none(part.get("thoughtSignature")),
             opaque=opaque,
         )
-        args = function.get("args")
-        if args is not None:
-            self._assembly.arguments(key, to_json(args).decode())
+        self._assembly.arguments(key, arguments_text(function.get("args")))
         self._assembly.end(key)
 
     def _next(self) -> int:
@@ -270,9 +268,7 @@ class Candidate:
 def _is_call(part: JsonObject) -> bool:
     """Whether ``part`` is a complete function call. Streamed arguments, which only some requests turn on, are not read."""
     function = part.get("functionCall")
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
-        return False
-    return isinstance(function.get("args"), dict | None) and function.keys().isdisjoint(_PARTIAL_CALL)
+    return isinstance(function, dict) and function.keys().isdisjoint(_PARTIAL_CALL)
 
 
 def _whole_part(part: JsonObject) -> Part:

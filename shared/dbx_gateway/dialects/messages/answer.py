@@ -9,13 +9,20 @@ from __future__ import annotations
 from typing import Final, Literal, TypeAlias
 
 from pydantic import JsonValue
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Native, Origin, Usage
-from dbx_gateway.dialects.messages.prompt import INVALID_JSON
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
-from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, text_or_empty, text_or_none
+from dbx_gateway.json_values import (
+    arguments_text,
+    integer_or_none,
+    nonempty_text,
+    object_or_empty,
+    text_or_empty,
+    text_or_none,
+)
+from dbx_gateway.parts import INVALID_JSON
 
 __all__ = ["MessagesDecoder", "decode_message"]
 
@@ -294,7 +301,7 @@ class MessagesDecoder:
             self._assembly.part(opened.key, opened.native())
             return
         if opened.kind == "tool_use" and not opened.streamed:
-            self._assembly.arguments(opened.key, _arguments(opened.block.get("input")))
+            self._assembly.arguments(opened.key, arguments_text(opened.block.get("input")))
         if opened.kind == "text":
             self._assembly.fields(opened.key)["citations"] = tuple(opened.citations)
         self._assembly.end(opened.key, opaque=opened.opaque())
@@ -345,13 +352,6 @@ def _citation(source: JsonObject) -> Citation:
         end=integer_or_none(source.get(end)),
         source=source,
     )
-
-
-def _arguments(value: JsonValue) -> str:
-    """Return the arguments of a call that are a value, not text, as text."""
-    if isinstance(value, str):
-        return value
-    return to_json({} if value is None else value).decode()
 
 
 def _parsed(text: str) -> JsonValue:

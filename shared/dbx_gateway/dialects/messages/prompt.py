@@ -35,13 +35,9 @@ from dbx_gateway.chat import (
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import NO_OUTPUT, blob_of_url, wire_id
+from dbx_gateway.parts import INVALID_JSON, NO_OUTPUT, blob_of_url, wire_id
 
-__all__ = ["INVALID_JSON", "Prompt", "cache_control", "write_prompt"]
-
-INVALID_JSON: Final = "INVALID_JSON"
-"""Key under which arguments that are no JSON object are shown to the model, as the vendor's documentation of
-fine-grained tool streaming advises."""
+__all__ = ["Prompt", "cache_control", "write_prompt"]
 
 _IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _HEADS: Final = (

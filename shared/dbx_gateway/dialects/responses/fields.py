@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic_core import to_json
-
 from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Usage
 from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import APIError
-from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, text_or_empty
+from dbx_gateway.json_values import arguments_text, integer_or_none, nonempty_text, object_or_empty, text_or_empty
 
 __all__ = [
     "CALLS",
@@ -91,10 +89,7 @@ def kind_of(item: JsonObject) -> str:
 
 def arguments_of(item: JsonObject) -> str:
     """Return the tool's input in a call item, as text."""
-    value = item.get(CALLS[kind_of(item)])
-    if isinstance(value, dict | list):
-        return to_json(value).decode()
-    return text_or_empty(value)
+    return arguments_text(item.get(CALLS[kind_of(item)]))
 
 
 def citation_of(annotation: JsonObject) -> Citation:

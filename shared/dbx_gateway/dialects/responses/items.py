@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from dbx_gateway.chat import ChatResponse, JsonObject, Native, Origin
+from dbx_gateway.chat import NO_ARGUMENTS, ChatResponse, JsonObject, Native, Origin
 from dbx_gateway.dialects.responses.fields import CALLS, RESULTS, arguments_of, citation_of, kind_of
 from dbx_gateway.errors import InvalidResponseError
 from dbx_gateway.events import Assembly
@@ -339,7 +339,7 @@ class OutputItems:
             self.assembly.arguments(key, fragment)
 
     def _end_call(self, item: Item, wire: JsonObject) -> None:
-        if not item.opened and (item.call_id in self.with_result or not item.facts.get("name")):
+        if not item.opened and item.call_id in self.with_result:
             if wire:
                 self._native(item, "item", wire)
             return
@@ -354,6 +354,7 @@ class OutputItems:
 
 
 def _same_json(streamed: str, final: str) -> bool:
+    streamed, final = ("{}" if text.strip() in NO_ARGUMENTS else text for text in (streamed, final))
     try:
         return bool(from_json(streamed) == from_json(final))
     except ValueError:

@@ -35,7 +35,7 @@ from dbx_gateway.chat import (
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import NO_OUTPUT, data_url, result_text, wire_id
+from dbx_gateway.parts import NO_OUTPUT, data_url, plain_arguments, result_text, wire_id
 from dbx_gateway.surfaces import Api
 
 __all__ = ["input_items"]
@@ -299,7 +299,7 @@ def _call_item(call: ToolCall, origin: Origin | None) -> JsonObject:
     }
     if call.custom:
         return item | {"input": call.arguments}
-    return item | {"arguments": call.arguments if call.arguments.strip() else "{}"}
+    return item | {"arguments": plain_arguments(call)}
 
 
 def _call_id(call_id: str) -> str:

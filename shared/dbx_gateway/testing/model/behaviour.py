@@ -32,6 +32,7 @@ class Behaviour:
         shows_signatures: on chat-completions, those of reasoning.
         text_in_lists: on chat-completions, the content is always a list of parts.
         calls_in_one_piece: on a chat-completions stream, a call is not split.
+        no_arguments: what chat-completions writes for the arguments of a call that has none, where not ``{}``.
         usage_by_default: a chat-completions stream always has usage, and ``stream_options`` is refused.
         tells_no_finish: surfaces where a chat-completions stream that ends normally has no finish reason.
         more_fields: of a chat-completions body, taken beside what every model takes.
@@ -54,6 +55,7 @@ class Behaviour:
     shows_signatures: bool = False
     text_in_lists: bool = False
     calls_in_one_piece: bool = False
+    no_arguments: str = ""
     usage_by_default: bool = False
     tells_no_finish: frozenset[Surface] = frozenset()
     more_fields: frozenset[str] = frozenset()
@@ -112,7 +114,11 @@ BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
             refused_keywords=frozenset({"anyOf", "pattern", "$ref"}),
         ),
         "qwen": Behaviour(
-            reasons_by_default=True, reasoning_in="content", usage_by_default=True, tells_no_finish=_SERVING
+            reasons_by_default=True,
+            reasoning_in="content",
+            usage_by_default=True,
+            no_arguments="null",
+            tells_no_finish=_SERVING,
         ),
         "deepseek": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content"),
         "glm": Behaviour(reasons_by_default=True, reasoning_in="reasoning_content", tells_no_finish=_SERVING),

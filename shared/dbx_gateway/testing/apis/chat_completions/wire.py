@@ -126,7 +126,7 @@ def _written_call(call: CalledTool, situation: Situation) -> dict[str, Any]:
 
 def _arguments(call: CalledTool, situation: Situation) -> str:
     if not call.arguments and situation.shows("no-args-empty-string"):
-        return ""
+        return situation.behaviour.no_arguments
     return to_json(call.arguments).decode()
 
 
