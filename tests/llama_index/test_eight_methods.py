@@ -121,7 +121,7 @@ def test_raw_is_what_tracers_read(make_llm):
     assert raw["model"] == "databricks-claude-sonnet-4-5"
     assert raw["id"]
     assert raw["choices"][0]["finish_reason"] == "stop"
-    assert raw["choices"][0]["message"]["content"] == "You said: Hello there"
+    assert raw["choices"][0]["message"] == {"role": "assistant", "content": "You said: Hello there"}
     usage = raw["usage"]
     assert usage["prompt_tokens"] == usage["input_tokens"]
     assert usage["completion_tokens"] == usage["output_tokens"]

@@ -88,6 +88,24 @@ def test_the_model_goes_by_any_of_its_names(names):
     assert (embedding.model, embedding.model_name) == ("m", "m")
 
 
+def test_the_model_of_the_environment_goes_by_both_names(monkeypatch):
+    monkeypatch.setenv("DBX_GATEWAY_API_URL", "https://example.com/serving-endpoints")
+    monkeypatch.setenv("DBX_GATEWAY_API_KEY", "t")
+    monkeypatch.setenv("DBX_GATEWAY_MODEL", "m")
+    embedding = DbxGatewayEmbedding()
+
+    assert (embedding.model, embedding.model_name) == ("m", "m")
+
+
+def test_a_pickle_of_embeddings_counts_for_itself(make_embedding):
+    embedding = make_embedding()
+    embedding.get_query_embedding("a")
+    again = pickle.loads(pickle.dumps(embedding))
+
+    assert embedding.tokens_used > 0
+    assert again.tokens_used == 0
+
+
 @pytest.mark.parametrize("kind", [DbxGateway, DbxGatewayEmbedding])
 def test_an_object_is_a_valid_field_of_another_model(kind):
     one = kind(model="m")

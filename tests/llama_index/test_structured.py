@@ -61,6 +61,23 @@ async def test_an_object_comes_whole_and_streamed_sync_and_async(make_llm, model
     assert [found async for found in stream][-1] == OSAKA
 
 
+@pytest.mark.parametrize(
+    ("by_tool", "names"),
+    [
+        (False, {"temperature", "response_format"}),
+        (True, {"temperature", "tools", "tool_choice", "tool_required", "allow_parallel_tool_calls"}),
+    ],
+)
+def test_what_decides_the_form_of_the_answer_is_never_the_callers(by_tool, names):
+    callers = dict.fromkeys(
+        ("tools", "tool_choice", "tool_required", "allow_parallel_tool_calls", "response_format"), "the caller's"
+    )
+    options = Structure(City, by_tool=by_tool).options({**callers, "temperature": 0})
+
+    assert set(options) == names
+    assert "the caller's" not in options.values()
+
+
 def test_a_model_that_takes_a_schema_is_given_one(make_llm, workspace):
     ask(make_llm())
 

@@ -13,12 +13,12 @@ from pydantic import create_model
 from support.llama_index_families import AGENT_WARNINGS, NATIVE
 
 from dbx_gateway.call.reading import replay
+from dbx_gateway.chat import Blob, Finish, Image, Native, ToolCall, assistant
 from dbx_gateway.chat import ChatResponse as CoreResponse
-from dbx_gateway.chat import Finish, ToolCall, assistant
 from dbx_gateway.errors import IncompleteStreamError, InvalidRequestError
 from dbx_gateway.testing import Fault
 from llama_index_dbx_gateway import DbxGateway
-from llama_index_dbx_gateway.answers import chat_response
+from llama_index_dbx_gateway.answers import chat_response, first_call_only
 from llama_index_dbx_gateway.messages import to_core
 from llama_index_dbx_gateway.streaming import Snapshots
 
@@ -187,6 +187,41 @@ def test_one_call_at_a_time_is_the_default_and_holds_for_streams_too(make_llm, a
     assert len(llm.get_tool_calls_from_response(whole)) == 1
     assert len(llm.get_tool_calls_from_response(streamed[-1])) == 1
     assert {len(r.message.additional_kwargs.get("tool_calls", ())) for r in streamed} <= {0, 1}
+
+
+@pytest.mark.parametrize(("several", "calls"), [(False, 1), (True, 2)])
+async def test_each_way_to_chat_returns_one_call_or_all(make_llm, add_tool, several, calls):
+    llm = make_llm(coalesce_deltas=False)
+    options = {"tools": [add_tool], "allow_parallel_tool_calls": several}
+    asked = [ChatMessage("add both 2 and 3, and 4 and 5")]
+    streamed = list(llm.stream_chat(asked, **options))
+    streamed_async = [response async for response in await llm.astream_chat(asked, **options)]
+
+    for last in (llm.chat(asked, **options), await llm.achat(asked, **options), streamed[-1], streamed_async[-1]):
+        assert sum(isinstance(block, ToolCallBlock) for block in last.message.blocks) == calls
+        assert len(last.message.additional_kwargs["tool_calls"]) == calls
+
+
+def test_a_program_that_says_nothing_of_several_calls_gets_one(add_tool):
+    prepare = DbxGateway(model="m")._prepare_chat_with_tools
+
+    assert prepare([add_tool])["allow_parallel_tool_calls"] is False
+    assert "allow_parallel_tool_calls" not in prepare([add_tool], allow_parallel_tool_calls=True)
+    assert "tool_required" not in prepare([add_tool])
+    assert prepare([add_tool], tool_required=True)["tool_required"] is True
+
+
+def test_what_stands_around_a_call_that_is_left_out_keeps_its_place():
+    first, second = (ToolCall(call_id=call_id, name="add", arguments="{}") for call_id in "ab")
+    others = [Native(api="messages", payload={"type": "odd", "number": number}) for number in (1, 2, 3)]
+    picture = Image(blob=Blob(data="iVBORw0KGgo=", mime="image/png"), id="i1")
+    parts = (others[0], first, others[1], second, others[2], picture)
+    answer = CoreResponse(message=assistant(*parts), finish=Finish(reason="tool_calls"))
+
+    single = first_call_only(chat_response(answer, "m")).message
+    result = ChatMessage("3", role=MessageRole.TOOL, additional_kwargs={"tool_call_id": "a"})
+
+    assert to_core([single, result])[0].parts == (others[0], first, others[1], others[2], picture)
 
 
 def test_one_call_at_a_time_is_asked_of_the_model_only_where_the_setting_says_so(make_llm, workspace, add_tool):
