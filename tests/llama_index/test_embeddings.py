@@ -97,13 +97,14 @@ def test_the_model_of_the_environment_goes_by_both_names(monkeypatch):
     assert (embedding.model, embedding.model_name) == ("m", "m")
 
 
-def test_a_pickle_of_embeddings_counts_for_itself(make_embedding):
+def test_a_pickle_of_embeddings_counts_for_itself_and_gives_nothing_up(make_embedding, caplog):
     embedding = make_embedding()
     embedding.get_query_embedding("a")
     again = pickle.loads(pickle.dumps(embedding))
 
     assert embedding.tokens_used > 0
     assert again.tokens_used == 0
+    assert [record.message for record in caplog.records if "unpickleable" in record.message] == []
 
 
 @pytest.mark.parametrize("kind", [DbxGateway, DbxGatewayEmbedding])
