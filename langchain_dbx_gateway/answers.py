@@ -193,7 +193,10 @@ def metadata_of(model: str, served: str | None, exchange: Exchange | None, answe
     if exchange is not None:
         metadata |= filled(api=exchange.api, surface=exchange.surface, family=exchange.family, url=exchange.url)
         metadata |= filled(
-            request_id=exchange.request_id, repairs=list(exchange.repairs), attempts=list(exchange.attempts)
+            request_id=exchange.request_id,
+            repairs=list(exchange.repairs),
+            attempts=list(exchange.attempts),
+            paced=exchange.paced or None,
         )
     return metadata
 

@@ -238,7 +238,10 @@ def _raw(answer: chat.ChatResponse, model: str, usage: dict[str, Any] | None) ->
     choices += [_choice(number, other.message, other.finish) for number, other in enumerate(answer.alternatives, 1)]
     raw = {"id": answer.id, "model": answer.model or model, "choices": choices, "usage": usage}
     if answer.exchange is not None:
-        raw["exchange"] = asdict(answer.exchange)
+        exchange = asdict(answer.exchange)
+        if not answer.exchange.paced:  # what most calls were not is not said
+            del exchange["paced"]
+        raw["exchange"] = exchange
     return {**answer.extras, **raw}
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Final, Literal, TypeAlias
 
 from pydantic import JsonValue
@@ -481,6 +481,8 @@ class Exchange:
     Args:
         attempts: one line for each request that was sent, in order: ``<api> <url> <status or failure>``.
         repairs: names of what was taken out of or changed in the request after the server refused it.
+        paced: seconds that the call waited for its turn, because the endpoint had refused calls for load or because of
+            ``max_in_flight``.
     """
 
     surface: str
@@ -491,6 +493,12 @@ class Exchange:
     request_id: str | None = None
     attempts: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
+    paced: float = 0.0
+
+    def __setstate__(self, state: Sequence[object]) -> None:
+        """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
+        for number, one in enumerate(fields(self)):
+            object.__setattr__(self, one.name, state[number] if number < len(state) else one.default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

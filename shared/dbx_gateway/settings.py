@@ -184,7 +184,11 @@ class _Fields(BaseModel):
     total_timeout: float | None = setting(_TIMING, gt=0, allow_inf_nan=False)
     """Seconds from the start of a call to the end of its answer at most, retries included; None sets no limit."""
     max_retries: int = setting(_TIMING, 2, ge=0)
-    """How many times a request is sent again after a passing failure."""
+    """How many times a request is sent again after a passing failure. Of 429 and 503 they are not counted: the callers of an
+    endpoint are paced then. With 0 a call is sent once, and at once."""
+    max_in_flight: int | None = setting(_TIMING, ge=1)
+    """Calls of this endpoint and identity in the process that may be under way, this one included, when it is sent; until
+    then it waits. A stream is under way until it is closed. None sets no limit."""
     coalesce_deltas: bool = setting(_TIMING, default=True)
     """Join neighbouring deltas that arrived in one read."""
     disabled_quirks: tuple[str, ...] = setting(_OPTION, (), variable="DBX_GATEWAY_DISABLED_QUIRKS")
@@ -331,10 +335,11 @@ class SettingsFields(_Fields):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
         super().__setstate__(state)
-        held = vars(self)
-        for name, field in type(self).model_fields.items():
-            if name not in held:
-                held[name] = field.get_default(call_default_factory=True)
+        held = dict(vars(self))
+        vars(self).clear()
+        for name, field in type(self).model_fields.items():  # in their order, which reprs show
+            vars(self)[name] = held.pop(name) if name in held else field.get_default(call_default_factory=True)
+        vars(self).update(held)
 
     def _stand_ins(self) -> dict[str, Lost]:
         """Return what a pickle holds in place of secrets, client objects and headers."""

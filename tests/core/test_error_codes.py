@@ -7,9 +7,11 @@ import re
 
 import httpx
 import pytest
+from support.pacing import noted_pauses
 from support.source_words import ROOT
 
-from dbx_gateway import Client, fold
+from dbx_gateway import Client, fold, forget
+from dbx_gateway.call.pacing import PacingRules
 from dbx_gateway.error_bodies import _KIND_OF_CODE, _KINDS, _STATUS_OF_CODE
 from dbx_gateway.errors import (
     APIError,
@@ -143,6 +145,7 @@ FORMS = {
 
 def asked(api: str, family: str, value, *, stream: bool) -> tuple[DbxGatewayError, int]:
     """Return the error that ``value`` in an answer of status 200 is raised as, and how many requests were sent."""
+    forget()  # that the endpoint has refused the call before
     sent = []
 
     def handle(request):
@@ -170,7 +173,9 @@ def asked(api: str, family: str, value, *, stream: bool) -> tuple[DbxGatewayErro
 
 @pytest.fixture
 def quick_retries(monkeypatch):
-    monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.0)
+    """Retries without pauses; who is refused for load has time for as many further sends as others have retries."""
+    with noted_pauses(monkeypatch, rules=PacingRules(patience=RETRIES + 0.5, jitter=0.0)):
+        yield
 
 
 def test_every_code_of_the_table_has_a_row_here():

@@ -7,6 +7,7 @@ import logging
 
 import pytest
 from end_to_end.site import Site
+from support.pacing import quick_pacing
 
 from dbx_gateway import Observations
 from dbx_gateway.cli import main
@@ -66,6 +67,8 @@ def warned(caplog):
 def quick_retries(monkeypatch):
     """Pauses between two sends that take no time worth mentioning."""
     monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.001)
+    with quick_pacing():
+        yield
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_retries_are_the_users_of_the_block(quick_retries):
 
     def answer(request: httpx.Request) -> httpx.Response:
         sent.append(request.headers["authorization"])
-        return httpx.Response(503, json={"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"})
+        return httpx.Response(500, json={"error_code": "INTERNAL_ERROR", "message": "later"})
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as own:
         client = Client(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-import types
 
 import httpx
 import pytest
 from end_to_end.site import LLAMA
+from support.pacing import noted_pauses
 
 from dbx_gateway import (
     APIConnectionError,
@@ -38,15 +37,8 @@ async def embed(way, fields, texts=TEXTS, **options):
 @pytest.fixture
 def pauses(monkeypatch):
     """The pauses before retries, none of which is waited for."""
-    made: list[float] = []
-
-    async def note(seconds):
-        made.append(seconds)
-
-    drivers = "dbx_gateway.call.drivers"
-    monkeypatch.setattr(f"{drivers}.time", types.SimpleNamespace(sleep=made.append, monotonic=time.monotonic))
-    monkeypatch.setattr(f"{drivers}.asyncio", types.SimpleNamespace(sleep=note, timeout=asyncio.timeout))
-    return made
+    with noted_pauses(monkeypatch) as made:
+        yield made
 
 
 # Where
@@ -114,13 +106,13 @@ async def test_the_servers_word_on_when_to_try_again_is_kept(site, pauses, way):
     site.fail(where="/ai-gateway/mlflow", status=429, headers={"Retry-After": "3"})
     site.fail(where="/ai-gateway/mlflow", status=503, headers={"Retry-After-Ms": "250"})
     await embed(way, site.fields(GTE, surface="ai-gateway"))
-    assert pauses == [3.0, 0.25]
+    assert pauses == [3.0, 0.25, 0.75]  # then one is sent each second: none was let through in the second before
     assert site.statuses() == [429, 503, 200]
 
 
 @WAYS
 async def test_pauses_without_a_word_of_the_server_grow(site, pauses, way):
-    site.fail(where="/ai-gateway/mlflow", status=503, times=3)
+    site.fail(where="/ai-gateway/mlflow", status=500, times=3)
     await embed(way, site.fields(GTE, surface="ai-gateway", max_retries=3))
     for pause, most in zip(pauses, [0.5, 1.0, 2.0], strict=True):
         assert most * 0.75 <= pause <= most
@@ -129,10 +121,10 @@ async def test_pauses_without_a_word_of_the_server_grow(site, pauses, way):
 @WAYS
 @pytest.mark.parametrize("retries", [0, 2])
 async def test_a_failure_that_stays_is_raised_after_one_send_and_the_retries(site, pauses, way, retries):
-    site.fail(where="/ai-gateway/mlflow", status=503, times=None)
+    site.fail(where="/ai-gateway/mlflow", status=500, times=None)
     with pytest.raises(ServerError):
         await embed(way, site.fields(GTE, surface="ai-gateway", max_retries=retries))
-    assert site.statuses() == [503] * (1 + retries)
+    assert site.statuses() == [500] * (1 + retries)
     assert len(pauses) == retries
 
 
@@ -179,7 +171,7 @@ async def test_a_passing_failure_in_place_of_vectors_is_sent_again(pauses, way):
 async def test_a_failure_in_place_of_vectors_that_stays_knows_its_request(pauses, way):
     fields, sent = answering(LIMIT)
     with pytest.raises(RateLimitError, match="slow down") as caught:
-        await embed(way, fields, max_retries=1)
+        await embed(way, fields, max_retries=1, total_timeout=1.5)
     assert (len(sent), caught.value.request_id, caught.value.model) == (2, "req-2", GTE)
 
 

@@ -12,7 +12,7 @@ from end_to_end.site import CLAUDE, GPT, Principal
 
 from dbx_gateway import APIConnectionError, Client, IncompleteStreamError, NotFoundError
 
-LINE = re.compile(r"'[\w.-]+' on \S+ \S+ http\S+ status=(\S+) ms=\d+ attempt=(\d+) request_id=(\S+)")
+LINE = re.compile(r"'[\w.-]+' on \S+ \S+ http\S+ status=(\S+) ms=\d+ attempt=(\d+) request_id=(\S+)(?: paced_ms=\d+)?")
 
 
 @pytest.fixture

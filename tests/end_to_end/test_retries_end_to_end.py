@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
-import types
 
 import pytest
 from end_to_end.raw_host import raw_host
 from end_to_end.site import CLAUDE, GPT, NATIVE
+from support.pacing import noted_pauses
 from support.promises import promise
 
 from dbx_gateway import (
@@ -48,12 +47,9 @@ async def ask(way, fields, *, stream=False):
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """The pauses that a sync client makes, none of which is waited for."""
-    made: list[float] = []
-    monkeypatch.setattr(
-        "dbx_gateway.call.drivers.time", types.SimpleNamespace(sleep=made.append, monotonic=time.monotonic)
-    )
-    return made
+    """The pauses that a client makes, none of which is waited for."""
+    with noted_pauses(monkeypatch) as made:
+        yield made
 
 
 @FORMS
@@ -70,11 +66,35 @@ async def test_a_passing_failure_is_sent_again_until_it_passes(site, status, way
 @FORMS
 @WAYS
 async def test_a_failure_that_stays_is_raised_after_one_send_and_the_retries(site, way, stream):
-    site.fail(where="/ai-gateway/", status=503, times=None)
+    site.fail(where="/ai-gateway/", status=500, times=None)
     with pytest.raises(ServerError) as caught:
         await ask(way, site.fields(surface="ai-gateway", max_retries=3), stream=stream)
-    assert caught.value.status == 503
-    assert site.statuses() == [503] * 4
+    assert caught.value.status == 500
+    assert site.statuses() == [500] * 4
+
+
+@FORMS
+@WAYS
+@pytest.mark.parametrize(("status", "kind"), [(429, RateLimitError), (503, ServerError)])
+async def test_a_refusal_for_load_counts_as_no_retry_and_is_raised_when_the_time_is_over(
+    site, pauses, way, stream, status, kind
+):
+    site.fail(where="/ai-gateway/", status=status, times=None)
+    with pytest.raises(kind) as caught:
+        await ask(way, site.fields(surface="ai-gateway", max_retries=1, total_timeout=5.5), stream=stream)
+    assert caught.value.status == status
+    assert site.statuses() == [status] * 6
+    assert [round(pause, 1) for pause in pauses] == [1.0] * 5 + [0.5]
+
+
+@WAYS
+async def test_without_a_total_timeout_a_refused_call_waits_two_minutes(site, pauses, way):
+    site.fail(where="/ai-gateway/", status=429, headers={"Retry-After": "50"}, times=None)
+    with pytest.raises(RateLimitError) as caught:
+        await ask(way, site.fields(surface="ai-gateway"))
+    assert caught.value.retry_after == 50.0
+    assert site.statuses() == [429] * 3
+    assert pauses == [50.0, 50.0]
 
 
 @FORMS
@@ -146,7 +166,8 @@ def test_the_servers_word_on_when_to_try_again_is_kept(site, pauses, headers, pa
 def test_a_date_on_which_to_try_again_is_kept(site, pauses):
     site.fail(where="/ai-gateway/", status=503, headers={"Retry-After": "Wed, 01 Jan 2020 00:00:00 GMT"})
     site.client(surface="ai-gateway").chat("Hello")
-    assert pauses == [0.0]
+    assert pauses == []
+    assert site.statuses() == [503, 200]
 
 
 async def test_an_event_loop_keeps_the_servers_word_too(site):
@@ -170,7 +191,7 @@ def test_a_server_that_asks_for_more_than_two_minutes_gets_no_retry(site, pauses
 
 def test_pauses_without_a_word_of_the_server_grow(site, pauses, monkeypatch):
     monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.5)
-    site.fail(where="/ai-gateway/", status=503, times=3)
+    site.fail(where="/ai-gateway/", status=500, times=3)
     site.client(surface="ai-gateway", max_retries=3).chat("Hello")
     for pause, most in zip(pauses, [0.5, 1.0, 2.0], strict=True):
         assert most * 0.75 <= pause <= most

@@ -13,6 +13,7 @@ from support.promises import promise
 from support.sent_again import ROWS, STATUSES_SENT_AGAIN, Row
 
 from dbx_gateway import AsyncClient, Client, DbxGatewayError, Observations, fold
+from dbx_gateway.call.pacing import PacingRules
 
 HOST = "https://w.example.com"
 CHAT = {
@@ -168,7 +169,12 @@ async def sent(fields: dict[str, Any], fault: Callable[[], httpx.Response], way:
     async def handle_async(request: httpx.Request) -> httpx.Response:
         return handle(request)
 
-    fields = {**fields, **credentials(fields.get("endpoint_url")), "observations": Observations(), "max_retries": 1}
+    fields = {
+        **fields,
+        **credentials(fields.get("endpoint_url")),
+        "observations": Observations(pacing=QUICK),
+        "max_retries": 1,
+    }
     outcome: object
     try:
         if way == "sync":
@@ -185,6 +191,7 @@ async def sent(fields: dict[str, Any], fault: Callable[[], httpx.Response], way:
     return posts, outcome
 
 
+QUICK = PacingRules(second=0.001)
 EACH_ROW = pytest.mark.parametrize("row", ROWS, ids=[row.key for row in ROWS])
 pytestmark = pytest.mark.usefixtures("quick_retries")
 

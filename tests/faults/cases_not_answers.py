@@ -124,7 +124,7 @@ def _errors(group: Group) -> list[Case]:
                 streamed(sse(group.wire.stream())),
             ),
             sends=2,
-            pauses=((0.37, 0.5),),
+            pauses=((1.0, 1.1),),
         ),
     ]
     if group.wire is RESPONSES:

@@ -146,47 +146,115 @@ def _down(status: int = 503, **headers: str) -> Script:
     return (ok(b'{"error_code": "SOME_CODE", "message": "It went wrong"}', status=status, **headers),)
 
 
+REFUSALS = (429, 503)
+PAUSED = (1.0, 1.1)
+"""The pause after the first refusal for load; a tenth at most is added by chance."""
+TURN = (1.0, 1.0)
+"""What a call waits for its turn where nothing was let through in the second before: one is sent each second."""
+
+
 def _passing(group: Group) -> list[Case]:
     good = streamed(sse(group.wire.stream()))
     first, second = (0.37, 0.5), (0.75, 1.0)
     cases = [
-        group.both(f"status_{status}_once", b"", ANSWERED, scripts=(_down(status), good), sends=2, pauses=(first,))
+        group.both(
+            f"status_{status}_once",
+            b"",
+            ANSWERED,
+            scripts=(_down(status), good),
+            sends=2,
+            pauses=(PAUSED if status in REFUSALS else first,),
+        )
         for status in PASSING
     ]
     cases += [group.both(f"status_{status}_is_sent_once", _down(status), _failed(status), sends=1) for status in FINAL]
     limited = (ok(b'{"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "It went wrong"}', status=403),)
     return [
         *cases,
-        group.both("twice", b"", ANSWERED, scripts=(_down(), _down(502), good), sends=3, pauses=(first, second)),
-        group.both("three_times", _down(), _failed(503), sends=3, pauses=(first, second)),
+        group.both("twice", b"", ANSWERED, scripts=(_down(500), _down(502), good), sends=3, pauses=(first, second)),
+        group.both("three_times", _down(502), _failed(502), sends=3, pauses=(first, second)),
         group.both("no_retries", _down(), _failed(503), settings=ONCE),
+        group.both("no_retries_of_a_limit", _down(429), _failed(429), settings=ONCE),
         group.both(
             "four_retries",
-            _down(),
-            _failed(503),
+            _down(502),
+            _failed(502),
             settings={"max_retries": 4},
             sends=5,
             pauses=(first, second, (1.5, 2.0), (3.0, 4.0)),
         ),
-        group.both("a_limit_under_403", b"", ANSWERED, scripts=(limited, good), sends=2, pauses=(first,)),
+        group.both("a_limit_under_403", b"", ANSWERED, scripts=(limited, good), sends=2, pauses=(PAUSED,)),
         group.both(
             "a_final_failure_after_a_passing_one",
             b"",
             _failed(403),
             scripts=(_down(), _down(403)),
             sends=2,
-            pauses=(first,),
+            pauses=(PAUSED,),
         ),
         group.both(
             "a_break_after_a_passing_failure",
             b"",
             ANSWERED,
-            scripts=(_down(), (), good),
+            scripts=(_down(502), (), good),
             sends=3,
             pauses=(first, second),
         ),
         group.both(
-            "a_401_in_between", b"", _failed(401), scripts=(_down(), _down(401), good), sends=2, pauses=(first,)
+            "a_401_in_between", b"", _failed(401), scripts=(_down(), _down(401), good), sends=2, pauses=(PAUSED,)
+        ),
+        *_refused_for_load(group),
+    ]
+
+
+def _refused_for_load(group: Group) -> list[Case]:
+    """Return what follows refusals for load: they count as no retry, and end with the time of the call."""
+    good = streamed(sse(group.wire.stream()))
+    first = (0.37, 0.5)
+    return [
+        group.both(
+            "refused_five_times_with_one_retry",
+            b"",
+            ANSWERED,
+            scripts=(*([_down(429), _down()] * 2), _down(429), good),
+            settings={"max_retries": 1},
+            sends=6,
+            pauses=(PAUSED, *[TURN] * 4),
+        ),
+        group.both(
+            "refused_until_the_time_is_over",
+            b"",
+            _failed(503),
+            scripts=(_down(429), _down()),
+            settings={"total_timeout": 2.5},
+            sends=3,
+            pauses=(PAUSED, TURN, (0.3, 0.5)),
+        ),
+        group.both(
+            "refused_for_two_minutes",
+            b"",
+            _failed(429, retry_after=70.0),
+            scripts=(_down(429, retry_after="70"),),
+            sends=2,
+            pauses=((70.0, 77.0),),
+        ),
+        group.both(
+            "a_failure_after_a_refusal",
+            b"",
+            ANSWERED,
+            scripts=(_down(429), _down(502), good),
+            settings={"max_retries": 1},
+            sends=3,
+            pauses=(PAUSED, first, (0.5, 0.63)),
+        ),
+        group.both(
+            "a_refusal_after_the_last_retry",
+            b"",
+            ANSWERED,
+            scripts=(_down(502), _down(429), good),
+            settings={"max_retries": 1},
+            sends=3,
+            pauses=(first, PAUSED),
         ),
     ]
 
@@ -199,28 +267,46 @@ def _failed(status: int, **more) -> Fails:
 def _waits(group: Group) -> list[Case]:
     """Return the forms in which a server says when to try again, and the pause that each means."""
     good = streamed(sse(group.wire.stream()))
-    own = (0.37, 0.5)
+    own = PAUSED
     forms = {
-        "retry_after_seconds": ({"retry_after": "3"}, (3.0, 3.0)),
-        "retry_after_fraction": ({"retry_after": "0.25"}, (0.25, 0.25)),
-        "retry_after_zero": ({"retry_after": "0"}, (0.0, 0.0)),
-        "retry_after_ms": ({"retry_after_ms": "1500"}, (1.5, 1.5)),
-        "retry_after_ms_wins": ({"retry_after_ms": "250", "retry_after": "7"}, (0.25, 0.25)),
+        "retry_after_seconds": ({"retry_after": "3"}, (3.0, 3.3)),
+        "retry_after_fraction": ({"retry_after": "0.25"}, (0.25, 0.275)),
+        "retry_after_zero": ({"retry_after": "0"}, None),
+        "retry_after_ms": ({"retry_after_ms": "1500"}, (1.5, 1.65)),
+        "retry_after_ms_wins": ({"retry_after_ms": "250", "retry_after": "7"}, (0.25, 0.275)),
         "retry_after_the_most": ({"retry_after": "120"}, (120.0, 120.0)),
-        "retry_after_past_date": ({"retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"}, (0.0, 0.0)),
-        "retry_after_old_date": ({"retry_after": "Wednesday, 21-Oct-15 07:28:00 GMT"}, (0.0, 0.0)),
-        "retry_after_asctime": ({"retry_after": "Wed Oct 21 07:28:00 2015"}, (0.0, 0.0)),
+        "retry_after_past_date": ({"retry_after": "Wed, 21 Oct 2015 07:28:00 GMT"}, None),
+        "retry_after_old_date": ({"retry_after": "Wednesday, 21-Oct-15 07:28:00 GMT"}, None),
+        "retry_after_asctime": ({"retry_after": "Wed Oct 21 07:28:00 2015"}, None),
         "retry_after_words": ({"retry_after": "soon"}, own),
         "retry_after_empty": ({"retry_after": ""}, own),
         "retry_after_negative": ({"retry_after": "-5"}, own),
         "retry_after_infinite": ({"retry_after": "inf"}, own),
         "retry_after_nan": ({"retry_after": "nan"}, own),
         "retry_after_bad_date": ({"retry_after": "Wed, 99 Foo 2015 07:28:00 GMT"}, own),
-        "retry_after_ms_words": ({"retry_after_ms": "x", "retry_after": "2"}, (2.0, 2.0)),
+        "retry_after_ms_words": ({"retry_after_ms": "x", "retry_after": "2"}, (2.0, 2.2)),
     }
     cases = [
-        group.both(name, b"", ANSWERED, scripts=(_down(429, **headers), good), sends=2, pauses=(pause,))
+        group.both(
+            name,
+            b"",
+            ANSWERED,
+            scripts=(_down(429, **headers), good),
+            sends=2,
+            pauses=() if pause is None else (pause,),
+        )
         for name, (headers, pause) in forms.items()
+    ]
+    cases += [
+        group.both(
+            f"retry_after_of_a_{status}",
+            b"",
+            ANSWERED,
+            scripts=(_down(status, retry_after="3"), good),
+            sends=2,
+            pauses=(pause,),
+        )
+        for status, pause in {500: (3.0, 3.0), 503: (3.0, 3.3)}.items()
     ]
     limit = b'{"error": {"message": "It went wrong", "code": "SOME_CODE", "retry_after": 4}}'
     cases.append(
@@ -230,7 +316,7 @@ def _waits(group: Group) -> list[Case]:
             ANSWERED,
             scripts=((ok(limit, status=429),), good),
             sends=2,
-            pauses=((4.0, 4.0),),
+            pauses=((4.0, 4.4),),
         )
     )
     for name, value in {"too_long": 121.0, "a_day": 86_400.0, "for_ever": 1e9}.items():
@@ -242,7 +328,7 @@ def _waits(group: Group) -> list[Case]:
 def _refused(group: Group) -> list[Case]:
     """Return what follows a 401: one more send where there may be a fresh credential, and never two."""
     good = streamed(sse(group.wire.stream()))
-    first = (0.37, 0.5)
+    first = PAUSED
     return [
         group.both("fixed_token", _down(401), _failed(401)),
         group.both("renewed", b"", ANSWERED, scripts=(_down(401), good), sends=2, place="renewed"),
@@ -320,7 +406,7 @@ def _redirects(group: Group) -> list[Case]:
             ANSWERED,
             scripts=(_moved(307, path), _down(), good),
             sends=3,
-            pauses=((0.37, 0.5),),
+            pauses=(PAUSED,),
         ),
     ]
 

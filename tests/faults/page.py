@@ -46,6 +46,7 @@ as well. All cases are right in every mode.
 | a body or an event that is too large | `InvalidResponseError` beyond 256 MiB of a whole answer and 128 MiB of one event; 1 MiB is read of the body of a failure |
 | an error inside a 200 stream, in any shape | the class of error that its code or status means |
 | a redirect to another origin | an error; neither headers nor body are sent there |
+| 429 or 503 | no retry is counted: the call waits for its turn with all others of the endpoint and identity, until `total_timeout` or 120 s are over, then the error; with `max_retries=0` the error at once |
 | `Retry-After` | kept in all its forms up to 120 s; beyond that the error, with the value |
 
 One bound is weak: headers that arrive byte by byte reset the silence with each byte, up to 100 KiB of them. Only an

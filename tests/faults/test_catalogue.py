@@ -10,9 +10,10 @@ from faults.cases_statuses import PASSING
 from faults.reading import FrontEnd, Given, Outcome, ask, kind_of
 from faults.runs import ALWAYS, QUICK, RUNS
 from faults.server import FaultServer, Stage
+from support.pacing import noted_pauses
 from support.promises import promise
 
-from dbx_gateway.call import flow
+from dbx_gateway.call.pacing import PacingRules
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.errors import APIConnectionError, IncompleteStreamError, RateLimitError, ServerError
 
@@ -36,15 +37,8 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture
 def pauses(monkeypatch):
     """The pauses that are due between sends; what is waited is shorter."""
-    due: list[float] = []
-    real = flow.wait
-
-    def noted(seconds):
-        due.append(seconds)
-        return real(min(seconds, LONGEST_PAUSE))
-
-    monkeypatch.setattr(flow, "wait", noted)
-    return due
+    with noted_pauses(monkeypatch, LONGEST_PAUSE, PacingRules()) as due:
+        yield due
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
 from support.llama_index_families import AGENT_WARNINGS
 from support.llama_index_scripts import scripted
+from support.pacing import noted_pauses, quick_pacing
 
 from dbx_gateway.errors import (
     APIError,
@@ -40,6 +41,8 @@ WEATHER = FunctionTool.from_defaults(get_weather)
 @pytest.fixture(autouse=True)
 def _quick_retries(monkeypatch):
     monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.001)
+    with quick_pacing():
+        yield
 
 
 def refusal(status, message="no", code="BAD_REQUEST", **headers):
@@ -154,13 +157,24 @@ def test_an_answer_that_failed_raises():
 
 @EACH_WIRE
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_limit_is_asked_again_max_retries_times_and_no_more(wire, method):
-    llm, script = scripted(wire, refusal(429, "Slow down", "REQUEST_LIMIT_EXCEEDED"), max_retries=3)
+async def test_a_failure_is_asked_again_max_retries_times_and_no_more(wire, method):
+    llm, script = scripted(wire, refusal(502, "It broke", "INTERNAL_ERROR"), max_retries=3)
 
-    with pytest.raises(RateLimitError, match="Slow down"):
+    with pytest.raises(ServerError, match="It broke"):
         await (await each_method(llm))[method]()
 
     assert len(script.bodies) == 4
+
+
+@EACH_WIRE
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_limit_is_asked_again_until_the_time_is_over(wire, method, monkeypatch):
+    llm, script = scripted(wire, refusal(429, "Slow down", "REQUEST_LIMIT_EXCEEDED"), max_retries=1, total_timeout=4.5)
+
+    with noted_pauses(monkeypatch), pytest.raises(RateLimitError, match="Slow down"):
+        await (await each_method(llm))[method]()
+
+    assert len(script.bodies) == 5
 
 
 @pytest.mark.parametrize("method", METHODS)

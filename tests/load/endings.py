@@ -10,7 +10,6 @@ from dbx_gateway import (
     AuthenticationError,
     DbxGatewayError,
     IncompleteStreamError,
-    RateLimitError,
     ServerError,
 )
 
@@ -18,13 +17,14 @@ RETRIES = 2
 """What the clients of these tests have for ``max_retries``."""
 
 AGAIN: dict[str, tuple[type[DbxGatewayError], int | None]] = {
-    "rate-limited": (RateLimitError, 429),
     "internal-error": (ServerError, 500),
     "bad-gateway": (ServerError, 502),
-    "unavailable": (ServerError, 503),
     "reset": (APIConnectionError, None),
 }
 """After these a request is sent again; and what the caller gets when it was sent as often as is allowed."""
+
+REFUSED = ("rate-limited", "unavailable")
+"""After these a request is sent again, too, and no retry is counted."""
 
 BROKEN: dict[str, tuple[type[DbxGatewayError], int | None]] = {
     "cut": (IncompleteStreamError, 200),
@@ -71,9 +71,7 @@ def problem(ending: Ending, answer: str, met: Sequence[str | None]) -> str | Non
     """
     sends = list(met)
     for retry in range(RETRIES + 1):
-        name = sends.pop(0) if sends else "nothing"
-        if name == "expired":  # signed anew, and sent once more
-            name = sends.pop(0) if sends else "nothing"
+        name = _next(sends)
         if name not in AGAIN or retry == RETRIES:
             break
     if sends:
@@ -87,6 +85,16 @@ def problem(ending: Ending, answer: str, met: Sequence[str | None]) -> str | Non
     if name not in WHOLE:
         return "not sent again"
     return None if ending == Ending(answer) else f"not the answer, but {ending}"
+
+
+def _next(sends: list[str | None]) -> str | None:
+    """Take the sends away that count as one try, and return what the last of them met."""
+    while True:
+        name = sends.pop(0) if sends else "nothing"
+        if name == "expired":  # signed anew, and sent once more
+            name = sends.pop(0) if sends else "nothing"
+        if name not in REFUSED:
+            return name
 
 
 def _failed(ending: Ending, due: tuple[type[DbxGatewayError], int | None], *, began: bool, answer: str) -> str | None:

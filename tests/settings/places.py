@@ -42,6 +42,7 @@ EXAMPLES: dict[str, Any] = {
     "stream_idle_timeout": 7.0,
     "total_timeout": 70.0,
     "max_retries": 0,
+    "max_in_flight": 3,
     "coalesce_deltas": False,
     "custom_inputs": {"user": "me"},
     "extra_body": {"field": 1},

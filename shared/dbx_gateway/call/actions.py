@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.open_stream import OpenStream
+from dbx_gateway.call.pacing import Wakeup
 from dbx_gateway.call.reading import AnswerStream
 from dbx_gateway.errors import DbxGatewayError
 from dbx_gateway.transport.deadlines import Deadline
@@ -76,9 +77,15 @@ class Open(Generic[H]):
 
 @dataclass(slots=True)
 class Wait:
-    """Do nothing for some seconds."""
+    """Do nothing for some seconds.
+
+    Args:
+        seconds: at most; infinite where only ``wakeup`` ends it.
+        wakeup: may end it sooner.
+    """
 
     seconds: float
+    wakeup: Wakeup | None = None
 
 
 @dataclass(slots=True)
@@ -121,9 +128,9 @@ def open_stream(action: Open[H]) -> Flow[OpenStream[H] | HttpResponse | DbxGatew
     return action.outcome
 
 
-def wait(seconds: float) -> Flow[None]:
-    """Let ``seconds`` pass."""
-    yield Wait(seconds)
+def wait(seconds: float, wakeup: Wakeup | None = None) -> Flow[None]:
+    """Let ``seconds`` pass, or fewer where ``wakeup`` comes."""
+    yield Wait(seconds, wakeup)
 
 
 def once(key: Hashable, flow: Flow[T], deadline: Deadline) -> Flow[T]:

@@ -6,12 +6,14 @@ Both do the same in the same order; each method of one reads like its twin.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -57,6 +59,9 @@ FOLLOWER_PATIENCE: Final = 30.0
 LAST_BYTES: Final = 0.1
 """Seconds to wait, after the last event, for the end of the body: a connection can only be used again after that."""
 
+LONGEST_UNINTERRUPTED: Final = 1.0
+"""Seconds that a thread waits for its turn at a stretch: Windows notices Ctrl-C only in between."""
+
 
 class SyncDriver:
     """Carries out flows from threads.
@@ -95,29 +100,35 @@ class SyncDriver:
         return SyncDriver(self._settings, credentials, self._flights, begun=True, own=self._own)
 
     def run(self, flow: Flow[T]) -> T:
-        """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun."""
+        """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun.
+
+        The flow is over then, whatever happened.
+        """
         if not self._begun:
             return self.begun().run(flow)
-        while True:
-            try:
-                action = next(flow)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            except DbxGatewayError as error:
-                self._credentials.mask_error(error)
-                raise
-            match action:
-                case AskCaller():
-                    action.outcome = self._caller(action)
-                case Fetch():
-                    action.outcome = self._fetch(action)
-                case Open():
-                    action.outcome = self._open(action)
-                case Wait():
-                    time.sleep(action.seconds)
-                case Once():
-                    action.outcome = self._once(action)
+        try:
+            while True:
+                try:
+                    action = next(flow)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                except DbxGatewayError as error:
+                    self._credentials.mask_error(error)
+                    raise
+                match action:
+                    case AskCaller():
+                        action.outcome = self._caller(action)
+                    case Fetch():
+                        action.outcome = self._fetch(action)
+                    case Open():
+                        action.outcome = self._open(action)
+                    case Wait():
+                        _wait(action)
+                    case Once():
+                        action.outcome = self._once(action)
+        finally:
+            flow.close()  # whoever is interrupted gives up its place among the callers of the endpoint
 
     def events(self, flow: Flow[CallResult[Lease]], model: str) -> Generator[Event]:
         """Yield the events of the streamed answer that ``flow`` asks for; the connection is given back at the end.
@@ -142,6 +153,7 @@ class SyncDriver:
             watchdog.stop()
             self._read_to_end(stream)
         finally:
+            stream.leave()
             lease.release()
             if stream.transcript is not None:
                 stream.transcript.write()
@@ -282,6 +294,8 @@ class AsyncDriver:
     async def run(self, flow: Flow[T]) -> T:
         """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun.
 
+        The flow is over then, whatever happened.
+
         Raises:
             ConfigurationError: this is not an event loop of asyncio.
             DbxGatewayError: the call failed.
@@ -289,26 +303,29 @@ class AsyncDriver:
         check_event_loop()
         if not self._begun:
             return await self.begun().run(flow)
-        while True:
-            try:
-                action = next(flow)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            except DbxGatewayError as error:
-                self._credentials.mask_error(error)
-                raise
-            match action:
-                case AskCaller():
-                    action.outcome = await self._caller(action)
-                case Fetch():
-                    action.outcome = await self._fetch(action)
-                case Open():
-                    action.outcome = await self._open(action)
-                case Wait():
-                    await asyncio.sleep(action.seconds)
-                case Once():
-                    action.outcome = await self._once(action)
+        try:
+            while True:
+                try:
+                    action = next(flow)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                except DbxGatewayError as error:
+                    self._credentials.mask_error(error)
+                    raise
+                match action:
+                    case AskCaller():
+                        action.outcome = await self._caller(action)
+                    case Fetch():
+                        action.outcome = await self._fetch(action)
+                    case Open():
+                        action.outcome = await self._open(action)
+                    case Wait():
+                        await _wait_async(action)
+                    case Once():
+                        action.outcome = await self._once(action)
+        finally:
+            flow.close()
 
     def events(self, flow: Flow[CallResult[AsyncLease]], model: str) -> AsyncGenerator[Event]:
         """Return the events of the streamed answer that ``flow`` asks for, to be read with ``async for``."""
@@ -480,13 +497,50 @@ class _AsyncEvents(AsyncStream[Event]):
     async def _close(self) -> None:
         if self._result is not None:
             stream = _stream_of(self._result)
+            stream.leave()
             await stream.handle.release()
             if stream.transcript is not None:
                 stream.transcript.write()
 
     def __del__(self) -> None:
         if self._loop is not None and not self._over and self._result is not None:
-            _stream_of(self._result).handle.release_later(self._loop)
+            stream = _stream_of(self._result)
+            stream.leave()
+            stream.handle.release_later(self._loop)
+
+
+def _wait(action: Wait) -> None:
+    """Wait on a thread."""
+    if action.wakeup is None:
+        time.sleep(action.seconds)
+        return
+    woken: SimpleQueue[None] = SimpleQueue()  # takes no lock that the garbage collector could meet
+    action.wakeup.on_wake(lambda: woken.put(None))
+    try:
+        woken.get(timeout=min(action.seconds, LONGEST_UNINTERRUPTED))
+    except Empty:
+        return
+
+
+async def _wait_async(action: Wait) -> None:
+    """Wait on an event loop."""
+    if action.wakeup is None:
+        await asyncio.sleep(action.seconds)
+        return
+    loop = asyncio.get_running_loop()
+    woken: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_finish, woken)
+
+    action.wakeup.on_wake(wake)
+    await asyncio.wait((woken,), timeout=action.seconds if action.seconds < math.inf else None)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _patient_until(once: Once[Any]) -> float:

@@ -15,32 +15,34 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic_core import to_json
 
 from dbx_gateway.call.actions import Flow, Open, fetch, open_stream, wait
+from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.checks import check_last_turn, check_media, check_request
 from dbx_gateway.call.observations import Observations
 from dbx_gateway.call.open_stream import OpenStream
+from dbx_gateway.call.pacing import Turn, is_refusal
 from dbx_gateway.call.planning import Plan, Planner, headers_of
 from dbx_gateway.call.property_names import PropertyNames
 from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
-from dbx_gateway.call.retries import is_transient, pause_before, surely_not_taken
+from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before, surely_not_taken
 from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.embeddings import Embeddings, embeddings_body, read_embeddings
 from dbx_gateway.error_bodies import RequestTarget, api_error, request_id_of
-from dbx_gateway.errors import APIError, BadRequestError, ConfigurationError, DbxGatewayError
+from dbx_gateway.errors import APIError, BadRequestError, ConfigurationError, DbxGatewayError, RateLimitError
 from dbx_gateway.models.discovery import Listing
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.models.profiles import profile_of
-from dbx_gateway.models.routing import API_HEADERS, Route, may_try_next
+from dbx_gateway.models.routing import API_HEADERS, EmbeddingsRoute, Route, may_try_next
 from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_disabled, fix_request
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.schemas.chain import fit_schemas
 from dbx_gateway.settings import Settings, timeout_of
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
-from dbx_gateway.transport.sending import HttpRequest, HttpResponse
+from dbx_gateway.transport.sending import HttpRequest, HttpResponse, overdue
 
 __all__ = ["Call", "CallResult"]
 
@@ -104,6 +106,9 @@ class Call(Generic[H]):
         self._deadline = NO_DEADLINE
         self._answered: int | None = None
         """The status of the refusal that the latest request got; None where it got no answer, or one that had begun."""
+        self._turn: Turn | None = None
+        self._refusal: DbxGatewayError | None = None
+        """The last refusal for load that this call has met."""
 
     def plan(self) -> Flow[Plan]:
         """Find out where a chat would go; see :meth:`Planner.plan`."""
@@ -147,12 +152,13 @@ class Call(Generic[H]):
         """
         self._start_clock()
         route = yield from self._planner.embeddings_route()
+        turn = self._turn_at(self._planner.caller, route)
         target = RequestTarget(route.model, str(route))
         body = embeddings_body(route, texts, dimensions) | self._settings.extra_body
         http = self._post(route.url, body, {}, self._deadline, target)
 
         def attempt() -> Flow[Embeddings | DbxGatewayError]:
-            outcome = yield from self._exchange_of(fetch(http), http, "embeddings", target)
+            outcome = yield from self._exchange_of(fetch(http), http, "embeddings", target, turn)
             if isinstance(outcome, DbxGatewayError):
                 return outcome
             try:
@@ -161,7 +167,7 @@ class Call(Generic[H]):
                 unreadable.request_id = unreadable.request_id or request_id_of(outcome.headers)
                 return unreadable
 
-        embeddings = yield from self._with_retries(attempt)
+        embeddings = yield from self._with_retries(attempt, turn)
         if isinstance(embeddings, DbxGatewayError):
             raise embeddings
         return embeddings
@@ -172,12 +178,13 @@ class Call(Generic[H]):
         self, request: ChatRequest, route: Route, plan: Plan, names: ToolNames
     ) -> Flow[CallResult[H] | DbxGatewayError]:
         repairs: list[Repair] = []
+        turn = self._turn_at(plan.caller, route)
 
         def attempt() -> Flow[CallResult[H] | DbxGatewayError]:
             while True:
                 with addressed_to(plan.caller.identity):
                     encoded = self._encode(request, route, plan.profile, names, repairs)
-                outcome = yield from self._send(encoded, request, route)
+                outcome = yield from self._send(encoded, request, route, turn)
                 if isinstance(outcome, CallResult):
                     self._learn(repairs, route)
                     with addressed_to(plan.caller.identity):
@@ -190,15 +197,18 @@ class Call(Generic[H]):
                 self._repaired.append(repair)
                 repairs.append(repair)
 
-        return self._with_retries(attempt, may_act=route.may_act)
+        return self._with_retries(attempt, turn, may_act=route.may_act)
 
     def _with_retries(
-        self, attempt: Callable[[], Flow[T | DbxGatewayError]], *, may_act: bool = False
+        self, attempt: Callable[[], Flow[T | DbxGatewayError]], turn: Turn, *, may_act: bool = False
     ) -> Flow[T | DbxGatewayError]:
         """Make attempts until one succeeds, or fails for good, or there is no time or no retry left.
 
+        A refusal for load is no reason to count a retry: the call waits with the others of the endpoint, and first.
+
         Args:
             attempt: sends the request once, and again with repairs.
+            turn: the call's place among the callers of the endpoint.
             may_act: it goes to what may be an agent, which is asked again only where it has surely not begun.
         """
         retry = 0
@@ -206,10 +216,15 @@ class Call(Generic[H]):
             outcome = yield from attempt()
             if not isinstance(outcome, DbxGatewayError):
                 return outcome
+            self._note_refusal(outcome, turn)
             if may_act and not surely_not_taken(outcome, self._answered):
                 outcome.retryable = False  # for frameworks that make a failed call again by themselves
                 return outcome
-            if not is_transient(outcome) or retry >= self._settings.max_retries:
+            if not is_transient(outcome):
+                return outcome
+            if is_refusal(outcome.status) and turn.paced:
+                continue
+            if retry >= self._settings.max_retries:
                 return outcome
             retry += 1
             pause = pause_before(retry, outcome)
@@ -265,12 +280,14 @@ class Call(Generic[H]):
         )
         return _Encoded(http=http, body=body, context=context, reading=reading, target=target, repairs=tuple(applied))
 
-    def _send(self, encoded: _Encoded, request: ChatRequest, route: Route) -> Flow[CallResult[H] | DbxGatewayError]:
+    def _send(
+        self, encoded: _Encoded, request: ChatRequest, route: Route, turn: Turn
+    ) -> Flow[CallResult[H] | DbxGatewayError]:
         """Send the request once and read its answer: a stream as far as its first events, else the whole."""
         sending: Flow[OpenStream[H] | HttpResponse | DbxGatewayError] = (
             open_stream(Open[H](encoded.http, AnswerStream(encoded.reading))) if request.stream else fetch(encoded.http)
         )
-        outcome = yield from self._exchange_of(sending, encoded.http, route.api, encoded.target)
+        outcome = yield from self._exchange_of(sending, encoded.http, route.api, encoded.target, turn)
         if isinstance(outcome, DbxGatewayError):
             return outcome
         exchange = self._described(route, encoded, outcome)
@@ -291,16 +308,75 @@ class Call(Generic[H]):
         )
 
     def _exchange_of(
-        self, sending: Flow[OutcomeT], http: HttpRequest, api: str, target: RequestTarget
+        self, sending: Flow[OutcomeT], http: HttpRequest, api: str, target: RequestTarget, turn: Turn
     ) -> Flow[OutcomeT | DbxGatewayError]:
-        """Send a request, note and log the attempt, and return the answer or the typed error of whatever failed."""
-        began = time.monotonic()
-        outcome = yield from sending
-        error = _error_in(outcome, target)
-        self._answered = outcome.status if isinstance(outcome, HttpResponse) and outcome.status >= 300 else None
-        self._attempts.append(f"{api} {http.url} {outcome.status or type(outcome).__name__}")
-        log_exchange(http, outcome, error, time.monotonic() - began, len(self._attempts))
+        """Send a request when its turn comes, and return the answer or the typed error of whatever failed.
+
+        The attempt is noted and logged. The call is in flight until its whole answer is there, or its stream is left.
+        """
+        waited = turn.waited
+        in_flight = False
+        try:
+            yield from self._wait_for(turn, http, target)
+            began = time.monotonic()
+            outcome = yield from sending
+            error = _error_in(outcome, target)
+            self._answered = outcome.status if isinstance(outcome, HttpResponse) and outcome.status >= 300 else None
+            self._attempts.append(f"{api} {http.url} {outcome.status or type(outcome).__name__}")
+            log_exchange(http, outcome, error, time.monotonic() - began, len(self._attempts), turn.waited - waited)
+            if error is not None:
+                self._note_refusal(error, turn)
+            elif isinstance(outcome, OpenStream):
+                outcome.on_end = turn.leave
+                in_flight = True
+        finally:
+            if not in_flight:
+                turn.leave()
         return outcome if error is None else error
+
+    # --- turns: after a refusal for load, and under max_in_flight -----------------------------------------------------
+
+    def _turn_at(self, caller: Caller | None, route: Route | EmbeddingsRoute) -> Turn:
+        """Return the call's place among the callers of the endpoint that ``route`` leads to."""
+        assert caller is not None  # noqa: S101  # whoever has a route was asked
+        settings = self._settings
+        endpoint = (route.url if settings.endpoint_url is not None else route.surface, route.model)
+        pacer = self._observations.pacer(caller, endpoint)
+        if self._turn is None or self._turn.pacer is not pacer:
+            self._turn = pacer.turn(settings.max_in_flight, paced=settings.max_retries > 0, left=self._deadline.left)
+        return self._turn
+
+    def _wait_for(self, turn: Turn, http: HttpRequest, target: RequestTarget) -> Flow[None]:
+        """Wait until the request may be sent.
+
+        Raises:
+            DbxGatewayError: there is no time left, or none that suffices.
+        """
+        while (pause := turn.ask()) is not None:
+            if turn.over:
+                raise self._impatient(turn, http, target)
+            yield from wait(pause, turn.wakeup)
+
+    def _impatient(self, turn: Turn, http: HttpRequest, target: RequestTarget) -> DbxGatewayError:
+        """Return the error of a call whose turn does not come in time."""
+        if not turn.in_storm:
+            return overdue(http)
+        return self._refusal or RateLimitError(
+            f"{target}: not sent within {turn.waited:.1f} s, because the endpoint refuses calls for load and others were "
+            "before this one. Send less at once, or set a longer total_timeout=.",
+            status=429,
+            error_code="paced",
+            model=target.model,
+            route=target.route,
+        )
+
+    def _note_refusal(self, error: DbxGatewayError, turn: Turn) -> None:
+        """Let the other callers of the endpoint know where ``error`` is a refusal for load."""
+        if is_refusal(error.status):
+            self._refusal = error
+            wanted = error.retry_after
+            # Of a wait beyond all patience the one who asked is told; nobody else is to be held up for so long.
+            turn.refuse(wanted if wanted is None or wanted <= LONGEST_RETRY_AFTER else None)
 
     # --- what failed, and what is learned ------------------------------------------------------------------------
 
@@ -329,6 +405,7 @@ class Call(Generic[H]):
             request_id=request_id_of(outcome.headers),
             attempts=tuple(self._attempts),
             repairs=tuple(repair.name for repair in encoded.repairs),
+            paced=self._turn.waited if self._turn is not None else 0.0,
         )
 
     # --- what every request has ----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 from dbx_gateway.auth.identities import proven_tokens
 from dbx_gateway.call.caller import Caller
+from dbx_gateway.call.pacing import Pacer, Pacers, PacingRules
 from dbx_gateway.call.repairs import Repair
 from dbx_gateway.fork_hooks import in_child_after_fork
 from dbx_gateway.models.discovery import EndpointFacts
@@ -193,10 +194,16 @@ class Observations:
 
     Args:
         clock: seconds that never run backwards.
+        pacing: how callers are paced after a refusal for load.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        pacing: PacingRules = PacingRules(),  # noqa: B008  # frozen
+    ) -> None:
         self._clock = clock
+        self._pacing = (clock, pacing)
         self.start_anew()
         _live.add(self)
 
@@ -207,6 +214,16 @@ class Observations:
         self._endpoints: IdentityFacts[EndpointFacts] = IdentityFacts(self._clock, MOST_FACTS)
         self._routes: IdentityFacts[tuple[Surface, str]] = IdentityFacts(self._clock, MOST_FACTS)
         self._repairs: ModelFacts[tuple[Repair, ...]] = ModelFacts(self._clock, MOST_FACTS)
+        self._pacers = Pacers(*self._pacing)
+
+    def pace(self, clock: Callable[[], float], pacing: PacingRules) -> None:
+        """Pace callers by another clock and other rules from now on (for tests)."""
+        self._pacing = (clock, pacing)
+        self._pacers = Pacers(clock, pacing)
+
+    def pacer(self, caller: Caller, endpoint: Hashable) -> Pacer:
+        """Return who says when this caller's calls of an endpoint may be sent."""
+        return self._pacers.of((caller, endpoint))
 
     def __copy__(self) -> Self:
         return self
@@ -252,6 +269,7 @@ class Observations:
     def forget(self) -> None:
         """Forget everything."""
         self.flights.clear()
+        self._pacers.forget()
         for facts in (self._surfaces, self._endpoints, self._routes, self._repairs):
             facts.clear()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -36,6 +36,7 @@ class OpenStream(Generic[H]):
         kept_alive: bytes have come since then, but no event.
         watched: a watchdog ends the stream when the whole call has taken too long.
         transcript: what the log wants of it.
+        on_end: what is to be done when nobody reads it any more; it takes no lock.
     """
 
     status: int
@@ -50,6 +51,13 @@ class OpenStream(Generic[H]):
     kept_alive: bool = False
     watched: bool = False
     transcript: Transcript | None = None
+    on_end: Callable[[], None] | None = None
+
+    def leave(self) -> None:
+        """Note that nobody reads the stream any more; later calls do nothing."""
+        act, self.on_end = self.on_end, None
+        if act is not None:
+            act()
 
     def wait_begins(self) -> None:
         """Note that the next bytes are to be read; the time that the caller takes between two events does not count."""

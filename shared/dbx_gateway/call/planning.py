@@ -80,6 +80,7 @@ class Planner:
     Attributes:
         family: as the settings or the model's name tell; None where only the workspace can.
         deadline: of the call.
+        caller: who calls; known once a route is.
     """
 
     def __init__(self, settings: Settings, observations: Observations, product: str) -> None:
@@ -87,6 +88,7 @@ class Planner:
             check_family(settings.family) if settings.family is not None else family_of(settings.model)
         )
         self.deadline: Deadline = NO_DEADLINE
+        self.caller: Caller | None = None
         self._settings = settings
         self._observations = observations
         self._product = product
@@ -130,7 +132,7 @@ class Planner:
         Raises:
             DbxGatewayError: the host cannot be reached.
         """
-        caller = yield from ask_caller(self._settings.default_headers, self.deadline)
+        caller = self.caller = yield from ask_caller(self._settings.default_headers, self.deadline)
         settings = self._settings
         if settings.endpoint_url is not None:
             route = endpoint_route(settings.endpoint_url, settings.model, "embeddings")

@@ -24,8 +24,18 @@ def log_exchange(
     error: DbxGatewayError | None,
     seconds: float,
     attempt: int,
+    paced: float = 0.0,
 ) -> None:
-    """Log one request and its outcome, where the environment asks for it."""
+    """Log one request and its outcome, where the environment asks for it.
+
+    Args:
+        sent: the request.
+        outcome: the answer, or the failure.
+        error: what the outcome means, where it is a failure.
+        seconds: from the sending to the outcome.
+        attempt: which request of its call it is, from 1.
+        paced: seconds that it waited for its turn before.
+    """
     level = os.environ.get("DBX_GATEWAY_LOG")
     if not level:
         return
@@ -35,8 +45,15 @@ def log_exchange(
     _show()
     status = outcome.status if error is None else error.status or type(error).__name__
     request_id = None if isinstance(outcome, DbxGatewayError) else request_id_of(outcome.headers)
+    waited = f" paced_ms={paced * 1000:.0f}" if paced else ""
     logger.info(
-        "%s status=%s ms=%.0f attempt=%d request_id=%s", sent.label, status, seconds * 1000, attempt, request_id or "-"
+        "%s status=%s ms=%.0f attempt=%d request_id=%s%s",
+        sent.label,
+        status,
+        seconds * 1000,
+        attempt,
+        request_id or "-",
+        waited,
     )
     if level == "bodies":
         warn_once(
