@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeGuard
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -24,6 +25,7 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.notices import warn_once
 from langchain_dbx_gateway.blocks import FREE_TEXT, Block, beside_text, listed
+from langchain_dbx_gateway.silent_parts import SilentParts, is_silent
 
 __all__ = [
     "PROVIDER",
@@ -80,23 +82,37 @@ def _message(message: Message, finish: Finish, metadata: Mapping[str, Any], *, b
     calls = message.tool_calls
     content = _content(message.parts, finish, blocks=blocks)
     listed = isinstance(content, list)
-    texts = [] if listed else text_facts([part for part in message.parts if isinstance(part, Text)])
+    facts = MessageFacts() if listed else _facts_of_string(message.parts)
     return AIMessage(
         content=content,  # type: ignore[arg-type]  # blocks are typed dicts
         tool_calls=[_listed(call) for call in calls if is_executable(call, finish)],
         invalid_tool_calls=[_broken(call, finish) for call in calls if not is_executable(call, finish)],
-        additional_kwargs=MessageFacts(calls=call_facts(calls, finish), texts=texts).keywords(),
+        additional_kwargs=replace(facts, calls=call_facts(calls, finish)).keywords(),
         response_metadata=dict(metadata) | finish_of(finish) | ({"output_version": "v1"} if listed else {}),
     )
 
 
 def _content(parts: Sequence[Part], finish: Finish, *, blocks: bool) -> str | list[Block]:
-    """Return plain text as a string, anything more as blocks; tool calls alone do not make it a list."""
-    shown = [part for part in parts if not isinstance(part, ToolCall)]
+    """Return plain text as a string, anything more as blocks; tool calls and silent reasoning do not make it a list."""
+    shown = [part for part in parts if not (isinstance(part, ToolCall) or is_silent(part))]
     if not blocks and all(isinstance(part, Text) and not part.citations for part in shown):
         return "".join(part.text for part in shown if isinstance(part, Text))
     broken = {part.call_id: _broken(part, finish) for part in parts if _is_broken(part, finish)}
     return [broken.get(str(block.get("id")), block) if _CALL in block["type"] else block for block in listed(parts)]
+
+
+def _facts_of_string(parts: Sequence[Part]) -> MessageFacts:
+    """Return the facts of an answer whose content is a string: those of its texts, and its silent parts."""
+    silent = SilentParts()
+    texts: list[Text] = []
+    for part in parts:
+        if isinstance(part, ToolCall):
+            silent.call(part.call_id)
+        elif not silent.add(part) and isinstance(part, Text):
+            silent.text()
+            texts.append(part)
+    hidden = silent.end()
+    return MessageFacts(texts=text_facts(texts, apart=bool(hidden)), hidden=hidden)
 
 
 def _is_broken(part: Part, finish: Finish) -> TypeGuard[ToolCall]:
@@ -128,10 +144,15 @@ def reason_broken(call: ToolCall, finish: Finish) -> str:
             return "the arguments are not one JSON object"
 
 
-def text_facts(texts: Sequence[Text]) -> list[dict[str, Any]]:
-    """Return the metadata of texts that are joined to one string; an empty list where there is none."""
+def text_facts(texts: Sequence[Text], *, apart: bool = False) -> list[dict[str, Any]]:
+    """Return the metadata of texts that are joined to one string; an empty list where there is none.
+
+    Args:
+        texts: in their order.
+        apart: whether something may stand between two of them.
+    """
     facts = [{"length": len(text.text)} | beside_text(text) for text in texts]
-    return facts if any(len(fact) > 1 for fact in facts) else []
+    return facts if any(len(fact) > 1 for fact in facts) or (apart and len(facts) > 1) else []
 
 
 def call_facts(calls: Sequence[ToolCall], finish: Finish) -> dict[str, Any]:

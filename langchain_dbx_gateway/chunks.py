@@ -44,6 +44,7 @@ from langchain_dbx_gateway.blocks import (
     joins_run,
     text_block,
 )
+from langchain_dbx_gateway.silent_parts import SilentParts
 
 __all__ = ["Chunks", "Numbers"]
 
@@ -78,8 +79,9 @@ class Chunks:
     """Turns the events of one answer into chunks that add up to its message.
 
     Text is sent as plain strings until something else has arrived; from then on all is sent as standard blocks. The
-    metadata of a text that was sent as a string is in the last chunk, beside the content. No chunk has an id: LangChain
-    gives all of an answer its own (:func:`langchain_dbx_gateway.answers.answer_messages`).
+    metadata of a text that was sent as a string is in the last chunk, beside the content, and so is reasoning without text,
+    which does not end the strings. No chunk has an id: LangChain gives all of an answer its own
+    (:func:`langchain_dbx_gateway.answers.answer_messages`).
 
     Args:
         model: the model's name in the request.
@@ -94,6 +96,9 @@ class Chunks:
         self._standard = blocks
         self._started = False
         self._texts: list[Text] = []
+        self._silent = SilentParts()
+        self._shown = 0
+        self._due: list[ChatGenerationChunk] = []
         self._run: list[Text] = []
         self._run_index: int | None = None
         self._calls: dict[int, ToolCall] = {}
@@ -101,6 +106,13 @@ class Chunks:
 
     def of(self, event: Event) -> list[ChatGenerationChunk]:
         """Return the chunks that ``event`` makes."""
+        chunks = self._chunks_of(event)
+        if not self._due:
+            return chunks
+        due, self._due = self._due, []
+        return [*due, *chunks]
+
+    def _chunks_of(self, event: Event) -> list[ChatGenerationChunk]:
         match event:
             case TextDelta():
                 return [self._text(event)]
@@ -133,6 +145,8 @@ class Chunks:
 
     def _text(self, event: TextDelta) -> ChatGenerationChunk:
         if not self._numbers.has(event.index):
+            if not self._blocks:
+                self._silent.text()
             self._join_run(event.index, Text(event.text))
         self._run_index = self._numbers.of(event.index)
         if self._blocks:
@@ -149,6 +163,8 @@ class Chunks:
         """Return what the deltas of a part did not hold: signatures, citations, or all of it."""
         if isinstance(part, Text):
             return self._rest_of_text(index, part)
+        if not self._standard and self._silent.add(part):
+            return []
         if not self._numbers.has(index):
             blocks = [] if part == Reasoning() else blocks_of(part)
             return [self._block(index, block, run) for run, block in enumerate(blocks)]
@@ -158,6 +174,10 @@ class Chunks:
 
     def _rest_of_text(self, index: int, part: Text) -> list[ChatGenerationChunk]:
         if not self._blocks:
+            if not self._numbers.has(index):
+                if self._silent.add(part):
+                    return []
+                self._silent.text()
             self._texts.append(part)
             return []
         facts = beside_text(part)
@@ -173,13 +193,17 @@ class Chunks:
 
     def _join_run(self, index: int, text: Text) -> None:
         """Let a new text continue the block of the texts before it, or begin another."""
-        if not (joins_run(text, self._run) and self._numbers.join(index, self._run_index)):
+        may_join = not self._silent.waiting and joins_run(text, self._run)
+        if not (may_join and self._numbers.join(index, self._run_index)):
             self._run = []
 
     def _end(self, event: End) -> list[ChatGenerationChunk]:
         warn_of_alternatives(self._model, event.alternatives)
         broken = {index: call for index, call in self._calls.items() if not is_executable(call, event.finish)}
         chunks = [self._call(index, args=_spoiler(call, event.finish)) for index, call in broken.items()]
+        if self._blocks and not self._silent.has_call:
+            self._show_silent()
+        hidden = self._silent.end()
         last = AIMessageChunk(
             content=[] if self._blocks else "",
             usage_metadata=usage_of(event.usage),
@@ -187,7 +211,9 @@ class Chunks:
             | extras_of(event.extras, self._metadata)
             | finish_of(event.finish),
             additional_kwargs=MessageFacts(
-                calls=call_facts(list(self._calls.values()), event.finish), texts=text_facts(self._texts)
+                calls=call_facts(list(self._calls.values()), event.finish),
+                texts=text_facts(self._texts, apart=bool(hidden)),
+                hidden=hidden,
             ).keywords(),
             chunk_position="last",
         )
@@ -196,11 +222,22 @@ class Chunks:
     def _block(self, index: int, block: Block, run: int = 0) -> ChatGenerationChunk:
         if not self._blocks:
             self._blocks, self._standard, self._run_index = True, not self._started, None
+        if self._silent.waiting:
+            self._show_silent()
         return self._chunk([block | {"index": self._numbers.of(index, run)}])
+
+    def _show_silent(self) -> None:
+        """Let the silent parts that wait be blocks, before the next one."""
+        for block in [block for part in self._silent.waiting for block in blocks_of(part)]:
+            self._shown += 1
+            self._due.append(self._chunk([block | {"index": self._numbers.of(-1, self._shown)}]))
+        self._silent.waiting.clear()
 
     def _call(
         self, index: int, *, args: str, name: str | None = None, call_id: str | None = None
     ) -> ChatGenerationChunk:
+        if call_id is not None and not self._standard:
+            self._silent.call(call_id)
         piece = tool_call_chunk(name=name, args=args, id=call_id, index=self._numbers.of(index))
         if not self._standard:
             return self._chunk("" if not self._blocks else [], tool_call_chunks=[piece])

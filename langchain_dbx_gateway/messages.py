@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final, get_args
 
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
@@ -10,11 +11,12 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.adapters.tool_call_ids import with_distinct_ids
-from dbx_gateway.chat import Message, Origin, Part, Role, ToolCall, ToolResult
+from dbx_gateway.chat import Message, Origin, Part, Role, Text, ToolCall, ToolResult
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.surfaces import Api
 from langchain_dbx_gateway.answers import PROVIDER, facts_in
 from langchain_dbx_gateway.blocks import FREE_TEXT, parts_of, texts_apart
+from langchain_dbx_gateway.silent_parts import with_silent_parts, with_silent_texts
 
 __all__ = ["PROVIDER", "to_core"]
 
@@ -80,12 +82,17 @@ def _assistant(message: AIMessage, ids_with_result: frozenset[str]) -> Message:
     content: Any = message.content if own or provider is None else message.content_blocks
     facts = facts_in(message)
     parts = texts_apart(parts_of(content), facts.texts)
+    # Blocks alone hold all that the facts do, where somebody has made them of a string.
+    hidden = () if message.response_metadata.get("output_version") == "v1" else facts.hidden
+    if hidden:
+        texts = sum(1 for _ in takewhile(lambda part: isinstance(part, Text), parts))
+        parts = [*with_silent_texts(parts[:texts], hidden), *parts[texts:]]
     calls = _calls(message, facts, ids_with_result)
     if not (own or message.tool_calls or message.invalid_tool_calls):
         return Message(role="assistant", parts=tuple(parts), name=message.name)
     return Message(
         role="assistant",
-        parts=tuple(_merged(parts, calls)),
+        parts=tuple(with_silent_parts(_merged(parts, calls), hidden)),
         name=message.name,
         origin=_origin(message) if own else None,
     )

@@ -14,8 +14,10 @@ from langchain_core.load.serializable import Serializable
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
 
+from dbx_gateway.adapters.part_facts import MessageFacts
 from langchain_dbx_gateway.answers import PROVIDER, facts_in
 from langchain_dbx_gateway.blocks import Block, listed, parts_of, texts_apart
+from langchain_dbx_gateway.silent_parts import with_silent_blocks, with_silent_texts
 
 __all__ = ["allow_loading", "register"]
 
@@ -41,7 +43,7 @@ def translate_content(message: AIMessage) -> list[Block]:
     broken = [
         {**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls if call["id"] not in listed_ids
     ]
-    return [*blocks, *calls, *broken]
+    return with_silent_blocks([*blocks, *calls, *broken], facts_in(message).hidden)
 
 
 def translate_content_chunk(message: AIMessageChunk) -> list[Block]:
@@ -64,8 +66,8 @@ def _content(message: AIMessage) -> list[Block]:
     blocks: list[Block] = []
     for position, item in enumerate(items):
         if isinstance(item, str):
-            facts = () if position else facts_in(message).texts
-            blocks += listed(texts_apart(parts_of(item), facts))
+            facts = MessageFacts() if position else facts_in(message)
+            blocks += listed(with_silent_texts(texts_apart(parts_of(item), facts.texts), facts.hidden))
         else:
             blocks.append(item)
     return blocks

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 from llama_index.core.base.llms.types import ChatMessage
-from saved_threads.threads import ANSWERS, FRAMEWORKS, MODELS, STREAMED, core, loaded, message_of, model_of, stored
+from saved_threads.threads import (
+    ANSWERS,
+    FORMER,
+    FRAMEWORKS,
+    MODELS,
+    STREAMED,
+    core,
+    loaded,
+    message_of,
+    model_of,
+    stored,
+)
 
 FILES = Path(__file__).parent / "files"
 NAMES = sorted(path.stem for path in FILES.glob("*.json"))
@@ -82,4 +93,13 @@ def test_an_answer_is_stored_in_the_form_that_it_had(form, kind):
 
 def test_every_thread_has_a_file():
     answers = [f"{form}_{kind}" for form in (*FRAMEWORKS, "langchain_blocks") for kind in ANSWERS]
-    assert sorted([*answers, *("_".join(thread) for thread in THREADS)]) == NAMES
+    former = [f"langchain_former_{kind}" for kind in FORMER]
+    assert sorted([*answers, *former, *("_".join(thread) for thread in THREADS)]) == NAMES
+
+
+@pytest.mark.parametrize("kind", FORMER)
+def test_a_former_form_is_sent_as_the_present_one(kind):
+    former, present = (saved(f"langchain_{form}{kind}") for form in ("former_", ""))
+    for message in loaded("langchain", former["messages"]):  # whole, then streamed
+        assert isinstance(message.content, list)
+        assert core("langchain", [message]) == present["core"]

@@ -25,6 +25,7 @@ from llama_index_dbx_gateway.messages import to_core as of_llama_index
 
 __all__ = [
     "ANSWERS",
+    "FORMER",
     "FRAMEWORKS",
     "MODELS",
     "STREAMED",
@@ -236,11 +237,30 @@ ANSWERS: Final[dict[str, Callable[[], chat.ChatResponse]]] = {
         chat.File(blob=chat.Blob(data="aGVsbG8=", mime="application/pdf"), filename="a.pdf", opaque={"y": 2}),
         reason="stop",
     ),
+    "silent_reasoning": lambda: _answer(
+        "responses",
+        chat.Reasoning(encrypted="ZW5j", id="rs_1", opaque={"status": "completed"}),
+        dataclasses.replace(_CALL, id="fc_1"),
+        chat.Reasoning(encrypted="b3RoZXI=", id="rs_2"),
+        dataclasses.replace(_CALL, call_id="call_2", id="fc_2"),
+    ),
+    "silent_reasoning_before_text": lambda: _answer(
+        "responses",
+        chat.Reasoning(encrypted="ZW5j", id="rs_1"),
+        chat.Text("Let me think. ", phase="commentary", id="msg_1"),
+        chat.Reasoning(encrypted="b3RoZXI=", id="rs_2"),
+        chat.Text("Yes.", phase="final_answer", id="msg_2"),
+        reason="stop",
+    ),
     "signature_without_text": lambda: _answer(
         "generate-content", chat.Text("All. "), chat.Text("", opaque={"thoughtSignature": "c2ln"}), reason="stop"
     ),
 }
 """Answers with everything that a part can hold beside what the frameworks have fields for."""
+
+
+FORMER: Final = ("silent_reasoning", "silent_reasoning_before_text")
+"""Answers that were stored as blocks when reasoning without text made a list of the content, whole and streamed."""
 
 
 def message_of(framework: str, answer: chat.ChatResponse, *, blocks: bool = False) -> Any:

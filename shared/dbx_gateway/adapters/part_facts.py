@@ -255,13 +255,21 @@ def _kind(value: object) -> Literal["summary", "raw"]:
 # Parts that get no block
 
 
-def hidden_facts(part: Native | Text | Refusal) -> Facts:
-    """Return all of a part that gets no block: a wire object, or an empty text that has facts."""
-    return native_facts(part) if isinstance(part, Native) else {"text": _piece_facts(part)}
+def hidden_facts(part: Native | Text | Refusal | Reasoning) -> Facts:
+    """Return all of a part that gets no block: a wire object, an empty text that has facts, or reasoning without text."""
+    match part:
+        case Native():
+            return native_facts(part)
+        case Reasoning():
+            return {"reasoning": reasoning_facts(part)}
+        case Text() | Refusal():
+            return {"text": _piece_facts(part)}
 
 
 def hidden_part(facts: Mapping[str, Any]) -> Part | None:
     """Return the part that :func:`hidden_facts` described; None where ``facts`` describe none."""
+    if "reasoning" in facts:
+        return reasoning_of(None, _object(facts["reasoning"]))
     return _piece("", facts["text"]) if "text" in facts else native_of(facts)
 
 
@@ -282,7 +290,8 @@ class MessageFacts:
         texts: for content that is one string, each text it was joined from: its ``length`` in characters, and its facts
             as the framework's blocks hold them.
         runs: for content of several blocks, the runs of text that are more than text, in order (:func:`run_facts`).
-        hidden: parts that have no block, each with the number of blocks before it (``at``).
+        hidden: parts that have no block, each with its place: the number of blocks before it (``at``), or for content
+            that is one string the number of texts before it, or the id of the call that it is ``before`` or ``after``.
         media: facts of images, audio and files, each with the number of its block (``at``).
     """
 
