@@ -10,7 +10,7 @@ from langchain_core import __version__ as core_version
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import LC_ID_PREFIX, AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
@@ -289,7 +289,7 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         **kwargs: Any,
     ) -> Iterator[Any]:
         """Yield the events of ``stream_events(version="v3")``, which LangChain calls by this name."""
-        converter = self._message_events(run_manager, kwargs)
+        converter = MessageEvents(kwargs.get("model") or self.model, run_manager)
         with (
             translated(),
             closing(self._client.stream(to_core(messages), **self._arguments(stop, kwargs))) as events,
@@ -307,15 +307,9 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         """Yield the events of ``astream_events(version="v3")``."""
         return Derived(
             lambda: self._async_client.stream(to_core(messages), **self._arguments(stop, kwargs)),
-            self._message_events(run_manager, kwargs).of,
+            MessageEvents(kwargs.get("model") or self.model, run_manager).of,
             self._reading,
         )
-
-    def _message_events(
-        self, run: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None, kwargs: Mapping[str, Any]
-    ) -> MessageEvents:
-        message_id = f"{LC_ID_PREFIX}-{run.run_id}" if run is not None else ""
-        return MessageEvents(kwargs.get("model") or self.model, message_id)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from langchain_core.callbacks import BaseRunManager
+from langchain_core.messages import LC_ID_PREFIX
+
 from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.chat import Finish, Reasoning, Text, ToolCall, is_executable
 from dbx_gateway.events import (
@@ -53,12 +56,12 @@ class MessageEvents:
 
     Args:
         model: the model's name in the request.
-        message_id: LangChain's id of the message; empty for the one that its stream has already.
+        run: LangChain's run, whose id is the message's; without one it is the id that its stream has already.
     """
 
-    def __init__(self, model: str, message_id: str = "") -> None:
+    def __init__(self, model: str, run: BaseRunManager | None = None) -> None:
         self._model = model
-        self._message_id = message_id
+        self._message_id = f"{LC_ID_PREFIX}-{run.run_id}" if run is not None else ""
         self._numbers = Numbers()
         self._metadata: dict[str, Any] = {}
         self._calls: dict[int, ToolCall] = {}
