@@ -132,6 +132,8 @@ def _broken(call: ToolCall, finish: Finish) -> Any:
 def reason_broken(call: ToolCall, finish: Finish) -> str:
     """Return why ``call``, of an answer that ended like this, must not be run."""
     match finish.reason:
+        case "length" if finish.window_is_full:
+            return "the answer was cut because the context window is full; shorten the conversation"
         case "length":
             return "the answer was cut at its length limit; raise max_tokens"
         case "content_filter" | "error":

@@ -7,6 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.utils.json import parse_partial_json
 
 from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.chat import Finish, Part, Reasoning, Refusal, Text, ToolCall, is_executable
@@ -200,7 +201,8 @@ class Chunks:
     def _end(self, event: End) -> list[ChatGenerationChunk]:
         warn_of_alternatives(self._model, event.alternatives)
         broken = {index: call for index, call in self._calls.items() if not is_executable(call, event.finish)}
-        chunks = [self._call(index, args=_spoiler(call, event.finish)) for index, call in broken.items()]
+        spoilers = {index: _spoiler(call, event.finish) for index, call in broken.items()}
+        chunks = [self._call(index, args=spoiler) for index, spoiler in spoilers.items() if spoiler]
         if self._blocks and not self._silent.has_call:
             self._show_silent()
         hidden = self._silent.end()
@@ -261,9 +263,11 @@ def _spoiler(call: ToolCall, finish: Finish) -> str:
     """Return a text that makes a call's arguments invalid for langchain-core, with the reason in it.
 
     When langchain-core adds chunks up, it completes cut arguments to a valid object, and the call would be run. It gives
-    up at a bracket that closes nothing.
+    up at a bracket that closes nothing. Arguments that it gives up by itself stay as the model wrote them.
     """
     arguments = FREE_OPENS + free_text(call.arguments) + FREE_CLOSES if call.custom else call.arguments
+    if not _would_run(arguments):
+        return ""
     inside, escaped = False, False
     closers: list[str] = []
     for char in arguments:
@@ -278,3 +282,11 @@ def _spoiler(call: ToolCall, finish: Finish) -> str:
     quote = ("\\" if escaped else "") + '"' if inside else ""
     wrong = "}" if closers and closers[-1] == "]" else "]"
     return f"{quote}{wrong} ({reason_broken(call, finish)})"
+
+
+def _would_run(arguments: str) -> bool:
+    """Whether langchain-core makes an object of ``arguments``, whole or cut."""
+    try:
+        return not arguments or isinstance(parse_partial_json(arguments), dict)
+    except Exception:  # noqa: BLE001  # langchain-core takes any for the sign of an invalid call
+        return False

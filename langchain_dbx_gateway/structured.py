@@ -20,6 +20,7 @@ from pydantic.v1 import ValidationError as OldValidationError
 from pydantic_core import from_json
 
 from dbx_gateway import extract_json
+from dbx_gateway.chat import Finish
 from dbx_gateway.errors import ExtractionError
 
 __all__ = ["AnswerParser", "Method", "form_of", "with_raw"]
@@ -218,7 +219,9 @@ def _refusal_in(message: BaseMessage) -> Any:
 
 def _no_object(message: BaseMessage, why: str) -> OutputParserException:
     metadata = message.response_metadata
-    hint = "; raise max_tokens" if metadata.get("finish_reason") == "length" else ""
+    is_cut = metadata.get("finish_reason") == "length"
+    window_is_full = Finish(reason="length", raw=metadata.get("raw_finish_reason")).window_is_full
+    hint = ("; shorten the conversation" if window_is_full else "; raise max_tokens") if is_cut else ""
     return OutputParserException(
         f"no object in this answer (finish reason {metadata.get('finish_reason')}): {why}{hint}",
         llm_output=message.text,

@@ -465,6 +465,11 @@ class Finish:
     message: str | None = None
     details: JsonObject = field(default_factory=_nothing)
 
+    @property
+    def window_is_full(self) -> bool:
+        """Whether the answer was cut because the context window is full: a larger ``max_tokens`` would not help."""
+        return self.raw == "model_context_window_exceeded"  # docs/wire/messages.md#answer
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alternative:

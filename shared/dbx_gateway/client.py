@@ -320,7 +320,7 @@ def _loaded(kind: type[_Base], settings: Settings, observations: Observations | 
 def _response(result: CallResult[Any], request: ChatRequest) -> ChatResponse:
     response = result.response
     assert response is not None  # noqa: S101  # a call that is not streamed ends with a response
-    warn_if_cut(result, response.finish.reason, request.model)
+    warn_if_cut(result, response.finish, request.model)
     return response
 
 

@@ -375,12 +375,34 @@ def _tidy(text: str) -> str:
 
 
 def _of_page(page: str) -> str:
-    """Return what an HTML page says: its ``<pre>`` text, else its title."""
+    """Return what an HTML page says: its ``<pre>`` text, else its title, else the words of its body."""
     text = _between(page, *_PRE)
-    if text is None and re.match(r"<(!doctype|html|head|body)", page, re.IGNORECASE):
-        title = _between(page, *_TITLE)
-        text = f"an HTML page{': ' + title if title else ''}"
+    if text is None and _PAGE.match(page):
+        said = _between(page, *_TITLE) or _words_of(page)
+        text = f"an HTML page{': ' + said if said else ''}"
     return page if text is None else text
+
+
+_PAGE: Final = re.compile(r"<(!doctype|html|head|body|center|div|h[1-6]|p)\b", re.IGNORECASE)
+_TAG: Final = re.compile(r"<(/?)(script|style|title)?[^<>]*>", re.IGNORECASE)
+
+
+def _words_of(page: str) -> str:
+    """Return the text of a page between its tags, without its scripts and styles."""
+    words: list[str] = []
+    at, hidden = 0, ""
+    for tag in _TAG.finditer(page):
+        if not hidden:
+            words.append(page[at : tag.start()])
+        name = (tag[2] or "").lower()
+        if name and not tag[1]:
+            hidden = hidden or name
+        elif name == hidden:
+            hidden = ""
+        at = tag.end()
+    if not hidden:
+        words.append(page[at:])
+    return " ".join(html.unescape(" ".join(words)).split())
 
 
 _PRE: Final = (re.compile("<pre>", re.IGNORECASE), re.compile("</pre>", re.IGNORECASE))

@@ -457,8 +457,11 @@ class Assembly:
         self._parts[index] = part
         self._out.extend(part_events(index, part))
 
-    def usage(self, usage: Usage) -> None:
-        """Set the total so far. One event reports it, before the end, as some servers send a total with each word."""
+    def usage(self, usage: Usage | None) -> None:
+        """Set the total so far, None where it is unknown.
+
+        One event reports it, before the end, as some servers send a total with each word.
+        """
         self.latest_usage = usage
 
     def end_parts(self) -> None:

@@ -6,7 +6,9 @@ it has the expected type and the stated substitute where it has not; none raises
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
@@ -15,16 +17,22 @@ from dbx_gateway.chat import JsonObject
 
 __all__ = [
     "arguments_text",
+    "count_or_none",
+    "has_counts",
     "integer_or_none",
     "json_or_none",
     "nonempty_text",
     "object_or_empty",
     "objects_in",
+    "plain_text",
     "strings_in",
     "text_or_empty",
     "text_or_none",
     "without",
 ]
+
+
+_COUNT: Final = re.compile(r"\d{1,18}(?:\.0{1,18})?")
 
 
 def json_or_none(body: bytes | str) -> JsonValue:
@@ -68,6 +76,13 @@ def text_or_none(value: JsonValue) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def plain_text(value: JsonValue) -> str:
+    """Return ``value`` as text where it is text or a number, as some hosts write an answer that is one; else nothing."""
+    if isinstance(value, str):
+        return value
+    return to_json(value).decode() if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
 def nonempty_text(value: JsonValue) -> str | None:
     """Return ``value`` if it is text of at least one character, else None."""
     return value if isinstance(value, str) and value else None
@@ -76,6 +91,20 @@ def nonempty_text(value: JsonValue) -> str | None:
 def integer_or_none(value: JsonValue) -> int | None:
     """Return ``value`` if it is a whole number; true and false are none."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def count_or_none(value: JsonValue) -> int | None:
+    """Return ``value`` if it is a whole number, also where it is written as ``10.0``, ``"10"`` or ``"10.0"``; else None."""
+    if isinstance(value, str) and _COUNT.fullmatch(value):
+        return int(value.partition(".")[0])
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return integer_or_none(value)
+
+
+def has_counts(record: JsonObject, *names: str) -> bool:
+    """Return whether each of the fields ``names`` that ``record`` has is a count: one that is none must not become 0."""
+    return all(record.get(name) is None or count_or_none(record.get(name)) is not None for name in names)
 
 
 def without(holder: JsonObject, fields: Iterable[str]) -> JsonObject:

@@ -128,6 +128,39 @@ def test_a_call_that_must_not_run_is_invalid_in_langchain_however_it_is_asked(ap
 
 
 @each_api
+@pytest.mark.parametrize("arguments", ["[1]", "x", '{"a":1}}', "5"])
+def test_arguments_that_are_no_object_keep_their_text_in_streams_too(api, arguments):
+    model = connected(ChatDbxGateway, api, call_whole(api, "f", arguments), call_events(api, "f", [arguments]))
+    for message in langchains(model):
+        assert [(call["name"], call["args"]) for call in message.invalid_tool_calls] == [("f", arguments)]
+        assert message.tool_calls == []
+
+
+@pytest.mark.parametrize("asks", [Client, ChatDbxGateway, DbxGateway])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_full_context_window_is_named_and_a_larger_max_tokens_is_not_advised(asks, stream, caplog):
+    whole = call_whole("messages", "f", {}) | {"stop_reason": "model_context_window_exceeded"}
+    events = call_events("messages", "f", ['{"a": "b'])
+    events[-2] = {"type": "message_delta", "delta": {"stop_reason": "model_context_window_exceeded"}}
+    model = connected(asks, "messages", whole, events)
+    if asks is Client:
+        answer = fold(model.stream("q")) if stream else model.chat("q")
+        assert (answer.finish.reason, answer.finish.window_is_full, answer.executable_tool_calls) == (
+            "length",
+            True,
+            (),
+        )
+    elif asks is ChatDbxGateway:
+        message = [*model.stream("q")][-1] if stream else model.invoke("q")
+        assert message.response_metadata["finish_reason"] == "length"
+        assert "max_tokens" not in str(message)
+    else:
+        [*model.stream_chat([ChatMessage("q")])] if stream else model.chat([ChatMessage("q")])
+    assert "its context window is full" in caplog.text
+    assert "max_tokens" not in caplog.text
+
+
+@each_api
 def test_a_call_that_begins_with_null_in_pieces_runs_in_every_front_end(api):
     whole, events = call_whole(api, "now", "null"), call_events(api, "now", ["nu", "ll"])
     for message in langchains(connected(ChatDbxGateway, api, whole, events)):

@@ -41,7 +41,12 @@ def _chat_chunks() -> list[Case]:
             "content_a_list_of_strings", _spoken({"content": [SAID]}), message({"role": "assistant", "content": [SAID]})
         ),
         group.odd("content_an_empty_list", _spoken({"content": []}, text), message({**spoken, "refusal": None})),
-        group.odd("content_a_number", _spoken({"content": 7}, text), whole),
+        group.odd(
+            "content_a_number",
+            _spoken({"content": 7}, text),
+            message({**spoken, "content": f"7{SAID}"}),
+            Answer(text=f"7{SAID}"),
+        ),
         group.odd(
             "reasoning_in_parts",
             _spoken({"content": summary}, text),
@@ -192,7 +197,7 @@ def _chat_usage() -> list[Case]:
             "usage_counts_in_strings",
             [*said, end, CHAT.usage_chunk({"prompt_tokens": "11", "completion_tokens": 7, "total_tokens": 7}), done],
             CHAT.whole(usage={"prompt_tokens": "11", "completion_tokens": 7, "total_tokens": 7}),
-            Answer(usage=(0, 7, 7)),
+            Answer(usage=(11, 7, 7)),
         ),
         group.odd(
             "usage_counts_null",

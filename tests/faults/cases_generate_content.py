@@ -141,7 +141,7 @@ def _gemini_usage(group: Group) -> list[Case]:
             "usage_counts_in_strings",
             ended({"promptTokenCount": "11", "candidatesTokenCount": 7, "totalTokenCount": 7}),
             g.whole(usage={"promptTokenCount": "11", "candidatesTokenCount": 7, "totalTokenCount": 7}),
-            Answer(usage=(0, 7, 7)),
+            Answer(usage=(11, 7, 7)),
         ),
         group.frames("usage_growing_on_each_chunk", g.stream()),
         group.frames("usage_shrinking", [g.chunk([{"text": SAID}], g.usage(20, 9, 29)), *g.tail()]),

@@ -194,7 +194,7 @@ def _messages_usage(group: Group) -> list[Case]:
             "usage_counts_in_strings",
             [m.start({"input_tokens": "11", "output_tokens": 1}), *text, *m.end()],
             m.whole(usage={"input_tokens": "11", "output_tokens": 7}),
-            Answer(usage=(0, 7, 7)),
+            Answer(usage=(11, 7, 18)),
         ),
         group.odd(
             "usage_with_unknown_counts",

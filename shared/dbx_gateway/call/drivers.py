@@ -27,6 +27,7 @@ from dbx_gateway.call.flow import CallResult
 from dbx_gateway.call.observations import NoAnswerError, SingleFlight
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.transcript import Transcript
+from dbx_gateway.chat import Finish
 from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError
 from dbx_gateway.events import End, Event, Start
@@ -595,13 +596,19 @@ def _completed(events: list[Event], result: CallResult[Any], model: str) -> Iter
         if isinstance(event, Start):
             event.exchange = result.exchange
         elif isinstance(event, End):
-            warn_if_cut(result, event.finish.reason, model)
+            warn_if_cut(result, event.finish, model)
         yield event
 
 
-def warn_if_cut(result: CallResult[Any], reason: str, model: str) -> None:
+def warn_if_cut(result: CallResult[Any], finish: Finish, model: str) -> None:
     """Warn the user, once, where the answer ended at a limit that the user did not set."""
-    if reason == "length" and result.default_max_tokens is not None:
+    if finish.window_is_full:
+        with addressed_to(result.identity):
+            warn_once(
+                f"{model}: full window",
+                f"an answer of {model!r} was cut because its context window is full; shorten the conversation",
+            )
+    elif finish.reason == "length" and result.default_max_tokens is not None:
         with addressed_to(result.identity):
             warn_once(
                 f"{model}: default max_tokens",

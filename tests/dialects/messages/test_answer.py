@@ -450,7 +450,8 @@ def test_other_fields_of_the_answer_are_extras():
         {},
         {"type": "error", "error": {"type": "api_error"}},
         {"id": "x", "choices": [{"message": {"content": "hi"}}]},
-        {"type": "message", "content": "hi"},
+        {"type": "message", "content": None},
+        {"type": "message", "content": True},
         {"type": "message", "content": ["hi"]},
     ],
 )
@@ -461,5 +462,5 @@ def test_a_body_that_is_no_message_is_refused(body):
 
 def test_an_error_about_a_body_holds_nothing_of_its_content():
     with pytest.raises(InvalidResponseError) as caught:
-        MESSAGES.decode({"type": "message", "content": "a secret"}, MODEL)
+        MESSAGES.decode({"type": "message", "content": ["a secret"]}, MODEL)
     assert "secret" not in str(caught.value)

@@ -13,7 +13,14 @@ from dbx_gateway.dialects.chat_completions.choice import Choice
 from dbx_gateway.dialects.chat_completions.tool_calls import with_places
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
-from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, text_or_none
+from dbx_gateway.json_values import (
+    count_or_none,
+    has_counts,
+    integer_or_none,
+    nonempty_text,
+    object_or_empty,
+    text_or_none,
+)
 
 __all__ = ["ChatStream", "decode_answer", "read_usage"]
 
@@ -209,11 +216,13 @@ def _no_answer(model: str, body: JsonObject) -> InvalidResponseError:
     )
 
 
-def read_usage(wire: JsonObject) -> Usage:
+def read_usage(wire: JsonObject) -> Usage | None:
     """Return the tokens in a ``usage`` record; cached ones are inside the prompt's (docs/wire/comparison.md#usage).
 
-    A count that is no number counts as missing: a bad record never makes the answer fail.
+    None where a count is no number: a bad record neither makes the answer fail nor becomes a false count.
     """
+    if not has_counts(wire, "prompt_tokens", "input_tokens", "completion_tokens", "output_tokens"):
+        return None
     input_tokens = _count(wire, "prompt_tokens", "input_tokens") or 0
     output_tokens = _count(wire, "completion_tokens", "output_tokens") or 0
     total = _count(wire, "total_tokens")
@@ -233,4 +242,4 @@ def read_usage(wire: JsonObject) -> Usage:
 
 
 def _count(record: JsonObject, *names: str) -> int | None:
-    return next((count for name in names if (count := integer_or_none(record.get(name))) is not None), None)
+    return next((count for name in names if (count := count_or_none(record.get(name))) is not None), None)

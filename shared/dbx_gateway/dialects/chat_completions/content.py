@@ -13,7 +13,14 @@ from pydantic import JsonValue
 
 from dbx_gateway.chat import Citation, Image, JsonObject, Native, Reasoning
 from dbx_gateway.events import Assembly
-from dbx_gateway.json_values import integer_or_none, object_or_empty, objects_in, text_or_empty, text_or_none
+from dbx_gateway.json_values import (
+    integer_or_none,
+    object_or_empty,
+    objects_in,
+    plain_text,
+    text_or_empty,
+    text_or_none,
+)
 from dbx_gateway.parts import blob_of_url
 
 __all__ = ["Content", "citation"]
@@ -50,15 +57,16 @@ class Content:
         self.last_text: _Key | None = None
 
     def feed(self, content: JsonValue) -> None:
-        """Read the ``content`` of a message or delta. Anything but text and objects in a list is ignored."""
+        """Read the ``content`` of a message or delta: text, a number, a part, or a list of these."""
         if isinstance(content, str):
             self._text(content)
         elif isinstance(content, list):
             for item in content:
-                if isinstance(item, str):
-                    self._text(item)
-                elif isinstance(item, dict):
-                    self._item(item)
+                self.feed(item)
+        elif isinstance(content, dict):
+            self._item(content)
+        else:
+            self._text(plain_text(content))
 
     def seal(self) -> None:
         """End the current part: what comes next starts a new one."""

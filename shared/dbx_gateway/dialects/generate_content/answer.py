@@ -14,7 +14,7 @@ from dbx_gateway.dialects.generate_content.candidate import Candidate
 from dbx_gateway.dialects.generate_content.prompt import API
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
-from dbx_gateway.json_values import integer_or_none, objects_in, text_or_none
+from dbx_gateway.json_values import count_or_none, has_counts, objects_in, text_or_none
 
 __all__ = ["GenerateContentDecoder", "decode_answer"]
 
@@ -163,16 +163,18 @@ def _usage(record: JsonValue) -> Usage | None:
     """
     if not isinstance(record, dict) or not any(key.endswith("TokenCount") for key in record):
         return None
-    thoughts = integer_or_none(record.get("thoughtsTokenCount"))
-    of_tools = integer_or_none(record.get("toolUsePromptTokenCount")) or 0
-    prompt = (integer_or_none(record.get("promptTokenCount")) or 0) + of_tools
-    output = (integer_or_none(record.get("candidatesTokenCount")) or 0) + (thoughts or 0)
-    total = integer_or_none(record.get("totalTokenCount"))
+    if not has_counts(record, "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount"):
+        return None
+    thoughts = count_or_none(record.get("thoughtsTokenCount"))
+    of_tools = count_or_none(record.get("toolUsePromptTokenCount")) or 0
+    prompt = (count_or_none(record.get("promptTokenCount")) or 0) + of_tools
+    output = (count_or_none(record.get("candidatesTokenCount")) or 0) + (thoughts or 0)
+    total = count_or_none(record.get("totalTokenCount"))
     return Usage(
         input=prompt,
         output=output,
         total=prompt + output if total is None else total,
-        cache_read=integer_or_none(record.get("cachedContentTokenCount")),
+        cache_read=count_or_none(record.get("cachedContentTokenCount")),
         reasoning=thoughts,
         audio_in=_audio(record.get("promptTokensDetails")),
         audio_out=_audio(record.get("candidatesTokensDetails")),
@@ -182,4 +184,4 @@ def _usage(record: JsonValue) -> Usage | None:
 
 def _audio(details: JsonValue) -> int | None:
     audio = [entry.get("tokenCount") for entry in objects_in(details) if entry.get("modality") == "AUDIO"]
-    return sum(integer_or_none(count) or 0 for count in audio) if audio else None
+    return sum(count_or_none(count) or 0 for count in audio) if audio else None

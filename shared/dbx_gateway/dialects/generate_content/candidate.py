@@ -27,7 +27,14 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.dialects.generate_content.prompt import API
 from dbx_gateway.events import Assembly
-from dbx_gateway.json_values import arguments_text, integer_or_none, object_or_empty, objects_in, text_or_none
+from dbx_gateway.json_values import (
+    arguments_text,
+    integer_or_none,
+    object_or_empty,
+    objects_in,
+    plain_text,
+    text_or_none,
+)
 
 __all__ = ["Candidate"]
 
@@ -102,8 +109,7 @@ class Candidate:
 
     def feed(self, candidate: JsonObject) -> bool:
         """Read this candidate in one wire event, and return whether it has its finish reason."""
-        content = candidate.get("content")
-        for part in objects_in(content.get("parts")) if isinstance(content, dict) else ():
+        for part in _parts(candidate.get("content")):
             self._part(part)
         reason = text_or_none(candidate.get("finishReason"))
         if reason is not None and reason not in _UNSPECIFIED:
@@ -263,6 +269,15 @@ class Candidate:
         citations = (*_citations(self._citations.values()), *_groundings(grounding))
         if citations:
             self._assembly.fields(self._text)["citations"] = citations
+
+
+def _parts(content: JsonValue) -> list[JsonObject]:
+    """Return the parts of a candidate's content, also where a host writes one part, or its text alone."""
+    parts = content.get("parts", content) if isinstance(content, dict) else content
+    if isinstance(parts, dict):
+        return [parts] if parts.keys() - {"role"} else []
+    text = plain_text(parts)
+    return [{"text": text}] if text else objects_in(parts)
 
 
 def _is_call(part: JsonObject) -> bool:

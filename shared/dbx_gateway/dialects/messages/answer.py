@@ -16,9 +16,12 @@ from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
 from dbx_gateway.json_values import (
     arguments_text,
+    count_or_none,
+    has_counts,
     integer_or_none,
     nonempty_text,
     object_or_empty,
+    plain_text,
     text_or_empty,
     text_or_none,
 )
@@ -79,15 +82,15 @@ def decode_message(body: JsonObject, model: str) -> ChatResponse:
     Raises:
         InvalidResponseError: the body is no message.
     """
-    kind, content = body.get("type", "message"), body.get("content")
-    if kind != "message" or not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+    kind, content = body.get("type", "message"), _blocks(body.get("content"))
+    if kind != "message" or content is None:
         raise InvalidResponseError(
             f"{model!r} answered with something other than a message: type {kind!r}, fields {sorted(body)}; "
             "check that the endpoint speaks the messages api, or choose another with api=",
             model=model,
         )
     decoder = MessagesDecoder(model)
-    events = decoder.feed({"type": "message_start", "message": body})
+    events = decoder.feed({"type": "message_start", "message": {**body, "content": content}})
     events += decoder.feed({"type": "message_stop"})
     return fold([*events, *decoder.close()])
 
@@ -318,25 +321,38 @@ class MessagesDecoder:
         )
 
 
+def _blocks(content: JsonValue) -> list[JsonValue] | None:
+    """Return the content as a list of blocks, also where a host writes one block, or its text alone; None for anything else."""
+    if isinstance(content, str | int | float) and not isinstance(content, bool):
+        return [{"type": "text", "text": plain_text(content)}]
+    blocks: list[JsonValue] = content if isinstance(content, list) else [content]
+    return blocks if all(isinstance(block, dict) for block in blocks) else None
+
+
 def _place(event: JsonObject) -> JsonValue:
     """Return the index of an event's block; None where it is a list or an object."""
     index = event.get("index")
     return None if isinstance(index, list | dict) else index
 
 
-def _usage(raw: JsonObject) -> Usage:
-    """Return the counts as this package defines them: the api's input excludes the cached tokens (docs/wire/comparison.md#usage)."""
-    read = integer_or_none(raw.get("cache_read_input_tokens"))
-    write = integer_or_none(raw.get("cache_creation_input_tokens"))
-    input_tokens = (integer_or_none(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
-    output_tokens = integer_or_none(raw.get("output_tokens")) or 0
+def _usage(raw: JsonObject) -> Usage | None:
+    """Return the counts as this package defines them; None where one is no number.
+
+    The api's input excludes the cached tokens (docs/wire/comparison.md#usage).
+    """
+    if not has_counts(raw, "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"):
+        return None
+    read = count_or_none(raw.get("cache_read_input_tokens"))
+    write = count_or_none(raw.get("cache_creation_input_tokens"))
+    input_tokens = (count_or_none(raw.get("input_tokens")) or 0) + (read or 0) + (write or 0)
+    output_tokens = count_or_none(raw.get("output_tokens")) or 0
     return Usage(
         input=input_tokens,
         output=output_tokens,
         total=input_tokens + output_tokens,
         cache_read=read,
         cache_write=write,
-        reasoning=integer_or_none(object_or_empty(raw.get("output_tokens_details")).get("thinking_tokens")),
+        reasoning=count_or_none(object_or_empty(raw.get("output_tokens_details")).get("thinking_tokens")),
         raw=raw,
     )
 

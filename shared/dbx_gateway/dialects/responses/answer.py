@@ -7,13 +7,22 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydantic import JsonValue
+
 from dbx_gateway.chat import ChatResponse, JsonObject
 from dbx_gateway.dialects.responses.event_order import EventOrder
 from dbx_gateway.dialects.responses.fields import CALLS, RESULTS, failure, finish_of, kind_of, usage_of, wire_extras
 from dbx_gateway.dialects.responses.items import Growth, OutputItems
 from dbx_gateway.errors import IncompleteStreamError
 from dbx_gateway.events import Event
-from dbx_gateway.json_values import integer_or_none, nonempty_text, object_or_empty, objects_in, text_or_empty
+from dbx_gateway.json_values import (
+    integer_or_none,
+    nonempty_text,
+    object_or_empty,
+    objects_in,
+    plain_text,
+    text_or_empty,
+)
 
 __all__ = ["ResponsesDecoder"]
 
@@ -197,7 +206,7 @@ class ResponsesDecoder:
                 self._items.content(self._items.growing(of, index), place, part)
             case "response.completed" | "response.incomplete" | "response.cancelled":
                 response = object_or_empty(event.get("response"))
-                self._conclude(response, text_or_empty(response.get("status")) or kind.removeprefix("response."))
+                self._conclude(response, _status(kind, response))
             case "response.failed" | "response.error" | "error":
                 error = object_or_empty(event.get("response")).get("error") or event.get("error") or event
                 raise failure(object_or_empty(error), self._model, self.partial())
@@ -236,11 +245,12 @@ class ResponsesDecoder:
     def _conclude(self, response: JsonObject, status: str | None) -> None:
         """Read the response object: fill what is still missing, and set how the answer ended."""
         error = object_or_empty(response.get("error"))
-        if status == "failed" or error:
-            raise failure(error, self._model, self.partial())
+        if status in ("failed", "cancelled") or error:
+            what = "was cancelled" if status == "cancelled" else "failed"
+            raise failure(error, self._model, self.partial(), what)
         self._items.envelope = self._items.envelope | response
         self._items.begin()
-        self._items.fill(objects_in(response.get("output")))
+        self._items.fill(objects_in(response.get("output")) or _only_text(response.get("output_text")))
         self._items.end_all()
         self._count(response)
         self._extras |= wire_extras(response)
@@ -256,3 +266,15 @@ class ResponsesDecoder:
         finish = finish_of(items.envelope, self._status, calls=items.has_pending_calls, refused=items.refused)
         items.assembly.finish(finish, extras=self._extras)
         return items.assembly.drain()
+
+
+def _status(kind: str, response: JsonObject) -> str:
+    """Return how the last event says that the answer ended: a host may leave the response's status as it was before."""
+    named = kind.removeprefix("response.")
+    return named if named == "cancelled" else text_or_empty(response.get("status")) or named
+
+
+def _only_text(text: JsonValue) -> list[JsonObject]:
+    """Return an answer's text as its output, where a host fills ``output_text`` only."""
+    shown = plain_text(text)
+    return [{"type": "message", "role": "assistant", "content": shown}] if shown else []

@@ -10,7 +10,15 @@ from typing import Final
 from dbx_gateway.chat import ChatResponse, Citation, Finish, FinishReason, JsonObject, Usage
 from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import APIError
-from dbx_gateway.json_values import arguments_text, integer_or_none, nonempty_text, object_or_empty, text_or_empty
+from dbx_gateway.json_values import (
+    arguments_text,
+    count_or_none,
+    has_counts,
+    integer_or_none,
+    nonempty_text,
+    object_or_empty,
+    text_or_empty,
+)
 
 __all__ = [
     "CALLS",
@@ -105,10 +113,12 @@ def citation_of(annotation: JsonObject) -> Citation:
 
 
 def usage_of(wire: JsonObject) -> Usage | None:
-    """Return the tokens in ``wire``; None where it has no counts (docs/wire/comparison.md#usage)."""
-    input_tokens, output_tokens = integer_or_none(wire.get("input_tokens")), integer_or_none(wire.get("output_tokens"))
-    total = integer_or_none(wire.get("total_tokens"))
-    if input_tokens is None and output_tokens is None and total is None:
+    """Return the tokens in ``wire``; None where it has none, or one is no number (docs/wire/comparison.md#usage)."""
+    input_tokens, output_tokens = count_or_none(wire.get("input_tokens")), count_or_none(wire.get("output_tokens"))
+    total = count_or_none(wire.get("total_tokens"))
+    if (input_tokens is None and output_tokens is None and total is None) or not has_counts(
+        wire, "input_tokens", "output_tokens"
+    ):
         return None
     of_input = object_or_empty(wire.get("input_tokens_details"))
     of_output = object_or_empty(wire.get("output_tokens_details"))
@@ -116,11 +126,11 @@ def usage_of(wire: JsonObject) -> Usage | None:
         input=input_tokens or 0,
         output=output_tokens or 0,
         total=(input_tokens or 0) + (output_tokens or 0) if total is None else total,
-        cache_read=integer_or_none(of_input.get("cached_tokens")),
-        cache_write=integer_or_none(of_input.get("cache_write_tokens")),
-        reasoning=integer_or_none(of_output.get("reasoning_tokens")),
-        audio_in=integer_or_none(of_input.get("audio_tokens")),
-        audio_out=integer_or_none(of_output.get("audio_tokens")),
+        cache_read=count_or_none(of_input.get("cached_tokens")),
+        cache_write=count_or_none(of_input.get("cache_write_tokens")),
+        reasoning=count_or_none(of_output.get("reasoning_tokens")),
+        audio_in=count_or_none(of_input.get("audio_tokens")),
+        audio_out=count_or_none(of_output.get("audio_tokens")),
         raw=wire,
     )
 
@@ -139,19 +149,19 @@ def finish_of(response: JsonObject, status: str | None, *, calls: bool, refused:
     if status == "incomplete":
         raw = text_or_empty(object_or_empty(incomplete).get("reason")) or status
         return Finish(reason=_INCOMPLETE.get(raw, "unknown"), raw=raw, details=details)
-    if status == "cancelled":
-        return Finish(reason="error", raw=status, details=details)
     if status not in (None, "completed"):
         return Finish(reason="unknown", raw=status, details=details)
     reason: FinishReason = "content_filter" if refused else "tool_calls" if calls else "stop"
     return Finish(reason=reason, raw=status, details=details)
 
 
-def failure(error: JsonObject, model: str, partial: ChatResponse | None) -> APIError:
+def failure(error: JsonObject, model: str, partial: ChatResponse | None, what: str = "failed") -> APIError:
     """Return the error for an answer that failed under HTTP 200; ``error`` holds the server's code and message.
+
+    ``what`` says what became of the answer where the server has no words.
 
     Its class is the one for the code on every api; an unknown or missing code is a failure of the server.
     """
     if not nonempty_text(error.get("message")):
-        error = {**error, "message": "the answer failed; no reason was given"}
+        error = {**error, "message": f"the answer {what}; no reason was given"}
     return api_error(None, {}, {"error": error}, RequestTarget(model, "responses"), partial=partial, otherwise=500)

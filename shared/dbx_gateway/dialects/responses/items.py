@@ -15,7 +15,8 @@ from dbx_gateway.chat import NO_ARGUMENTS, ChatResponse, JsonObject, Native, Ori
 from dbx_gateway.dialects.responses.fields import CALLS, RESULTS, arguments_of, citation_of, kind_of
 from dbx_gateway.errors import InvalidResponseError
 from dbx_gateway.events import Assembly
-from dbx_gateway.json_values import nonempty_text, objects_in, text_or_empty, without
+from dbx_gateway.json_values import nonempty_text, objects_in, plain_text, text_or_empty, without
+from dbx_gateway.notices import warn_once
 from dbx_gateway.surfaces import Api
 
 __all__ = ["Growth", "Item", "OutputItems"]
@@ -43,7 +44,7 @@ _CONTENT: Final[dict[str, tuple[Growth, str]]] = {
 class Item:
     """One output item, with what has arrived of it."""
 
-    __slots__ = ("annotations", "ended", "facts", "kind", "natives", "number", "opened", "runs")
+    __slots__ = ("annotations", "encrypted", "ended", "ending", "facts", "kind", "natives", "number", "opened", "runs")
 
     def __init__(self, number: int, kind: str) -> None:
         self.number = number
@@ -54,6 +55,9 @@ class Item:
         self.natives: set[int] = set()
         self.opened = False
         self.ended = False
+        self.ending = False
+        """It has ended, but for a field that a host may send only with the end of the answer."""
+        self.encrypted: str | None = None
 
     @property
     def id(self) -> str | None:
@@ -91,7 +95,7 @@ class OutputItems:
 
     def open(self, *kinds: str) -> bool:
         """Whether an item of one of ``kinds`` (of any kind, without ``kinds``) has started and not ended."""
-        return any(not item.ended and (not kinds or item.kind in kinds) for item in self._items)
+        return any(not (item.ended or item.ending) and (not kinds or item.kind in kinds) for item in self._items)
 
     @property
     def has_pending_calls(self) -> bool:
@@ -216,6 +220,12 @@ class OutputItems:
             item = self._known(wire)
         if item is None or (index is None and item.ended):
             item = self._new(kind, index)
+        if kind == "reasoning" and self.envelope and not item.ended:
+            self._learn(item, wire)
+            self._fill_reasoning(item, wire)
+            if item.encrypted is None and item.runs:  # without text, nothing of it has its place before what follows
+                item.ending = True
+                return
         self._end(item, wire)
 
     def fill(self, output: list[JsonObject]) -> None:
@@ -226,10 +236,41 @@ class OutputItems:
         arrived = list(self._items)
         in_step = not placed and [item.kind for item in arrived] == kinds
         for index, wire in enumerate(output):
-            if in_step:
-                self._end(arrived[index], wire)
+            item = arrived[index] if in_step else self._at.get((kind_of(wire), index)) or self._known(wire)
+            if item is not None and item.kind == "message":
+                self._check_text(item, wire)
+            if item is not None:
+                self._warn_of_late_proof(item, wire)
+                self._end(item, wire)
             else:
                 self.end(wire, index)
+
+    def _warn_of_late_proof(self, item: Item, wire: JsonObject) -> None:
+        if item.ended and item.kind == "reasoning" and item.encrypted is None and wire.get("encrypted_content"):
+            warn_once(
+                f"{self._model}: late proof of reasoning",
+                f"a stream of {self._model!r} sent the proof of its reasoning only with its last event, after what followed "
+                "had been handed out: it is not sent back on the next turn; whole answers have it",
+            )
+
+    def _check_text(self, item: Item, wire: JsonObject) -> None:
+        """Compare the text of a message with what the answer's last event repeats of it.
+
+        Raises:
+            InvalidResponseError: it is another text, or longer than what can still be added.
+        """
+        for place, part in enumerate(_content_parts(wire.get("content"))):
+            growth, field = _CONTENT.get(text_or_empty(part.get("type")), ("raw", ""))
+            final, streamed = text_or_empty(part.get(field)).strip(), self._so_far(item, growth, place).strip()
+            if growth == "raw" or not final or not streamed or streamed.startswith(final):
+                continue
+            if item.ended or not final.startswith(streamed):
+                raise InvalidResponseError(
+                    f"{self._model!r} ended its answer with another text than it had streamed; what was streamed is in "
+                    ".partial, and the call may be made again",
+                    model=self._model,
+                    partial=self.partial(),
+                )
 
     def end_all(self) -> None:
         """End the items that are still open, as they are."""
@@ -249,6 +290,7 @@ class OutputItems:
 
     def _learn(self, item: Item, wire: JsonObject) -> None:
         """Save the fields of ``wire`` for ``item``: they replace earlier ones, but for the ids and names of the item."""
+        item.encrypted = nonempty_text(wire.get("encrypted_content")) or item.encrypted
         named = {name: value for name, value in item.facts.items() if name in _NAMING}
         item.facts = (named if wire else item.facts) | without(
             wire, ("content", "summary", "arguments", "input", "encrypted_content")
@@ -275,9 +317,7 @@ class OutputItems:
         item.ended = True
 
     def _end_message(self, item: Item, wire: JsonObject) -> None:
-        content = wire.get("content")
-        whole: JsonObject = {"type": "output_text", "text": content}
-        parts = [whole] if isinstance(content, str) else objects_in(content)
+        parts = _content_parts(wire.get("content"))
         for place, part in enumerate(parts):
             self.content(item, place, part)
         extras = without(item.facts, _OF_MESSAGE)
@@ -316,16 +356,19 @@ class OutputItems:
             self.assembly.open((item.number, "reasoning"), "reasoning", id=item.id)
 
     def _end_reasoning(self, item: Item, wire: JsonObject) -> None:
+        self._fill_reasoning(item, wire)
+        self.assembly.end(
+            (item.number, "reasoning"),
+            id=item.id,
+            encrypted=item.encrypted,
+            opaque=without(item.facts, _OF_REASONING),
+        )
+
+    def _fill_reasoning(self, item: Item, wire: JsonObject) -> None:
         self._open_reasoning(item)
         for field in ("summary", "content"):
             for place, part in enumerate(objects_in(wire.get(field))):
                 self.content(item, place, part)
-        self.assembly.end(
-            (item.number, "reasoning"),
-            id=item.id,
-            encrypted=nonempty_text(wire.get("encrypted_content")),
-            opaque=without(item.facts, _OF_REASONING),
-        )
 
     def _open_call(self, item: Item) -> None:
         if item.opened:
@@ -351,6 +394,14 @@ class OutputItems:
         self.begin()
         native = Native(api=_API, payload=payload, id=nonempty_text(payload.get("id")))
         self.assembly.part((item.number, "native", place), native)
+
+
+def _content_parts(content: JsonValue) -> list[JsonObject]:
+    """Return the parts of a message, also where a host writes one part, or its text alone."""
+    if isinstance(content, dict):
+        return [content]
+    text = plain_text(content)
+    return [{"type": "output_text", "text": text}] if text else objects_in(content)
 
 
 def _same_json(streamed: str, final: str) -> bool:
