@@ -80,6 +80,8 @@ def test_each_of_several_answers_has_an_id_of_its_own(make_llm):
 @pytest.mark.parametrize("answer_id", ["", None, "chatcmpl-1"])
 def test_whatever_id_a_server_sends_none_is_the_messages(answer_id):
     answer = Message(role="assistant", parts=(Text("ok"),))
-    (message,) = answer_messages(ChatResponse(message=answer, finish=Finish(reason="stop"), id=answer_id), "a-model")
+    (message,) = answer_messages(
+        ChatResponse(message=answer, finish=Finish(reason="stop"), id=answer_id), "a-model", blocks=False
+    )
     assert message.id is None
     assert message.response_metadata.get("id") == (answer_id or None)

@@ -10,6 +10,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import HumanMessage, ToolMessage, message_to_dict, messages_from_dict
 from langchain_core.tools import tool
 
@@ -216,6 +217,45 @@ def test_reasoning_before_a_call_that_must_not_run_stays_before_it(form):
         ("invalid_tool_call", "call_0"),
     ]
     assert to_core([message])[0].parts == (TWO, ADD, ONE)
+
+
+@tool
+def weather(city: str) -> str:
+    """Tells the weather of a city."""
+    return f"sun in {city}"
+
+
+BOTH = HumanMessage("the weather in both 'Rome' and 'Lima'")
+
+
+def called_twice(llm, stream):
+    """The answer of a model that calls the tool twice, and the results."""
+    if stream:
+        first, *others = llm.stream([BOTH])
+        called = first.__add__(others)
+    else:
+        called = llm.invoke([BOTH])
+    return called, [ToolMessage("sun", tool_call_id=call["id"]) for call in called.tool_calls]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_each_call_goes_back_behind_its_own_reasoning(make_llm, stream):
+    llm = make_llm(MODEL, reasoning_effort="low").bind_tools([weather])
+    called, results = called_twice(llm, stream)
+    assert called.content == ""
+    assert [block["type"] for block in called.content_blocks] == ["reasoning", "tool_call"] * 2
+    assert llm.invoke([BOTH, called, *results]).content == "The tools answered: sun; sun"
+
+
+def test_the_workspace_refuses_a_call_behind_the_reasoning_of_another(make_llm):
+    llm = make_llm(MODEL, reasoning_effort="low").bind_tools([weather])
+    called, results = called_twice(llm, stream=False)
+    facts = called.additional_kwargs["dbx_gateway"]
+    before = [fact["before"] for fact in facts["hidden"]]
+    for fact, call_id in zip(facts["hidden"], reversed(before), strict=True):
+        fact["before"] = call_id
+    with pytest.raises(ModelInvalidRequestError, match="without its required following item"):
+        llm.invoke([BOTH, called, *results])
 
 
 def test_the_core_has_no_other_order():

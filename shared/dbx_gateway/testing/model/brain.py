@@ -272,6 +272,9 @@ def _calls(request: ParsedRequest, situation: Situation, memory: Memory, answer_
         call = CalledTool(f"call_{answer_id[:20]}{number:04x}", tool.name, arguments)
         if number == 0 and situation.behaviour.signs:
             call = replace(call, signature=seal(memory.secret, _scope(situation), tool.name + call.id))
+        elif number and request.reasoning and situation.api == "responses":
+            sealed = f"{tool.name} {to_json(arguments).decode()}"
+            call = replace(call, signature=seal(memory.secret, _scope(situation), sealed))
         calls.append(call)
     return tuple(calls)
 

@@ -110,7 +110,7 @@ def _check_reasoning(items: list[dict[str, Any]]) -> None:
         if item.get("type") != "reasoning":
             continue
         name = item.get("id")
-        if following is None or not _follows(following):
+        if following is None or not _follows(following) or _is_of_another(item, following, items):
             raise bad_request(
                 f"Item '{name}' of type 'reasoning' was provided without its required following item.", "input"
             )
@@ -126,6 +126,17 @@ def _check_reasoning(items: list[dict[str, Any]]) -> None:
             raise bad_request(
                 f"The encrypted content for item {name} could not be verified.", None, "invalid_encrypted_content"
             )
+
+
+def _is_of_another(item: dict[str, Any], following: dict[str, Any], items: list[dict[str, Any]]) -> bool:
+    """Return whether a reasoning item stands before a call, and was made for another one of the input."""
+    sealed = item.get("encrypted_content") or ""
+    made_for = [call for call in items if call.get("type") == "function_call" and _is_for(sealed, call)]
+    return bool(made_for) and not _is_for(sealed, following)
+
+
+def _is_for(sealed: str, call: dict[str, Any]) -> bool:
+    return is_of(sealed, f"{call.get('name')} {call.get('arguments')}")
 
 
 def _follows(item: dict[str, Any]) -> bool:

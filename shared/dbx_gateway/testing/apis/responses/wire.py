@@ -191,7 +191,11 @@ def whole(answer: Answer, request: ParsedRequest, situation: Situation) -> dict[
         **_envelope(answer, request, situation),
         "status": "incomplete" if reason else "completed",
         "incomplete_details": {"reason": reason} if reason else None,
-        "output": [_item(answer, item, at, request, situation) for at, item in enumerate(answer.items)],
+        "output": [
+            written
+            for at, item in enumerate(answer.items)
+            for written in (*_thought(answer, item, at, situation), _item(answer, item, at, request, situation))
+        ],
         "usage": _usage(answer.counts),
     }
 
@@ -220,6 +224,14 @@ def _id(prefix: str, start: str, rest: str, situation: Situation) -> str:
     shared = hashlib.sha512(start.encode()).hexdigest()
     own = hashlib.sha256(f"{prefix}{start}{rest}".encode()).hexdigest()
     return (prefix + shared + own)[:_LONG_ID]
+
+
+def _thought(answer: Answer, item: TextItem | CalledTool, at: int, situation: Situation) -> list[dict[str, Any]]:
+    """Return the reasoning that led to a call behind another one: nobody can read it, and it is for that call alone."""
+    if not isinstance(item, CalledTool) or item.signature is None:
+        return []
+    name = _id("rs_", answer.id, f"{at:04x}", situation)
+    return [{"type": "reasoning", "id": name, "summary": [], "encrypted_content": item.signature}]
 
 
 def _item(
