@@ -426,13 +426,15 @@ def _call(block: Mapping[str, Any]) -> ToolCall:
 def texts_apart(parts: Sequence[Part], facts: Sequence[Mapping[str, Any]]) -> list[Part]:
     """Return parts with the first, a plain text, split into the texts it was joined from, each with its metadata.
 
+    Texts without a character, which a string cannot show, are before the parts where there is no such text.
+
     Args:
         parts: what the content holds.
         facts: for each text, its ``length`` in characters and the other fields of its block.
     """
-    if not facts or not parts or not isinstance(parts[0], Text):
-        return list(parts)
-    pieces = cut(parts[0].text, (fact["length"] for fact in facts))
+    joined = parts[0].text if parts and isinstance(parts[0], Text) else ""
+    pieces = cut(joined, (fact["length"] for fact in facts)) if facts else []
     if not pieces:
         return list(parts)  # somebody has changed the text since
-    return [*(_text({"text": piece, **fact}) for piece, fact in zip(pieces, facts, strict=True)), *parts[1:]]
+    texts = (_text({"text": piece, **fact}) for piece, fact in zip(pieces, facts, strict=True))
+    return [*texts, *(parts[1:] if joined else parts)]

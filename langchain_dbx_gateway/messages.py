@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final, get_args
 
@@ -81,9 +82,11 @@ def _assistant(message: AIMessage, ids_with_result: frozenset[str]) -> Message:
     # Another provider's content is read by that provider's translator.
     content: Any = message.content if own or provider is None else message.content_blocks
     facts = facts_in(message)
+    if message.response_metadata.get("output_version") == "v1":
+        # The blocks hold all that the facts of a string do, where somebody has made them of one.
+        facts = replace(facts, texts=(), hidden=())
     parts = texts_apart(parts_of(content), facts.texts)
-    # Blocks alone hold all that the facts do, where somebody has made them of a string.
-    hidden = () if message.response_metadata.get("output_version") == "v1" else facts.hidden
+    hidden = facts.hidden
     if hidden:
         texts = sum(1 for _ in takewhile(lambda part: isinstance(part, Text), parts))
         parts = [*with_silent_texts(parts[:texts], hidden), *parts[texts:]]

@@ -43,6 +43,9 @@ STRINGS = {
     "text and calls": (ONE, FIRST, TWO, ADD, SUB),
     "a signature behind a call": (ADD, SIGNED),
     "nothing else": (ONE,),
+    "a signature alone": (SIGNED,),
+    "a signature behind a text": (PLAIN, SIGNED),
+    "a signature and calls": (SIGNED, ADD),
     "reasoning at the end": (ONE, ADD, TWO),
     "no reasoning": (FIRST, ADD),
 }
@@ -150,15 +153,16 @@ def test_a_stream_adds_up_to_what_the_whole_answer_holds(numbers):
         assert isinstance(streamed(parts).content, str)
 
 
-def test_whoever_makes_blocks_of_a_string_has_each_part_once():
-    message = whole(STRINGS["calls"])
+@pytest.mark.parametrize("name", ["calls", "two texts", "a signature behind a text"])
+def test_whoever_makes_blocks_of_a_string_has_each_part_once(name):
+    message = whole(STRINGS[name])
     listed = message.model_copy(
         update={
             "content": message.content_blocks,
             "response_metadata": {**message.response_metadata, "output_version": "v1"},
         }
     )
-    assert to_core([listed])[0].parts == STRINGS["calls"]
+    assert to_core([listed])[0].parts == STRINGS[name]
 
 
 def test_a_call_that_is_taken_out_leaves_the_reasoning_of_the_other_before_it():
