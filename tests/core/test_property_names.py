@@ -15,7 +15,7 @@ from dbx_gateway.testing import Workspace
 from dbx_gateway.testing.in_process import workspace_transport
 
 CLAUDE = "databricks-claude-sonnet-4-5"
-PATTERN = profile_of(CLAUDE).property_names
+PLAIN = profile_of(CLAUDE).property_names
 ODD = {
     "type": "object",
     "properties": {
@@ -41,18 +41,18 @@ def names_in(value):
 
 
 def mapped():
-    return PropertyNames.of(request(tools=(LOOK,)), PATTERN)
+    return PropertyNames.of(request(tools=(LOOK,)), PLAIN)
 
 
 @pytest.mark.parametrize("model", [CLAUDE, "databricks-claude-opus-5-5", "my-claude-endpoint"])
-def test_claude_has_a_pattern_for_names_whatever_the_model_is_called(model):
-    assert profile_of(model, "claude").property_names == PATTERN
+def test_claude_takes_plain_names_only_whatever_the_model_is_called(model):
+    assert profile_of(model, "claude").property_names == "plain"
 
 
 def test_names_that_a_model_takes_are_sent_as_they_are():
     plain = request(tools=(ToolSpec(name="look", parameters={"type": "object", "properties": {"a.b-c_1": {}}}),))
-    assert not PropertyNames.of(plain, PATTERN)
-    assert not PropertyNames.of(request(tools=(LOOK,)), None)
+    assert not PropertyNames.of(plain, PLAIN)
+    assert not PropertyNames.of(request(tools=(LOOK,)), "any")
     assert PropertyNames().outward(plain) is plain
 
 
@@ -72,7 +72,7 @@ def test_every_place_of_a_name_has_the_wires():
 def test_earlier_calls_are_sent_with_the_wires_names():
     call = ToolCall(call_id="c", name="look", arguments='{"$top":1,"filter[search]":{"年":"x"}}')
     history = (user("Hi"), Message(role="assistant", parts=(call,)), tool_result(call, "ok"))
-    names = PropertyNames.of(request(*history, tools=(LOOK,)), PATTERN)
+    names = PropertyNames.of(request(*history, tools=(LOOK,)), PLAIN)
     sent = json.loads(names.outward(request(*history, tools=(LOOK,))).messages[1].tool_calls[0].arguments)
     assert names_in(sent).isdisjoint(names.to_wire["look"])
 
@@ -97,7 +97,7 @@ def test_arguments_come_back_with_the_callers_names_when_the_call_ends(cut):
 
 def test_an_answer_by_schema_comes_back_with_the_callers_names():
     form = OutputFormat(kind="json_schema", schema=ODD)
-    names = PropertyNames.of(request(output=form), PATTERN)
+    names = PropertyNames.of(request(output=form), PLAIN)
     (wire,) = (names.to_wire[""]["$top"],)
     text = json.dumps({wire: 2})
     events = translated_events(

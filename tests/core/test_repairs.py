@@ -203,6 +203,15 @@ def test_thinking_is_left_out_whole(words):
         ("Unknown parameter: 'instructions'.", {"instructions": "Be kind."}),
         ('Unknown name "systemInstruction": Cannot find field.', {"systemInstruction": {"parts": []}}),
         ('Unknown name "system_instruction": Cannot find field.', {"systemInstruction": {"parts": []}}),
+    ],
+)
+def test_what_is_asked_is_never_touched(words, extra):
+    assert repaired(words, {**ASK, **extra}) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
         ("response_format: Extra inputs are not permitted", {"response_format": {"type": "json_object"}}),
         (
             "output_config.format: Extra inputs are not permitted",
@@ -210,10 +219,18 @@ def test_thinking_is_left_out_whole(words):
         ),
         ("Unknown parameter: 'text.format'.", {"text": {"format": {"type": "json_object"}}}),
         ("Unknown name \"responseSchema\" at 'generation_config'", {"generationConfig": {"responseSchema": {}}}),
+        (
+            "output_config: Extra inputs are not permitted",
+            {"output_config": {"effort": "low", "format": {"type": "json_schema"}}},
+        ),
+        ('json: unknown field "response_format"', {"response_format": {"type": "json_schema"}}),
+        ("response_format is not supported by this endpoint", {"response_format": {"type": "json_schema"}}),
     ],
 )
-def test_what_is_asked_and_the_form_of_the_answer_are_never_touched(words, extra):
-    assert repaired(words, {**ASK, **extra}) is None
+def test_the_form_of_an_answer_is_never_touched_but_asked_for_otherwise(words, extra):
+    body = {**ASK, **extra}
+    repair = repair_for(refusal(words), body, at("other"))
+    assert (repair.kind, repair.name, repair.apply(body, at("other"))) == ("form", "answer by tool", body)
 
 
 @pytest.mark.parametrize(

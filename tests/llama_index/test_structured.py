@@ -13,7 +13,7 @@ from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field
 
-from dbx_gateway.errors import ExtractionError, IncompleteStreamError, InvalidRequestError
+from dbx_gateway.errors import ExtractionError, IncompleteStreamError
 from dbx_gateway.testing import Fault
 from llama_index_dbx_gateway.structured import Structure
 
@@ -227,16 +227,19 @@ def test_a_program_of_a_model_that_thinks_still_gets_its_object(make_llm, worksp
     by_mode = ask(make_llm(pydantic_program_mode=PydanticProgramMode.FUNCTION, **settings))
 
     assert by_program == by_name == by_mode == OSAKA
-    bodies = [entry.body for entry in workspace.ledger.model_calls()]
-    assert [body["tool_choice"]["type"] for body in bodies] == ["any", "tool", "tool"]
-    assert [body for body in bodies if "thinking" in body] == []
+    *forced, by_schema = [entry.body for entry in workspace.ledger.model_calls()]
+    assert [body["tool_choice"]["type"] for body in forced] == ["any", "tool"]
+    assert [body for body in forced if "thinking" in body] == []
     assert "databricks-claude-opus-4-1 cannot be forced to call a tool while it thinks" in caplog.text
+    assert "thinking" in by_schema
+    assert by_schema["output_config"]["format"]["schema"]["properties"].keys() == {"name", "people"}
 
 
-def test_a_call_that_the_caller_forces_of_a_model_that_thinks_is_refused_with_the_remedy(make_llm, workspace):
+def test_a_call_that_the_caller_forces_of_a_model_that_thinks_is_asked_for_by_its_schema(make_llm, workspace):
     tool = get_function_tool(City)
-
-    with pytest.raises(InvalidRequestError, match=r"exclude each other.*; switch reasoning off for this call"):
-        make_llm(thinking=1024, max_tokens=4000).chat_with_tools([tool], "x", tool_choice="required")
-
-    assert workspace.ledger.model_calls() == []
+    llm = make_llm(thinking=1024, max_tokens=4000)
+    response = llm.chat_with_tools([tool], 'The city "Osaka" has 19 people.', tool_choice="required")
+    (call,) = llm.get_tool_calls_from_response(response)
+    assert (call.tool_name, call.tool_kwargs) == ("City", {"name": "Osaka", "people": 19})
+    (entry,) = workspace.ledger.model_calls()
+    assert "thinking" in entry.body

@@ -155,6 +155,23 @@ REFUSALS = [
         {},
         "output_config.format.schema: Invalid schema",
     ),
+    (
+        body(output_config={"format": {"type": "json_schema", "schema": {"type": "object"}}}),
+        {},
+        "output_config.format.schema: For 'object' type, 'additionalProperties' must be",
+    ),
+    (
+        body(
+            output_config={
+                "format": {
+                    "type": "json_schema",
+                    "schema": {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}},
+                }
+            }
+        ),
+        {},
+        "output_config.format.schema: Circular reference",
+    ),
     (body(tools=[{"type": "web_search_20250305"}]), {}, "tools.0.name: Field required"),
     (body(temperature=0.2), {"sampling": False}, "`temperature` is not supported on this model."),
     (body(top_p=0.2), {"sampling": False}, "`top_p` is not supported on this model."),
@@ -241,7 +258,7 @@ def test_everything_in_a_request_is_understood():
         tools=[TOOL],
         tool_choice={"type": "any", "disable_parallel_tool_use": True},
         stop_sequences=["END"],
-        output_config={"format": {"type": "json_schema", "schema": {"type": "object"}}},
+        output_config={"format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}},
         stream=True,
     )
     ask = wire_messages.read(request, situation(), None)
@@ -252,7 +269,8 @@ def test_everything_in_a_request_is_understood():
         ("tool", "", ("image",), (), (("toolu_1", "5\n[image]"),), False),
     ]
     assert (ask.choice, ask.forced, ask.parallel) == ("required", None, False)
-    assert (ask.schema, ask.stop, ask.max_tokens, ask.stream) == ({"type": "object"}, ("END",), 2000, True)
+    assert (ask.schema, ask.stop) == ({"type": "object", "additionalProperties": False}, ("END",))
+    assert (ask.max_tokens, ask.stream) == (2000, True)
 
 
 def test_a_failed_tool_says_so():
@@ -340,7 +358,11 @@ ASKS = {
     "citation of a PDF": body(user(PDF, text("Which is long?"))),
     "citation of blocks": body(user(BLOCKS, text("Which is long?"))),
     "citation of a search result": body(user(text("Which is long? [cite]"))),
-    "json": body(output_config={"format": {"type": "json_schema", "schema": TOOL["input_schema"]}}),
+    "json": body(
+        output_config={
+            "format": {"type": "json_schema", "schema": {**TOOL["input_schema"], "additionalProperties": False}}
+        }
+    ),
 }
 
 

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from dbx_gateway.call.actions import Flow, Open, fetch, open_stream, wait
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.checks import check_last_turn, check_media, check_request
+from dbx_gateway.call.forms import NOT_FORCED, asked_otherwise
 from dbx_gateway.call.observations import Observations
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.pacing import Turn, is_refusal
@@ -37,6 +38,7 @@ from dbx_gateway.models.profile import Profile
 from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.models.routing import API_HEADERS, EmbeddingsRoute, Route, may_try_next
 from dbx_gateway.notices import addressed_to, warn_once
+from dbx_gateway.quirks import claude_structured_output, tool_choice_required
 from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_disabled, fix_request
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.schemas.chain import fit_schemas
@@ -247,15 +249,26 @@ class Call(Generic[H]):
         )
         repairs = [] if ALL in self._disabled else [*self._observations.repairs(route.url, route.model), *fresh]
         quirks = applicable(context, self._disabled, learned_quirks(tuple(repairs)))
-        fit = fit_schemas(request, route.family, route.api)
+        forms = frozenset(repair.name for repair in repairs if repair.kind == "form")
+        if tool_choice_required.QUIRK in quirks:
+            forms |= {NOT_FORCED}
+        asked, form = asked_otherwise(
+            request, profile, route.api, forms, by_quirk=claude_structured_output.QUIRK in quirks
+        )
+        fit = fit_schemas(asked, route.family, route.api)
         keys = PropertyNames.of(fit, profile.property_names)
         encoded = dialect.encode(keys.outward(fit), profile)
         if not route.model_in_body:
             encoded.pop("model", None)
         body = fix_request(encoded, context, quirks)
-        applied = [one for one in repairs if one.kind == "quirk" and one.apply(encoded, context) is not encoded]
+        applied = [
+            one
+            for one in repairs
+            if (one.kind == "quirk" and one.apply(encoded, context) is not encoded)
+            or (asked is not request and (one.kind == "form" or one.name == tool_choice_required.QUIRK.name))
+        ]
         for repair in repairs:
-            repaired = body if repair.kind == "quirk" else repair.apply(body, context)
+            repaired = repair.apply(body, context) if repair.kind in ("drop", "clamp", "cap") else body
             if repaired is not body:
                 body = repaired
                 applied.append(repair)
@@ -276,7 +289,7 @@ class Call(Generic[H]):
             target,
             undemanding=undemanding_tools(request),
             joined=self._settings.coalesce_deltas,
-            translations=(keys,) if keys else (),
+            translations=tuple(one for one in (keys or None, form) if one is not None),
         )
         return _Encoded(http=http, body=body, context=context, reading=reading, target=target, repairs=tuple(applied))
 

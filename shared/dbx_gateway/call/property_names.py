@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import JsonValue
 from pydantic_core import from_json, to_json
@@ -22,6 +22,7 @@ from dbx_gateway.json_schema import map_children
 
 __all__ = ["PropertyNames"]
 
+_PLAIN: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _UNSAFE: Final = re.compile(r"[^a-zA-Z0-9_-]+")
 _NAMED: Final = ("properties", "dependentRequired", "dependentSchemas", "dependencies")
 """Keywords that hold something under the names of properties."""
@@ -41,20 +42,19 @@ class PropertyNames:
     to_wire: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
 
     @classmethod
-    def of(cls, request: ChatRequest, pattern: str | None) -> PropertyNames:
+    def of(cls, request: ChatRequest, taken: Literal["any", "plain"]) -> PropertyNames:
         """Return the mapping for the schemas in ``request``.
 
         Args:
             request: the request.
-            pattern: which names the model takes (``Profile.property_names``); None where it takes all.
+            taken: which names the model takes (``Profile.property_names``).
         """
-        if pattern is None:
+        if taken == "any":
             return cls()
-        taken = re.compile(pattern)
         schemas = {tool.name: tool.parameters for tool in request.tools if tool.native is None and not tool.custom}
         if request.output is not None and request.output.schema is not None:
             schemas[_ANSWER] = request.output.schema
-        odd = {of: _spelled([*_properties(schema)], taken) for of, schema in schemas.items()}
+        odd = {of: _spelled([*_properties(schema)]) for of, schema in schemas.items()}
         return cls({of: names for of, names in odd.items() if names})
 
     def __bool__(self) -> bool:
@@ -157,12 +157,12 @@ class _Reader:
         return replace(other, message=replace(other.message, parts=parts))
 
 
-def _spelled(names: list[str], taken: re.Pattern[str]) -> dict[str, str]:
+def _spelled(names: list[str]) -> dict[str, str]:
     """Return the wire's spelling of each name that the model does not take: a readable head and a hash."""
     return {
         name: f"{_UNSAFE.sub('_', name)[:30]}_{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
         for name in names
-        if taken.fullmatch(name) is None
+        if _PLAIN.fullmatch(name) is None
     }
 
 

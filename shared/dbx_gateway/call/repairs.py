@@ -8,15 +8,16 @@ are never touched (docs/wire/errors.md#refused-fields).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, assert_never
 
 from pydantic import JsonValue
 
+from dbx_gateway.call.forms import ANSWER_BY_TOOL, ANSWER_BY_TOOL_IN_STREAMS, ANSWER_IN_WORDS, NOT_FORCED, offers_answer
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError, BadRequestError, ContextOverflowError
-from dbx_gateway.quirks import oss_output_cap
+from dbx_gateway.quirks import oss_output_cap, tool_choice_required
 from dbx_gateway.quirks.catalogue import ALL, QUIRKS, quirk_named
 from dbx_gateway.quirks.quirk import Context, Quirk
 
@@ -91,7 +92,8 @@ class Repair:
     Args:
         name: what it is called in ``Exchange.repairs``, and the quirk's name where it is one.
         kind: ``quirk`` applies the quirk ``name``; ``drop`` leaves the field out; ``clamp`` brings it to the nearest
-            of ``allowed``; ``cap`` to at most ``limit``.
+            of ``allowed``; ``cap`` to at most ``limit``; ``form`` asks for the answer or the call in another form
+            (:mod:`dbx_gateway.call.forms`), and changes nothing in the body.
         path: the wire's names that lead to the field.
         allowed: the values the server names.
         limit: the most the server gives.
@@ -99,7 +101,7 @@ class Repair:
     """
 
     name: str
-    kind: Literal["quirk", "drop", "clamp", "cap"]
+    kind: Literal["quirk", "drop", "clamp", "cap", "form"]
     path: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     limit: int | None = None
@@ -111,6 +113,8 @@ class Repair:
             case "quirk":
                 request = quirk_named(self.name).request
                 return body if request is None else request(body, context)
+            case "form":
+                return body
             case "cap":
                 return body if self.limit is None else oss_output_cap.capped(body, context, self.limit)
             case "drop":
@@ -158,7 +162,85 @@ def repair_for(
             fixed = repair.apply(body, context)
             if fixed is not body and not _changes(body, fixed) & protected:
                 return repair
+    form = _of_form(error.message, body, context, protected)
+    if form is not None and not (form.name == NOT_FORCED and tool_choice_required.QUIRK.name in disabled):
+        return form
     return _generic(error.message, body, context, protected)
+
+
+_FORM_FIELDS: Final[Mapping[str, tuple[str, str]]] = {
+    # The field that holds the form of an answer, in lower case letters: where it is in a body.
+    "responseformat": ("response_format", ""),
+    "textformat": ("text", "format"),
+    "text": ("text", "format"),
+    "outputconfig": ("output_config", "format"),
+    "outputconfigformat": ("output_config", "format"),
+    "outputformat": ("output_config", "format"),
+    "responseschema": ("generationConfig", "responseSchema"),
+    "responsejsonschema": ("generationConfig", "responseSchema"),
+    "responsemimetype": ("generationConfig", "responseMimeType"),
+}
+_NOT_WITH: Final = r"(?:not (?:supported|permitted|allowed|available)|unsupported|does not support|do not support)"
+_FORM: Final = re.compile(
+    r"\b(?P<field>response[_ ]?format|text\.format|output_config(?:\.format)?|output_format"
+    r"|response_?(?:json_?)?schema|response_?mime_?type)\b(?![\w.])",
+    re.IGNORECASE,
+)
+_REFUSED: Final = re.compile(
+    rf"unknown (?:field|name|parameter)|unrecognized|extra inputs are not permitted|{_NOT_WITH}|cannot specify both",
+    re.IGNORECASE,
+)
+_FORCED: Final = re.compile(
+    r"tool_choice forces tool use|tool_choice\b[^.\n]{0,60}\b(?:not supported|unsupported|not allowed|incompatible)"
+    r"|thinking\b[^.\n]{0,60}\b(?:forced?|forces|forcing)\b[^.\n]{0,20}\btool",
+    re.IGNORECASE,
+)
+"""Words that refuse a call that is forced, at all or beside thinking (docs/wire/models.md#forced-tool-choice)."""
+
+_ASKED_BY_TOOL: Final = re.compile(r"\b(?:tools?|functions?|tool_choice)\b", re.IGNORECASE)
+
+
+def _of_form(words: str, body: JsonObject, context: Context, protected: frozenset[str]) -> Repair | None:
+    """Return the repair that asks in another form, where the words refuse the field of the answer's form, or forcing."""
+    if _REFUSED.search(words):
+        for match in _FORM.finditer(words):
+            place = _FORM_FIELDS.get(re.sub(r"[^a-z]", "", match["field"].lower()))
+            if place is None or place[0] in protected or not _holds(body, place):
+                continue
+            streams = context.stream and "stream" in words.lower()
+            return _form(ANSWER_BY_TOOL_IN_STREAMS if streams else ANSWER_BY_TOOL, context)
+    if "tools" not in protected and _REFUSED.search(words) and _ASKED_BY_TOOL.search(words) and offers_answer(body):
+        forced = _is_forced(body) and "tool_choice" in words
+        return _form(NOT_FORCED if forced else ANSWER_IN_WORDS, context)
+    if _is_forced(body) and not protected & {"tool_choice", "toolConfig", "thinking"} and _FORCED.search(words):
+        return _form(NOT_FORCED, context)
+    return None
+
+
+def _holds(body: JsonObject, place: tuple[str, str]) -> bool:
+    holder = body.get(place[0])
+    return holder is not None if not place[1] else isinstance(holder, dict) and place[1] in holder
+
+
+def _is_forced(body: JsonObject) -> bool:
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict):
+        return choice.get("type") not in ("auto", "none")
+    return choice == "required"
+
+
+_FORM_NOTES: Final[Mapping[str, str]] = {
+    ANSWER_BY_TOOL: "takes no form of an answer: it was asked for by a tool, and so will later ones be",
+    ANSWER_BY_TOOL_IN_STREAMS: "takes no form of an answer while it streams: it was asked for by a tool, and so will later "
+    "streams be",
+    ANSWER_IN_WORDS: "takes neither a form of an answer nor a tool for it: the schema was sent in words, and will be",
+    NOT_FORCED: "refuses a forced call: a single tool's call was asked for by its schema, and so will later ones be",
+}
+
+
+def _form(name: str, context: Context) -> Repair:
+    note = f"{context.model} ({context.surface}, {context.api}) {_FORM_NOTES[name]}"
+    return Repair(name=name, kind="form", note=note)
 
 
 def _recognises(quirk: Quirk, error: APIError, context: Context) -> bool:
@@ -189,7 +271,7 @@ def _generic(words: str, body: JsonObject, context: Context, protected: frozense
     where there is one; else it is the error of the user who set it, and stays everybody's to set.
     """
     for path in _refused_fields(words, body):
-        if _may_change(path, protected) and _folded(path[-1]) not in _CAPS:
+        if _may_change(path, protected) and _folded(path[-1]) not in _CAPS and not _holds_untouchable(path, body):
             return _drop(path[:1] if path[0] in _WHOLE else path, context)
     allowed = _allowed(words)
     for path in _refused_values(words, body):
@@ -204,6 +286,12 @@ def _generic(words: str, body: JsonObject, context: Context, protected: frozense
 
 def _may_change(path: tuple[str, ...], protected: frozenset[str]) -> bool:
     return path[0] not in protected and not _is_untouchable(path)
+
+
+def _holds_untouchable(path: tuple[str, ...], body: JsonObject) -> bool:
+    """Whether what must not be touched is inside the field at ``path``."""
+    value = _value_at(body, path)
+    return isinstance(value, dict) and any(_is_untouchable((*path, key)) for key in value)
 
 
 def _drop(path: tuple[str, ...], context: Context) -> Repair:

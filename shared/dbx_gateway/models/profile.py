@@ -92,10 +92,16 @@ class Profile:
     on_gateway: bool = True
     """May be served on the AI Gateway (docs/wire/surfaces.md#ai-gateway)."""
 
-    property_names: str | None = None
-    """A pattern for the names of properties that it takes in schemas; None where it takes any.
+    property_names: Literal["any", "plain"] = "any"
+    """The names of properties that it takes in schemas: ``plain`` ones are of letters, digits and ``_.-``, at most 64.
 
     Source: docs/wire/schemas.md#strict-schemas.
+    """
+
+    answers_without: tuple[str, ...] = ()
+    """What the schema of an answer cannot hold: ``free keys``, ``recursion``. Tools can.
+
+    Source: docs/wire/schemas.md#strict-schemas, docs/wire/schemas.md#gemini.
     """
 
     def __setstate__(self, state: Sequence[object]) -> None:

@@ -50,7 +50,8 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-fable-5-1",
@@ -72,7 +73,8 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-haiku-4-5",
@@ -89,7 +91,8 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-haiku-5-5",
@@ -110,7 +113,8 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-opus-4",
@@ -129,7 +133,8 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-opus-4-1",
@@ -148,7 +153,8 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-opus-4-5",
@@ -166,7 +172,8 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-opus-4-6",
@@ -185,7 +192,8 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         prefill=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-opus-4-7",
@@ -205,7 +213,8 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-opus-4-8",
@@ -226,7 +235,8 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-opus-5",
@@ -247,7 +257,8 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-opus-5-5",
@@ -268,7 +279,8 @@ ROWS: tuple[Profile, ...] = (
         prefill=False,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-sonnet-4",
@@ -287,7 +299,8 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-sonnet-4-1",
@@ -306,7 +319,8 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-sonnet-4-5",
@@ -323,7 +337,8 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         prompt_caching=True,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-sonnet-4-6",
@@ -342,7 +357,8 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         prefill=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-sonnet-5",
@@ -363,7 +379,8 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-claude-sonnet-5-5",
@@ -385,7 +402,8 @@ ROWS: tuple[Profile, ...] = (
         mid_system=True,
         sampling=False,
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-deepseek-v4-1-flash",
@@ -449,6 +467,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         max_thinking_budget=24_576,
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-2-5-flash-lite",
@@ -466,6 +485,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         max_thinking_budget=24_576,
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-2-5-pro",
@@ -483,6 +503,7 @@ ROWS: tuple[Profile, ...] = (
         thinking="budget",
         max_thinking_budget=24_576,
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-1-flash-image",
@@ -500,6 +521,7 @@ ROWS: tuple[Profile, ...] = (
             ("tools", "an image model answers with pictures"),
             ("structured_output", "an image model answers with pictures"),
         ),
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-1-flash-lite",
@@ -517,6 +539,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-1-flash-lite-image",
@@ -536,6 +559,7 @@ ROWS: tuple[Profile, ...] = (
             ("tools", "an image model answers with pictures"),
             ("structured_output", "an image model answers with pictures"),
         ),
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-1-pro",
@@ -553,6 +577,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-5-flash",
@@ -570,6 +595,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-5-flash-lite",
@@ -587,6 +613,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-6-flash",
@@ -604,6 +631,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-7-flash",
@@ -619,6 +647,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-8-flash",
@@ -634,6 +663,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-flash",
@@ -651,6 +681,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-pro",
@@ -668,6 +699,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-3-pro-image",
@@ -685,6 +717,7 @@ ROWS: tuple[Profile, ...] = (
             ("tools", "an image model answers with pictures"),
             ("structured_output", "an image model answers with pictures"),
         ),
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-4-argon",
@@ -702,6 +735,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemma-3-12b",
@@ -1358,7 +1392,8 @@ ROWS: tuple[Profile, ...] = (
         prompt_caching=True,
         denied=(("structured_output", "output_config.format is documented from Claude 4.5 on"),),
         forced_tool_choice_while_thinking=False,
-        property_names="[a-zA-Z0-9_.-]{1,64}",
+        property_names="plain",
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gemini-4-carbon",
@@ -1371,6 +1406,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("low", "medium", "high"),
         signed_tool_calls=True,
+        answers_without=("free keys", "recursion"),
     ),
     Profile(
         model="databricks-gpt-astra-6",

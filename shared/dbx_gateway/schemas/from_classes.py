@@ -18,8 +18,8 @@ from dbx_gateway.json_values import object_or_empty
 
 __all__ = ["is_form", "schema_of_class", "untitled"]
 
-_SECTION: Final = re.compile(r"^\s*Args:\s*$", re.MULTILINE)
-_ARGUMENT: Final = re.compile(r"^(?P<indent>\s*)(?P<name>\w+)(?:\s*\([^)\n]*\))?:\s*(?P<text>\S.*)$")
+_SECTION: Final = re.compile(r"^[ \t]*Args:[ \t]*$", re.MULTILINE)
+_ARGUMENT: Final = re.compile(r"^(?P<indent>[ \t]*)(?P<name>\w+)(?:\s*\([^)\n]*\))?:\s*(?P<text>\S.*)$")
 
 
 def is_form(value: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dbx_gateway.testing.json_values import is_array, is_object
 
-__all__ = ["is_sound_schema", "lost_reference", "odd_property", "root_union"]
+__all__ = ["is_recursive", "is_sound_schema", "lost_reference", "odd_property", "open_object", "root_union"]
 
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
@@ -47,6 +47,29 @@ def odd_property(schema: Any, pattern: re.Pattern[str]) -> str | None:
             if pattern.fullmatch(name) is None:
                 return str(name)
     return None
+
+
+def open_object(schema: Any) -> bool:
+    """Return whether a schema holds an object that may have keys without a name."""
+    return any(
+        node.get("type") == "object" and node.get("additionalProperties") is not False for node in _within(schema)
+    )
+
+
+def is_recursive(schema: Any) -> bool:
+    """Return whether a schema refers to a schema that holds the reference."""
+
+    def leads_back(node: Any, above: tuple[str, ...]) -> bool:
+        for inner in _within(node):
+            reference = inner.get("$ref")
+            if isinstance(reference, str):
+                if reference in above:
+                    return True
+                if leads_back(_named(schema, reference), (*above, reference)):
+                    return True
+        return False
+
+    return is_object(schema) and leads_back({key: value for key, value in schema.items() if key != "$defs"}, ())
 
 
 def _within(schema: Any) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from dbx_gateway.testing.apis.messages.shapes import alternatives, bad_request
-from dbx_gateway.testing.apis.schema_soundness import is_sound_schema, odd_property, root_union
+from dbx_gateway.testing.apis.schema_soundness import (
+    is_recursive,
+    is_sound_schema,
+    odd_property,
+    open_object,
+    root_union,
+)
 from dbx_gateway.testing.apis.shape import Path
 from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
 from dbx_gateway.testing.model.signatures import is_of
@@ -226,10 +232,21 @@ def check_model(body: dict[str, Any], situation: Situation) -> None:
     _check_tools(body, situation)
     if not is_sound_schema(inside(body, "output_config", "format", "schema")):
         raise bad_request("output_config.format.schema: Invalid schema: it must match JSON Schema draft 2020-12")
+    _check_answer_form(inside(body, "output_config", "format", "schema"))
     effort = inside(body, "output_config").get("effort")
     efforts = situation.profile.efforts
     if effort is not None and efforts and effort not in efforts:
         raise bad_request(f"output_config.effort: Input should be {alternatives(efforts)}")
+
+
+def _check_answer_form(schema: Any) -> None:
+    """Refuse a schema for the answer that is open or recursive (docs/wire/schemas.md#strict-schemas)."""
+    if open_object(schema):
+        raise bad_request(
+            "output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false"
+        )
+    if is_recursive(schema):
+        raise bad_request("output_config.format.schema: Circular reference detected in schema definitions")
 
 
 def _check_lengths(body: dict[str, Any]) -> None:
