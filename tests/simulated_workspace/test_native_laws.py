@@ -26,7 +26,7 @@ MESSAGES = {
     "thinking": {"type": "enabled", "budget_tokens": 1024},
     "tools": [{"name": "add", "input_schema": SCHEMA}, {"type": "web_search_20250305", "name": "web_search"}],
     "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
-    "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+    "output_config": {"format": {"type": "json_schema", "schema": {**SCHEMA, "additionalProperties": False}}},
     "messages": [
         {
             "role": "user",
