@@ -31,6 +31,7 @@ from pydantic import ConfigDict
 
 from dbx_gateway.adapters.vendor_forms import choice_of, format_of
 from dbx_gateway.chat import ToolChoice
+from dbx_gateway.errors import ExtractionError
 from dbx_gateway.events import Event
 from dbx_gateway.markers import documented
 from dbx_gateway.models.profile import Profile
@@ -42,7 +43,7 @@ from llama_index_dbx_gateway.gateway_fields import GatewayFields
 from llama_index_dbx_gateway.messages import to_core
 from llama_index_dbx_gateway.streaming import Snapshots, aopened, closed_when_left, closed_when_left_async, opened
 from llama_index_dbx_gateway.structured import Structure
-from llama_index_dbx_gateway.tools import described, executable_calls, specs_of
+from llama_index_dbx_gateway.tools import described, executable_calls, finish_reason, specs_of
 
 __all__ = ["DbxGateway"]
 
@@ -313,13 +314,20 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
     ) -> list[ToolSelection]:
         """Return the tool calls of an answer that may be executed.
 
-        Never among them: calls of an answer that is still streaming or was cut, and calls whose arguments are not one
-        JSON object.
+        Calls of an answer that is still streaming are not among them.
 
         Raises:
+            ExtractionError: the answer has ended and holds a call that must not be run: the answer was cut, the call names
+                no tool, or its arguments are not one JSON object. An agent that went on would lose the call.
             ValueError: there are none, and ``error_on_no_tool_call`` is set.
         """
         found, cut = executable_calls(response.message)
+        reason = finish_reason(response)
+        if cut and reason is not None:
+            raise ExtractionError(
+                f"{cut} of {cut + len(found)} tool calls of {self.model!r} must not be run: the answer was cut (finish reason "
+                f"{reason}), or a call names no tool, or its arguments are not one JSON object"
+            )
         if error_on_no_tool_call and not found:
             others = f"; {cut} cut or malformed, which are not to be executed" if cut else ""
             raise ValueError(f"Expected at least one tool call, but got 0 tool calls{others}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool, ToolMetadata
 from pydantic import BaseModel
@@ -18,7 +18,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.schemas.from_classes import schema_of_class
 from llama_index_dbx_gateway.messages import listed_calls
 
-__all__ = ["described", "executable_calls", "schema_of", "specs_of"]
+__all__ = ["described", "executable_calls", "finish_reason", "schema_of", "specs_of"]
 
 
 _OF_ARGUMENTS: Final = frozenset({"$defs", "additionalProperties", "properties", "required", "type"})
@@ -103,6 +103,13 @@ def executable_calls(message: ChatMessage) -> tuple[list[ToolSelection], int]:
         if call_id not in withheld and name.strip() and (arguments := _arguments(raw_arguments)) is not None
     ]
     return found, len(listed) - len(found)
+
+
+def finish_reason(response: ChatResponse) -> str | None:
+    """Return why the answer of this client ended; None for one that is still streaming, or is another's."""
+    choices = response.raw.get("choices") if isinstance(response.raw, dict) else None
+    reason = choices[0].get("finish_reason") if choices else None
+    return str(reason) if reason else None
 
 
 def _arguments(raw: dict[str, Any] | str) -> dict[str, Any] | None:

@@ -170,6 +170,9 @@ _KINDS: Final[Mapping[int, type[APIError]]] = {
 _PASSING: Final = (408, 409)
 """Statuses without a class of their own after which the same call may succeed (docs/wire/errors.md#retries)."""
 
+_ASKS_FOR_A_RETRY: Final = re.compile(r"\bconsider retrying\b", re.IGNORECASE)
+"""Words of a 400 that is a failure of the model, not of the request (docs/wire/errors.md#passing-failures)."""
+
 _NEXT_STEPS: Final[tuple[tuple[type[APIError], str], ...]] = (
     (ContextOverflowError, "Shorten the conversation, or take a model with a larger context window."),
     (AuthenticationError, "Sign in again or renew the token; `dbx-gateway check` shows which credential is used."),
@@ -210,8 +213,9 @@ def api_error(
     request_id = words.request_id or request_id_of(headers)
     trace = f" [request id {request_id}]" if request_id else ""
     wait = retry_after_of(headers)
+    passes = meant == 400 and kind is BadRequestError and _ASKS_FOR_A_RETRY.search(message) is not None
     error = kind(
-        f"{target} answered {meant or 'an error'}{code}: {message}{stop}{trace} {_next_step(kind)}",
+        f"{target} answered {meant or 'an error'}{code}: {message}{stop}{trace} {'Try again.' if passes else _next_step(kind)}",
         status=meant,
         error_code=words.code,
         request_id=request_id,
@@ -220,7 +224,7 @@ def api_error(
         route=target.route,
         partial=partial,
     )
-    if meant in _PASSING:
+    if meant in _PASSING or passes:
         error.retryable = True
     return error
 

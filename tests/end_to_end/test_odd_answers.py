@@ -1,12 +1,14 @@
 """Answers that servers write oddly: content of another type, counts in words, texts that contradict one another."""
 
+import httpx
 import pytest
-from support.odd_answers import APIS
+from support.odd_answers import APIS, MODELS
 
+from dbx_gateway import Client
 from dbx_gateway.chat import Usage
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.error_bodies import read_error_body
-from dbx_gateway.errors import InvalidResponseError, ServerError
+from dbx_gateway.errors import BadRequestError, InvalidResponseError, ServerError
 from dbx_gateway.events import fold
 
 RESPONSES = DIALECTS["responses"]
@@ -182,3 +184,41 @@ def test_reasoning_without_a_proof_does_not_keep_an_agents_answer_open():
 )  # fmt: skip
 def test_a_page_says_its_title_or_else_its_words(page, words):
     assert read_error_body(page.encode()).message == words
+
+
+# A failure that passes
+
+
+ASKS_FOR_A_RETRY = (
+    "Model response did not respect the required format. Please consider retrying or using a simpler prompt."
+)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("words", "family", "sends"),
+    [(ASKS_FOR_A_RETRY, None, 2), (ASKS_FOR_A_RETRY, "agent", 1), ("Retrying is not supported.", None, 1)],
+)
+def test_a_400_that_asks_for_a_retry_is_sent_again_but_never_to_an_agent(monkeypatch, words, family, sends, stream):
+    monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.0)
+    sent = []
+
+    def handle(request):
+        if request.method == "GET":
+            return httpx.Response(404, json={})
+        sent.append(request)
+        return httpx.Response(400, json={"error_code": "BAD_REQUEST", "message": words})
+
+    client = Client(
+        model=MODELS["chat-completions"],
+        family=family,
+        host="https://ws.example.com",
+        token="t",
+        surface="model-serving",
+        max_retries=1,
+        http_client=httpx.Client(transport=httpx.MockTransport(handle)),
+    )
+    with pytest.raises(BadRequestError) as caught:
+        list(client.stream("q")) if stream else client.chat("q")
+    assert len(sent) == sends
+    assert caught.value.retryable == (sends == 2)

@@ -6,12 +6,16 @@ import json
 import httpx
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage
+from llama_index.core.tools import FunctionTool
+from support.llama_index_families import AGENT_WARNINGS
 from support.odd_answers import APIS, MODELS, answering, call_events, call_whole
 
 from dbx_gateway import Client
 from dbx_gateway.chat import Finish, ToolCall, is_executable
 from dbx_gateway.dialects.catalogue import DIALECTS
+from dbx_gateway.errors import ExtractionError
 from dbx_gateway.events import ToolCallDelta, ToolCallStart, fold
 from dbx_gateway.testing import Workspace, workspace_transport
 from langchain_dbx_gateway import ChatDbxGateway
@@ -171,11 +175,37 @@ def test_a_call_that_begins_with_null_in_pieces_runs_in_every_front_end(api):
 
 
 @each_api
-def test_a_call_without_a_name_is_no_selection_in_llama_index(api):
-    llm = connected(DbxGateway, api, call_whole(api, None, {"a": 1}), call_events(api, None, ['{"a":1}']))
-    for response in (llm.chat([ChatMessage("q")]), [*llm.stream_chat([ChatMessage("q")])][-1]):
-        assert len(response.message.blocks) == 1
+@pytest.mark.parametrize(("name", "arguments"), [(None, '{"a":1}'), ("f", "[1]"), ("f", '{"a":1e999}')])
+def test_a_call_that_must_not_run_is_an_error_in_llama_index_once_the_answer_has_ended(api, name, arguments):
+    llm = connected(DbxGateway, api, call_whole(api, name, arguments), call_events(api, name, [arguments]))
+    *growing, last = llm.stream_chat([ChatMessage("q")])
+    for response in growing:
         assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
+    for response in (llm.chat([ChatMessage("q")]), last):
+        assert len(response.message.blocks) == 1
+        with pytest.raises(ExtractionError, match="1 of 1 tool calls"):
+            llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
+
+
+@AGENT_WARNINGS
+@pytest.mark.parametrize("streaming", [False, True])
+def test_no_agent_of_llama_index_ends_with_nothing_because_a_call_was_lost(streaming):
+    def now() -> str:
+        """Tell the time."""
+        return "noon"
+
+    whole = call_whole("chat-completions", "now", '{"a')
+    whole["choices"][0]["finish_reason"] = "length"
+    events = call_events("chat-completions", "now", ['{"a'])
+    events[-2]["choices"][0]["finish_reason"] = "length"
+    llm = connected(DbxGateway, "chat-completions", whole, events)
+    agent = FunctionAgent(llm=llm, tools=[FunctionTool.from_defaults(now)], streaming=streaming)
+
+    async def ask():
+        return await agent.run("What time is it?")
+
+    with pytest.raises(ExtractionError, match="must not be run"):
+        asyncio.run(ask())
 
 
 @pytest.mark.parametrize("surface", ["model-serving", "ai-gateway"])

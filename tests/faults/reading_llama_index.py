@@ -19,7 +19,9 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
+from dbx_gateway.errors import ExtractionError
 from llama_index_dbx_gateway import DbxGateway
+from llama_index_dbx_gateway.tools import executable_calls
 
 ASKED = [ChatMessage(role=MessageRole.USER, content="Hello")]
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -97,7 +99,11 @@ class LlamaIndex(FrontEnd):
 
     def _runnable(self, answer: ChatResponse) -> list[tuple[str, str, str]]:
         """Return the calls that an agent would run."""
-        found = self.llm.get_tool_calls_from_response(answer, error_on_no_tool_call=False)
+        try:
+            found = self.llm.get_tool_calls_from_response(answer, error_on_no_tool_call=False)
+        except ExtractionError:  # an answer that has ended with a call which must not be run
+            found, others = executable_calls(answer.message)
+            assert others
         return [(call.tool_id, call.tool_name, json.dumps(call.tool_kwargs)) for call in found]
 
 

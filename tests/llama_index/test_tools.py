@@ -15,7 +15,7 @@ from support.llama_index_families import AGENT_WARNINGS, NATIVE
 from dbx_gateway.call.reading import replay
 from dbx_gateway.chat import Blob, Finish, Image, Native, ToolCall, assistant
 from dbx_gateway.chat import ChatResponse as CoreResponse
-from dbx_gateway.errors import IncompleteStreamError, InvalidRequestError
+from dbx_gateway.errors import ExtractionError, IncompleteStreamError, InvalidRequestError
 from dbx_gateway.testing import Fault
 from llama_index_dbx_gateway import DbxGateway
 from llama_index_dbx_gateway.answers import chat_response, first_call_only
@@ -124,11 +124,14 @@ def test_a_call_of_an_answer_that_ended_early_is_never_handed_out(streamed):
     response = [s for e in replay(core) if (s := snapshots.of(e))][-1] if streamed else chat_response(core, "m")
     llm = DbxGateway(model="m")
 
-    assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
+    with pytest.raises(ExtractionError, match=r"1 of 1 tool calls .* must not be run: .*finish reason length"):
+        llm.get_tool_calls_from_response(response, error_on_no_tool_call=False)
     assert "tool_calls" not in response.message.additional_kwargs
     assert response.message.blocks[0].tool_kwargs == '{"a":1,"b":2}'
+    message = ChatResponse(message=response.message)  # what does not say that it has ended
+    assert llm.get_tool_calls_from_response(message, error_on_no_tool_call=False) == []
     with pytest.raises(ValueError, match="got 0 tool calls; 1 cut or malformed"):
-        llm.get_tool_calls_from_response(response)
+        llm.get_tool_calls_from_response(message)
 
 
 @pytest.mark.parametrize("listed", [False, True])
@@ -143,7 +146,7 @@ def test_a_call_of_an_answer_that_ended_early_is_never_handed_out(streamed):
         ('{"a":NaN}', []),
         ('{"a":Infinity}', []),
         ("[1]", []),
-        ("null", []),
+        ("null", [{}]),
         ('{"a":1', []),
     ],
 )

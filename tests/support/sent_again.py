@@ -41,6 +41,7 @@ ROWS: Final = (
     *(Row(str(status), str(status), "again", "once") for status in STATUSES_SENT_AGAIN),
     Row("broken before the headers", "the connection breaks before the headers", "again", "once"),
     Row("a limit inside an answer", "a passing failure that a 200 reports in place of an answer", "again", "once"),
+    Row("400 of a model's failure", "400 that says to consider retrying", "again", "once"),
     Row("401", "401, where there is a fresh credential", "once more", "once more"),
     Row("400 of a field", "400 or 422 that names a field which can be repaired", "once more", "once"),
     Row("404", "404", "on the next route", "on the next route"),

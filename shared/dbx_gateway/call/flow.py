@@ -394,7 +394,12 @@ class Call(Generic[H]):
     # --- what failed, and what is learned ------------------------------------------------------------------------
 
     def _repair(self, error: DbxGatewayError, encoded: _Encoded) -> Repair | None:
-        if not isinstance(error, BadRequestError) or ALL in self._disabled or len(self._repaired) >= MAX_REPAIRS:
+        if (
+            not isinstance(error, BadRequestError)
+            or error.retryable
+            or ALL in self._disabled
+            or len(self._repaired) >= MAX_REPAIRS
+        ):
             return None
         if encoded.http.may_act:  # agents answer 400 for what goes wrong while they work, too
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from dbx_gateway.errors import APIConnectionError, APITimeoutError, DbxGatewayError
+from dbx_gateway.errors import APIConnectionError, APITimeoutError, BadRequestError, DbxGatewayError
 
 __all__ = ["LONGEST_RETRY_AFTER", "is_transient", "pause_before", "surely_not_taken"]
 
@@ -29,7 +29,8 @@ def is_transient(error: DbxGatewayError) -> bool:
         return error.error_code in ("connect", "pool")
     if isinstance(error, APIConnectionError):
         return error.error_code != "redirect" and (error.status is None or error.status in TRANSIENT_STATUSES)
-    return error.status in TRANSIENT_STATUSES and (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
+    may_pass = error.status in TRANSIENT_STATUSES or (isinstance(error, BadRequestError) and error.retryable)
+    return may_pass and (error.retry_after or 0.0) <= LONGEST_RETRY_AFTER
 
 
 def surely_not_taken(error: DbxGatewayError, answered: int | None) -> bool:
