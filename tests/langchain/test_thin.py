@@ -24,7 +24,7 @@ LANGCHAINS = {
     *("input_tokens", "output_tokens", "total_tokens", "usage", "metadata", "model", "finish_reason"),
     # arguments of bind_tools, with_structured_output and invoke
     *("tools", "tool_choice", "parallel_tool_calls", "response_format", "strict", "stop", "stream", "schema"),
-    *("json_schema", "any", "parameters", "description", "properties", "object"),
+    *("json_schema", "any", "parameters", "description", "properties", "object", "function"),
     # model profiles and events
     *("max_output_tokens", "temperature", "delta", "last", "messages"),
 }
@@ -33,8 +33,10 @@ LANGCHAINS = {
 CORES = {
     # fields of dbx_gateway.chat and arguments of the clients
     *("arguments", "citations", "custom", "kind", "native", "raw", "summary", "output", "model"),
+    "encrypted",
     # finish reasons of dbx_gateway.chat.Finish
     *("length", "content_filter"),
+    "T",  # a type variable; a grade of evidence
     # names of apis
     *("messages", "responses"),
 }
