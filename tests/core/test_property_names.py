@@ -22,6 +22,7 @@ ODD = {
         "$top": {"type": "integer"},
         "filter[search]": {"type": "object", "properties": {"年": {"type": "string"}}, "required": ["年"]},
         "plain": {"type": "string"},
+        'a"b': {"type": "string"},
         "k" * 70: {"type": "string"},
     },
     "required": ["$top", "filter[search]", "plain"],
@@ -49,6 +50,12 @@ def test_claude_takes_plain_names_only_whatever_the_model_is_called(model):
     assert profile_of(model, "claude").property_names == "plain"
 
 
+@pytest.mark.parametrize("name", ["$top", 'a"b', "a\\", "a b", "", "年", "k" * 65])
+def test_a_name_that_is_not_plain_is_found_wherever_it_stands(name):
+    tool = ToolSpec(name="look", parameters={"type": "object", "properties": {"a": {"properties": {name: {}}}}})
+    assert PropertyNames.of(request(tools=(tool,)), PLAIN).to_wire["look"].keys() == {name}
+
+
 def test_names_that_a_model_takes_are_sent_as_they_are():
     plain = request(tools=(ToolSpec(name="look", parameters={"type": "object", "properties": {"a.b-c_1": {}}}),))
     assert not PropertyNames.of(plain, PLAIN)
@@ -60,8 +67,8 @@ def test_every_place_of_a_name_has_the_wires():
     names = mapped()
     sent = names.outward(request(tools=(LOOK,))).tools[0].parameters
     wire = names.to_wire["look"]
-    assert set(wire) == {"$top", "filter[search]", "年", "k" * 70}
-    assert set(sent["properties"]) == {wire["$top"], wire["filter[search]"], "plain", wire["k" * 70]}
+    assert set(wire) == {"$top", "filter[search]", "年", 'a"b', "k" * 70}
+    assert set(sent["properties"]) == {wire["$top"], wire["filter[search]"], "plain", wire['a"b'], wire["k" * 70]}
     assert sent["required"] == [wire["$top"], wire["filter[search]"], "plain"]
     assert sent["properties"][wire["filter[search]"]]["required"] == [wire["年"]]
     assert f"{wire['$top']} stands for $top" in sent["description"]

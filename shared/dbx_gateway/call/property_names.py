@@ -23,6 +23,9 @@ from dbx_gateway.json_schema import map_children
 __all__ = ["PropertyNames"]
 
 _PLAIN: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_ODD_KEY: Final = re.compile(rb'"(?![a-zA-Z0-9_.-]{1,64}":)(?:[^"\\]|\\.)*+":')
+"""A key in JSON text that may be no plain name: a cheap look before the careful one."""
+
 _UNSAFE: Final = re.compile(r"[^a-zA-Z0-9_-]+")
 _NAMED: Final = ("properties", "dependentRequired", "dependentSchemas", "dependencies")
 """Keywords that hold something under the names of properties."""
@@ -54,7 +57,11 @@ class PropertyNames:
         schemas = {tool.name: tool.parameters for tool in request.tools if tool.native is None and not tool.custom}
         if request.output is not None and request.output.schema is not None:
             schemas[_ANSWER] = request.output.schema
-        odd = {of: _spelled([*_properties(schema)]) for of, schema in schemas.items()}
+        odd = {
+            of: _spelled([*_properties(schema)])
+            for of, schema in schemas.items()
+            if _ODD_KEY.search(to_json(schema)) is not None
+        }
         return cls({of: names for of, names in odd.items() if names})
 
     def __bool__(self) -> bool:

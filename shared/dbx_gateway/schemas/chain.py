@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from dbx_gateway.chat import ChatRequest, JsonObject
-from dbx_gateway.json_schema import inline_refs, keywords_in
+from dbx_gateway.json_schema import inline_refs
 from dbx_gateway.json_values import object_or_empty
 from dbx_gateway.models.families import Family
-from dbx_gateway.schemas.drafts import OLD_KEYWORDS, of_2020, without_nulls
+from dbx_gateway.schemas.drafts import of_2020, without_nulls
 from dbx_gateway.schemas.roots import UNIONS, one_object
 from dbx_gateway.schemas.strict import strictly
 from dbx_gateway.surfaces import Api
@@ -55,8 +56,9 @@ class SchemaStep:
         apis: the apis it is for; empty for all.
         uses: what the schema is for.
         strict_only: for strict schemas only.
-        keywords: those that call for it, at any depth; empty where every schema is looked at.
-        at_root: the keywords count at the root only.
+        at_root: keywords that call for it at the root; empty where the root alone does not tell.
+        sign: what calls for it in the schema's JSON text, at any depth (a cheap look, that may be wrong by calling for
+            too much); None where every schema is looked at.
         rewrite: returns the schema to send; never changes its argument.
     """
 
@@ -66,8 +68,8 @@ class SchemaStep:
     apis: frozenset[Api] = frozenset()
     uses: frozenset[Use] = frozenset({"tool", "answer"})
     strict_only: bool = False
-    keywords: frozenset[str] = frozenset()
-    at_root: bool = False
+    at_root: frozenset[str] = frozenset()
+    sign: re.Pattern[bytes] | None = None
     rewrite: Callable[[JsonObject], JsonValue]
 
     def is_for(self, place: Place) -> bool:
@@ -102,25 +104,30 @@ def _refers_plainly(value: JsonValue) -> bool:
     return True
 
 
+_NULL: Final = re.compile(rb'"(?!(?:const|default|example)")[^"]*":null')
+_REFERENCE: Final = re.compile(rb'"\$(?:ref|dynamicRef|recursiveRef)":')
+_OLD: Final = re.compile(rb'"(?:items":\[|dependencies":|divisibleBy":|exclusiveM(?:in|ax)imum":[tf]|required":[tf])')
+_OF_ROOTS: Final = frozenset({*UNIONS, "$ref", "type"})
 _VENDORS_OF_2020: Final[frozenset[Family]] = frozenset({"claude", "gpt"})
 
 STEPS: Final[tuple[SchemaStep, ...]] = (
     SchemaStep(
         name="nulls",
         why="a keyword that is null is no JSON Schema: 'None is not of type ...' (docs/wire/schemas.md#strict-schemas)",
+        sign=_NULL,
         rewrite=without_nulls,
     ),
     SchemaStep(
         name="references",
         why="`$ref` by an escaped path, an anchor or an id is legal, and not read everywhere",
-        keywords=frozenset({"$ref", "$dynamicRef", "$recursiveRef"}),
+        sign=_REFERENCE,
         rewrite=_plainly_referred,
     ),
     SchemaStep(
         name="drafts",
         why="`JSON schema is invalid. It must match JSON Schema draft 2020-12` (docs/wire/schemas.md#strict-schemas)",
         families=_VENDORS_OF_2020,
-        keywords=OLD_KEYWORDS,
+        sign=_OLD,
         rewrite=of_2020,
     ),
     SchemaStep(
@@ -128,8 +135,7 @@ STEPS: Final[tuple[SchemaStep, ...]] = (
         why="`input_schema does not support oneOf, allOf, or anyOf at the top level` (docs/wire/schemas.md#strict-schemas)",
         families=frozenset({"claude", "gpt", "gemini"}),
         uses=frozenset({"tool"}),
-        keywords=frozenset({*UNIONS, "$ref", "type"}),
-        at_root=True,
+        at_root=_OF_ROOTS,
         rewrite=one_object,
     ),
     SchemaStep(
@@ -137,8 +143,7 @@ STEPS: Final[tuple[SchemaStep, ...]] = (
         why="OpenAI's strict mode and Gemini take one object (docs/wire/schemas.md#keywords, row root)",
         families=frozenset({"gpt", "gemini"}),
         uses=frozenset({"answer"}),
-        keywords=frozenset({*UNIONS, "$ref", "type"}),
-        at_root=True,
+        at_root=_OF_ROOTS,
         rewrite=one_object,
     ),
     SchemaStep(
@@ -158,35 +163,18 @@ def fitted(schema: JsonObject, place: Place) -> JsonObject:
     Raises:
         InvalidRequestError: it grows beyond every measure.
     """
-    keywords: frozenset[str] | None = None
+    text: bytes | None = None
     for step in STEPS:
-        if not step.is_for(place):
+        if not step.is_for(place) or (step.at_root and step.at_root.isdisjoint(schema)):
             continue
-        if step.keywords:
-            if not step.at_root and keywords is None:
-                keywords = keywords_in(schema)
-            there = schema.keys() if step.at_root else keywords or frozenset()
-            if step.keywords.isdisjoint(there):
+        if step.sign is not None:
+            text = to_json(schema) if text is None else text
+            if step.sign.search(text) is None:
                 continue
-        elif step.rewrite is without_nulls and not _has_null(schema):
-            continue
         rewritten = step.rewrite(schema)
         if rewritten is not schema and rewritten != schema:
-            schema, keywords = object_or_empty(rewritten), None
+            schema, text = object_or_empty(rewritten), None
     return schema
-
-
-def _has_null(schema: JsonObject) -> bool:
-    pending: list[JsonValue] = [schema]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            pending.extend(node.values())
-        elif isinstance(node, list):
-            pending.extend(node)
-        elif node is None:
-            return True
-    return False
 
 
 def fit_schemas(request: ChatRequest, family: Family, api: Api) -> ChatRequest:

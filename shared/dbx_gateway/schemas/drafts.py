@@ -10,15 +10,10 @@ from dbx_gateway.chat import JsonObject
 from dbx_gateway.json_schema import map_children
 from dbx_gateway.json_values import object_or_empty, strings_in
 
-__all__ = ["OLD_KEYWORDS", "of_2020", "without_nulls"]
+__all__ = ["of_2020", "without_nulls"]
 
 _MAY_BE_NULL: Final = frozenset({"const", "default", "example"})
 """Keywords whose value is data."""
-
-OLD_KEYWORDS: Final = frozenset(
-    {"dependencies", "divisibleBy", "exclusiveMaximum", "exclusiveMinimum", "items", "required"}
-)
-"""Keywords that older drafts spell otherwise; most schemas hold some of them as draft 2020-12 has them."""
 
 _EXCLUSIVE: Final = (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum"))
 
