@@ -491,6 +491,11 @@ class Assembly:
         )
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the answer holds no part yet, complete or not."""
+        return self._count == 0
+
+    @property
     def calls(self) -> int:
         """How many tool calls the answer holds so far."""
         ended = sum(isinstance(part, ToolCall) for part in self._parts.values())

@@ -2,7 +2,7 @@
 
 import httpx
 import pytest
-from support.odd_answers import APIS, MODELS
+from support.odd_answers import APIS, MODELS, sse
 
 from dbx_gateway import Client
 from dbx_gateway.chat import Usage
@@ -222,3 +222,48 @@ def test_a_400_that_asks_for_a_retry_is_sent_again_but_never_to_an_agent(monkeyp
         list(client.stream("q")) if stream else client.chat("q")
     assert len(sent) == sends
     assert caught.value.retryable == (sends == 2)
+
+
+USED = {"promptTokenCount": 3, "totalTokenCount": 3}
+MALFORMED = {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL", "finishMessage": "Bad call: print(1)"}]}
+NO_CANDIDATE = {"usageMetadata": USED, "modelVersion": "gemini"}
+SPOKEN = {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}]}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("failed", "words"), [(MALFORMED, "Bad call"), (MALFORMED | NO_CANDIDATE, "Bad call"), (NO_CANDIDATE, "neither a candidate"),
+     ({"candidates": []}, "neither a candidate"), ({"promptFeedback": {}}, "neither a candidate")]
+)  # fmt: skip
+def test_an_answer_that_the_server_says_has_failed_is_asked_for_again_and_then_an_error(
+    monkeypatch, failed, words, stream
+):
+    monkeypatch.setattr("dbx_gateway.call.retries._FIRST_PAUSE", 0.0)
+    answers = []
+
+    def handle(request):
+        body = answers.pop(0)
+        if stream:
+            return httpx.Response(200, text=sse([body]), headers={"content-type": "text/event-stream"})
+        return httpx.Response(200, json=body)
+
+    client = Client(
+        model=MODELS["generate-content"],
+        host="https://ws.example.com",
+        token="t",
+        surface="ai-gateway",
+        max_retries=1,
+        http_client=httpx.Client(transport=httpx.MockTransport(handle)),
+    )
+    answers[:] = [failed, SPOKEN]
+    assert (fold(client.stream("q")) if stream else client.chat("q")).text == "hi"
+    answers[:] = [failed, failed]
+    with pytest.raises(ServerError, match=words):
+        list(client.stream("q")) if stream else client.chat("q")
+    assert answers == []
+
+
+def test_what_was_handed_out_before_a_failure_stays_an_answer_that_says_so():
+    spoken = {"content": {"parts": [{"text": "hi"}]}, **MALFORMED["candidates"][0]}
+    answer = DIALECTS["generate-content"].decode({"candidates": [spoken]}, "m")
+    assert (answer.text, answer.finish.reason, answer.finish.message) == ("hi", "error", "Bad call: print(1)")

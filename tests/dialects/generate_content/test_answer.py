@@ -284,9 +284,7 @@ def test_a_body_in_a_list_of_one_is_read():
     assert decode([answer({"text": "a"})]) == decode(answer({"text": "a"}))
 
 
-@pytest.mark.parametrize(
-    "body", [{}, [], [5], "text", {"candidates": []}, {"choices": []}, {"promptFeedback": {}}, None]
-)
+@pytest.mark.parametrize("body", [{}, [], [5], "text", {"choices": []}, {"error": {}}, None])
 def test_a_body_that_is_no_answer_is_refused(body):
     with pytest.raises(InvalidResponseError, match=MODEL):
         decode(body)

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from dbx_gateway.chat import ChatResponse, Finish, JsonObject, Origin, Usage
 from dbx_gateway.dialects.generate_content.candidate import Candidate
 from dbx_gateway.dialects.generate_content.prompt import API
+from dbx_gateway.error_bodies import RequestTarget, api_error
 from dbx_gateway.errors import IncompleteStreamError, InvalidResponseError
 from dbx_gateway.events import Assembly, Event, fold
 from dbx_gateway.json_values import count_or_none, has_counts, objects_in, text_or_none
@@ -19,6 +20,9 @@ from dbx_gateway.json_values import count_or_none, has_counts, objects_in, text_
 __all__ = ["GenerateContentDecoder", "decode_answer"]
 
 _NO_BLOCK: Final = ("", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED")
+_FAILED: Final = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"})
+"""Finish reasons by which the server says that its model failed (docs/wire/errors.md#passing-failures)."""
+
 _ANSWER_KEYS: Final = frozenset({"candidates", "modelVersion", "promptFeedback", "responseId", "usageMetadata"})
 
 
@@ -35,7 +39,7 @@ def decode_answer(body: JsonValue, model: str) -> ChatResponse:
         if not isinstance(chunk, dict):
             raise InvalidResponseError(f"{model} answered with {type(chunk).__name__}, not a generateContent answer")
         events += decoder.feed(chunk)
-    if not decoder.has_answer:
+    if not decoder.has_answer and not decoder.is_answer:
         raise InvalidResponseError(
             f"{model} answered with neither candidates nor a block reason, so it is no generateContent answer",
             model=model,
@@ -57,6 +61,8 @@ class GenerateContentDecoder:
         self._unfinished: set[int] = set()
         self._block: JsonObject | None = None
         self._extras: JsonObject = {}
+        self.is_answer = False
+        """Whether what arrived is of this api, even if it answers nothing."""
 
     @property
     def has_answer(self) -> bool:
@@ -64,8 +70,9 @@ class GenerateContentDecoder:
         return bool(self._candidates) or self._block is not None
 
     def feed(self, event: JsonObject) -> list[Event]:
-        """Read one wire event, and return the events it causes."""
+        """Read one wire event, and return the events it causes: none before the first part, for the server may still fail."""
         if not _ANSWER_KEYS.isdisjoint(event):
+            self.is_answer = True
             self._assembly.start(text_or_none(event.get("responseId")), text_or_none(event.get("modelVersion")))
         for position, candidate in enumerate(objects_in(event.get("candidates"))):
             index = candidate.get("index")
@@ -80,7 +87,7 @@ class GenerateContentDecoder:
             if key not in _ANSWER_KEYS and value not in (None, {}, []):
                 self._extras[key] = value
         self._check_complete()
-        return self._assembly.drain()
+        return [] if self._assembly.is_empty else self._assembly.drain()
 
     def sentinel(self) -> list[Event]:
         """Ignore a ``[DONE]`` mark, which is not part of this api."""
@@ -91,7 +98,10 @@ class GenerateContentDecoder:
 
         Raises:
             IncompleteStreamError: no finish reason and no block reason came; the error carries what had arrived.
+            APIError: the server says that it failed, and nothing has been handed out.
         """
+        if self.is_answer and not self.has_answer:
+            return self.end()
         if not self.complete:
             raise IncompleteStreamError(
                 f"the answer of {self._model} ended without a finish reason: it is incomplete. "
@@ -102,8 +112,13 @@ class GenerateContentDecoder:
         return self.end()
 
     def end(self) -> list[Event]:
-        """Return the last events, whether or not there is a finish reason."""
+        """Return the last events, whether or not there is a finish reason.
+
+        Raises:
+            APIError: the server says that it failed, and nothing has been handed out.
+        """
         self.done = True
+        self._check_failed()
         self._assembly.start(None, None)
         primary = self._candidates.get(0)
         alternatives = tuple(self._candidates[index].alternative() for index in sorted(self._candidates) if index != 0)
@@ -150,6 +165,18 @@ class GenerateContentDecoder:
             message=text_or_none(block.get("blockReasonMessage")),
             details={"promptFeedback": block} if block else {},
         )
+
+    def _check_failed(self) -> None:
+        """Raise if there is neither a part nor a reason for that but the server's own failure."""
+        reasons = [candidate.reason for candidate in self._candidates.values()]
+        if not self._assembly.is_empty or self._block is not None or not _FAILED.issuperset(reasons):
+            return
+        reason = reasons[0] if reasons else None
+        words = (self._candidates[min(self._candidates)].message if reasons else None) or (
+            "the answer failed with this reason" if reason else "there is neither a candidate nor a block reason"
+        )
+        error: JsonObject = {"error": {"status": reason or "NO_CANDIDATE", "message": words}}
+        raise api_error(None, {}, error, RequestTarget(self._model, API), partial=self.partial(), otherwise=500)
 
     def _check_complete(self) -> None:
         ended = bool(self._candidates) and not self._unfinished

@@ -91,13 +91,13 @@ class Candidate:
     Args:
         assembly: takes the parts; the candidate is the only one that writes to it.
 
-    ``reason`` is the server's finish reason, None until it arrives.
+    ``reason`` is the server's finish reason, and ``message`` its words about it; None until they arrive.
     """
 
     def __init__(self, assembly: Assembly) -> None:
         self.reason: str | None = None
         self._assembly = assembly
-        self._message: str | None = None
+        self.message: str | None = None
         self._fields: JsonObject = {}
         self._citations: dict[bytes, JsonObject] = {}
         self._logprobs: dict[str, list[JsonValue]] = {}
@@ -114,7 +114,7 @@ class Candidate:
         reason = text_or_none(candidate.get("finishReason"))
         if reason is not None and reason not in _UNSPECIFIED:
             self.reason = reason
-        self._message = text_or_none(candidate.get("finishMessage")) or self._message
+        self.message = text_or_none(candidate.get("finishMessage")) or self.message
         for key, value in candidate.items():
             if key not in _READ_KEYS and value not in (None, {}, []):
                 self._field(key, value)
@@ -127,13 +127,13 @@ class Candidate:
         reason = self._our_reason()
         details = {key: value for key, value in fields.items() if key in _END_KEYS}
         extras = {key: value for key, value in fields.items() if key not in _END_KEYS}
-        return Finish(reason=reason, raw=self.reason, message=self._message, details=details), extras
+        return Finish(reason=reason, raw=self.reason, message=self.message, details=details), extras
 
     def alternative(self) -> Alternative:
         """Return this candidate as a further answer; its other fields are details of its finish."""
         self._cite()
         self._assembly.end_parts()
-        finish = Finish(reason=self._our_reason(), raw=self.reason, message=self._message, details=self._all_fields())
+        finish = Finish(reason=self._our_reason(), raw=self.reason, message=self.message, details=self._all_fields())
         return Alternative(message=self._assembly.partial().message, finish=finish)
 
     def _our_reason(self) -> FinishReason:
