@@ -23,7 +23,7 @@ from dbx_gateway.json_schema import map_children
 __all__ = ["PropertyNames"]
 
 _PLAIN: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-_ODD_KEY: Final = re.compile(rb'"(?![a-zA-Z0-9_.-]{1,64}":)(?:[^"\\]|\\.)*+":')
+_ODD_KEY: Final = re.compile(rb'"(?![a-zA-Z0-9_.-]{1,64}":)[^"]*":')
 """A key in JSON text that may be no plain name: a cheap look before the careful one."""
 
 _UNSAFE: Final = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -57,11 +57,7 @@ class PropertyNames:
         schemas = {tool.name: tool.parameters for tool in request.tools if tool.native is None and not tool.custom}
         if request.output is not None and request.output.schema is not None:
             schemas[_ANSWER] = request.output.schema
-        odd = {
-            of: _spelled([*_properties(schema)])
-            for of, schema in schemas.items()
-            if _ODD_KEY.search(to_json(schema)) is not None
-        }
+        odd = {of: _spelled([*_properties(schema)]) for of, schema in schemas.items() if _may_be_odd(to_json(schema))}
         return cls({of: names for of, names in odd.items() if names})
 
     def __bool__(self) -> bool:
@@ -162,6 +158,10 @@ class _Reader:
     def _other(self, other: Alternative) -> Alternative:
         parts = tuple(map(self._received, other.message.parts))
         return replace(other, message=replace(other.message, parts=parts))
+
+
+def _may_be_odd(text: bytes) -> bool:
+    return b"\\" in text or _ODD_KEY.search(text) is not None  # an escape may be a quote within a key
 
 
 def _spelled(names: list[str]) -> dict[str, str]:
