@@ -274,10 +274,12 @@ class Candidate:
 def _parts(content: JsonValue) -> list[JsonObject]:
     """Return the parts of a candidate's content, also where a host writes one part, or its text alone."""
     parts = content.get("parts", content) if isinstance(content, dict) else content
+    if isinstance(parts, list):
+        return objects_in(parts)
     if isinstance(parts, dict):
         return [parts] if parts.keys() - {"role"} else []
     text = plain_text(parts)
-    return [{"text": text}] if text else objects_in(parts)
+    return [{"text": text}] if text else []
 
 
 def _is_call(part: JsonObject) -> bool:
