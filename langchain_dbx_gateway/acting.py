@@ -29,7 +29,7 @@ Block: TypeAlias = AbstractContextManager[Any]
 NO_BLOCK: Final[Block] = nullcontext()
 """What changes nothing."""
 
-T = TypeVar("T")
+ItemT = TypeVar("ItemT")
 
 
 def block_of(config: RunnableConfig | None) -> Block:
@@ -141,7 +141,7 @@ class ActingChatModel(BaseChatModel):
             return block_of(config)
 
 
-def each_within(items: Iterator[T], block: Block) -> Generator[T]:
+def each_within(items: Iterator[ItemT], block: Block) -> Generator[ItemT]:
     """Yield ``items``, asking for each within ``block``, which is left before the consumer goes on."""
     try:
         while True:
@@ -156,7 +156,7 @@ def each_within(items: Iterator[T], block: Block) -> Generator[T]:
             items.close()
 
 
-def each_within_async(items: AsyncIterator[T], block: Block) -> AsyncGenerator[T, None]:
+def each_within_async(items: AsyncIterator[ItemT], block: Block) -> AsyncGenerator[ItemT, None]:
     """Yield ``items`` of an async generator, asking for each within ``block``; see :func:`each_within`."""
     assert isinstance(items, AsyncGenerator)  # noqa: S101  # LangChain's streams are
     return Derived(lambda: items, lambda item: [item], lambda: block)

@@ -76,7 +76,9 @@ def test_headers_can_be_given_by_every_way(make_llm, workspace, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_number_of_retries_can_be_given_by_every_way(make_llm, workspace, way):
-    workspace.inject(Fault(status=502, headers={"Retry-After": "0"}), times=None, where="messages")
+    workspace.inject(
+        Fault(status=500, error_code="INTERNAL_ERROR", headers={"Retry-After": "0"}), times=None, where="messages"
+    )
 
     with pytest.raises(ServerError):
         WAYS[way](make_llm, {"max_retries": 0}, {"max_retries": 1})
