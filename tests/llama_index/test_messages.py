@@ -60,6 +60,7 @@ from dbx_gateway.events import (
     ToolCallEnd,
     ToolCallStart,
 )
+from dbx_gateway.notices import forget_notices
 from llama_index_dbx_gateway.answers import chat_response
 from llama_index_dbx_gateway.messages import to_core
 from llama_index_dbx_gateway.streaming import Snapshots
@@ -366,6 +367,15 @@ def test_a_text_without_words_comes_back_where_it_holds_more(part, back):
 
     assert [type(block) for block in message.blocks] == [ThinkingBlock]
     assert to_core([message])[0].parts == (thought, *back)
+
+
+def test_media_that_no_block_can_hold_are_left_out_and_it_is_said(caplog):
+    parts = (Text("a"), Image(blob=Blob(url="no url")), Audio(blob=Blob(url="no url")))
+    answer = CoreResponse(message=Message(role="assistant", parts=parts), finish=Finish(reason="stop"))
+    forget_notices()
+
+    assert [type(block) for block in chat_response(answer, "m").message.blocks] == [TextBlock]
+    assert sum("it gets no block" in record.message for record in caplog.records) == 1
 
 
 def test_media_that_the_caller_changed_are_the_callers():
