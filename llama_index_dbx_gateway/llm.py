@@ -317,17 +317,13 @@ class DbxGateway(GatewayFields, FunctionCallingLLM):
         Calls of an answer that is still streaming are not among them.
 
         Raises:
-            ExtractionError: the answer has ended and holds a call that must not be run: the answer was cut, the call names
-                no tool, or its arguments are not one JSON object. An agent that went on would lose the call.
+            ExtractionError: the answer has ended, and a call in it is cut, names no tool, or has no JSON object.
             ValueError: there are none, and ``error_on_no_tool_call`` is set.
         """
         found, cut = executable_calls(response.message)
-        reason = finish_reason(response)
-        if cut and reason is not None:
-            raise ExtractionError(
-                f"{cut} of {cut + len(found)} tool calls of {self.model!r} must not be run: the answer was cut (finish reason "
-                f"{reason}), or a call names no tool, or its arguments are not one JSON object"
-            )
+        if cut and (reason := finish_reason(response)) is not None:
+            number = f"{cut} of {cut + len(found)} tool calls of {self.model!r} must not be run"
+            raise ExtractionError(f"{number}: cut (finish reason {reason}), without a name, or without one JSON object")
         if error_on_no_tool_call and not found:
             others = f"; {cut} cut or malformed, which are not to be executed" if cut else ""
             raise ValueError(f"Expected at least one tool call, but got 0 tool calls{others}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
@@ -15,14 +15,10 @@ from dbx_gateway.adapters.part_facts import MessageFacts
 from dbx_gateway.adapters.vendor_forms import schema_tool, tool_of
 from dbx_gateway.chat import ToolCall, ToolSpec
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.schemas.from_classes import schema_of_class
+from dbx_gateway.schemas.from_classes import schema_of_arguments, schema_of_class
 from llama_index_dbx_gateway.messages import listed_calls
 
 __all__ = ["described", "executable_calls", "finish_reason", "schema_of", "specs_of"]
-
-
-_OF_ARGUMENTS: Final = frozenset({"$defs", "additionalProperties", "properties", "required", "type"})
-"""What LlamaIndex keeps of the schema of a tool's arguments, and what references in it lead to."""
 
 
 def described(tool: Any) -> dict[str, Any]:
@@ -61,8 +57,7 @@ def _parameters(about: ToolMetadata) -> dict[str, Any]:
     try:
         if about.fn_schema is None:
             return about.get_parameters_dict()
-        schema = schema_of_class(about.fn_schema)
-        return {key: value for key, value in schema.items() if key in _OF_ARGUMENTS}
+        return schema_of_arguments(about.fn_schema)
     except PydanticUserError as error:
         raise InvalidRequestError(
             f"the arguments of tool {about.get_name()!r} have no JSON schema ({error.message}); change their types, or "

@@ -212,7 +212,7 @@ def test_a_place_without_locks_or_without_files_is_no_failure(tmp_path, monkeypa
     def none(*_: object) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr(cli_login, "fcntl", types.SimpleNamespace(lockf=none, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
+    monkeypatch.setitem(sys.modules, "fcntl", types.SimpleNamespace(lockf=none, LOCK_EX=2, LOCK_NB=4, LOCK_UN=8))
     assert Time().turns(tmp_path / "lock").take(lambda: 1) == 1
 
 

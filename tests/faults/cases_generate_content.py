@@ -173,7 +173,6 @@ def _gemini_calls(group: Group) -> list[Case]:
         frames = [*(g.chunk([part]) for part in parts), g.chunk(None, used, finishReason=reason)]
         return group.odd(name, frames, g.chunk(list(parts), used, finishReason=reason).value, expect)
 
-    empty = Answer(text="", calls=((ID, NAME, ""),), reason="tool_calls")
     no_args = Answer(text="", calls=((ID, NAME, "{}"),), reason="tool_calls")
     return [
         odd("signed_call", {**call, "thoughtSignature": "CiQ="}),
@@ -188,8 +187,8 @@ def _gemini_calls(group: Group) -> list[Case]:
             expect=Answer(text="", calls=((ANY_ID, NAME, WRITTEN),) * 2, reason="tool_calls"),
         ),
         odd("args_an_empty_object", {"functionCall": {"id": ID, "name": NAME, "args": {}}}, expect=no_args),
-        odd("args_missing", {"functionCall": {"id": ID, "name": NAME}}, expect=empty),
-        odd("args_null", {"functionCall": {"id": ID, "name": NAME, "args": None}}, expect=empty),
+        odd("args_missing", {"functionCall": {"id": ID, "name": NAME}}, expect=no_args),
+        odd("args_null", {"functionCall": {"id": ID, "name": NAME, "args": None}}, expect=no_args),
         odd("cut_by_length", call, expect=short, reason="MAX_TOKENS"),
         odd("call_after_text", {"text": SAID}, call, expect=Answer(calls=(CALL,), reason="tool_calls")),
         odd("text_after_the_call", call, {"text": SAID}, expect=Answer(calls=(CALL,), reason="tool_calls")),

@@ -36,7 +36,6 @@ CORES = {
     "encrypted",
     # finish reasons of dbx_gateway.chat.Finish
     *("length", "content_filter"),
-    "T",  # a type variable; a grade of evidence
     # names of apis
     *("messages", "responses"),
 }

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ FILES = Path(__file__).parent / "files"
 WITHOUT_A_TOKEN = [name for name in MODELS if not name.endswith("_token") and name != "langchain_bound_tools"]
 WITH_A_TOKEN = [name for name in MODELS if name.endswith("_token")]
 ANSWER = "You said: Hello"
+
+ID_OF_AN_ANSWER = re.compile(r"(msg_|lc_run--)[0-9a-f-]+")
 
 
 def saved(name: str) -> Any:
@@ -130,8 +133,8 @@ def test_a_saved_model_with_tools_offers_them(signed_in):
 def test_a_saved_value_is_what_it_was(name):
     one, made = saved(name), VALUES[name]()
     assert type(one) is type(made)
-    assert one == made
-    assert repr(one) == repr(made)
+    assert without_ids(repr(one)) == without_ids(repr(made))
+    assert one == made or without_ids(repr(one)) != repr(one)
 
 
 def test_a_saved_profile_of_langchain_says_what_a_new_one_says():
@@ -200,8 +203,13 @@ def test_saved_middleware_has_its_settings():
 
 @pytest.mark.parametrize("name", JSON)
 def test_a_serialised_form_still_has_all_that_it_had(name):
-    new, old = json.loads(json.dumps(JSON[name]())), written(name)
+    new, old = (json.loads(without_ids(json.dumps(one))) for one in (JSON[name](), written(name)))
     assert has_all(*(json.loads(one) if isinstance(one, str) else one for one in (new, old)))
+
+
+def without_ids(text: str) -> str:
+    """The text without the ids of answers: they are a server's, or LangChain's since a message no longer has a server's."""
+    return ID_OF_AN_ANSWER.sub("<id>", text)
 
 
 def has_all(new: Any, old: Any) -> bool:

@@ -132,10 +132,12 @@ class Turns:
 
 
 # Locks of a process rather than of an open file: a child that is forked meanwhile does not hold on to one.
+# What only one platform has is imported where it is used: elsewhere the rest of the package needs it no more than this does.
 if sys.platform == "win32":  # pragma: no cover  # the other branch is the one of this machine
-    import msvcrt
 
     def _try_lock(opened: int) -> bool:
+        import msvcrt  # noqa: PLC0415  # only Windows has it
+
         os.lseek(opened, 0, os.SEEK_SET)
         try:
             msvcrt.locking(opened, msvcrt.LK_NBLCK, 1)
@@ -144,14 +146,17 @@ if sys.platform == "win32":  # pragma: no cover  # the other branch is the one o
         return True
 
     def _unlock(opened: int) -> None:
+        import msvcrt  # noqa: PLC0415  # only Windows has it
+
         os.lseek(opened, 0, os.SEEK_SET)
         with contextlib.suppress(OSError):  # closing the file gives the lock back too
             msvcrt.locking(opened, msvcrt.LK_UNLCK, 1)
 
 else:
-    import fcntl
 
     def _try_lock(opened: int) -> bool:
+        import fcntl  # noqa: PLC0415  # only POSIX has it
+
         try:
             fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -160,6 +165,8 @@ else:
         return True
 
     def _unlock(opened: int) -> None:
+        import fcntl  # noqa: PLC0415  # only POSIX has it
+
         with contextlib.suppress(OSError):  # closing the file gives the lock back too
             fcntl.lockf(opened, fcntl.LOCK_UN)
 

@@ -16,7 +16,7 @@ from dbx_gateway.chat import JsonObject
 from dbx_gateway.json_schema import drop_keywords, inline_refs
 from dbx_gateway.json_values import object_or_empty
 
-__all__ = ["is_form", "schema_of_class", "untitled"]
+__all__ = ["is_form", "schema_of_arguments", "schema_of_class", "untitled"]
 
 _SECTION: Final = re.compile(r"^[ \t]*Args:[ \t]*$", re.MULTILINE)
 _ARGUMENT: Final = re.compile(r"^(?P<indent>[ \t]*)(?P<name>\w+)(?:\s*\([^)\n]*\))?:\s*(?P<text>\S.*)$")
@@ -48,6 +48,19 @@ def schema_of_class(form: type) -> JsonObject:
         msg = f"{form!r} is neither a pydantic model nor a TypedDict"
         raise TypeError(msg)
     return inline_refs(object_or_empty(schema), keep_cycles=True)
+
+
+_OF_ARGUMENTS: Final = frozenset({"$defs", "additionalProperties", "properties", "required", "type"})
+
+
+def schema_of_arguments(form: type) -> JsonObject:
+    """Return what the schema of a class says about the arguments of a tool: without its name, description and examples.
+
+    Raises:
+        PydanticUserError: a field's type has no JSON Schema.
+        TypeError: the class is none of those that :func:`schema_of_class` takes.
+    """
+    return {key: value for key, value in schema_of_class(form).items() if key in _OF_ARGUMENTS}
 
 
 def untitled(schema: JsonObject) -> JsonObject:
