@@ -187,6 +187,7 @@ def test_a_loop_that_stands_still_with_the_next_in_line_holds_nobody_up(fields, 
     stream.close()
     assert client.chat("Hello").text == "You said: Hello"
     assert loop.run_until_complete(task).text == "You said: Hello"
+    loop.run_until_complete(loop.shutdown_asyncgens())
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +25,15 @@ from dbx_gateway.testing import Workspace
 pytestmark = AGENT_WARNINGS
 
 ANN, BOB = "dapi-ann", "dapi-bob"
+
+
+@pytest.fixture(autouse=True)
+def no_loop_is_left():
+    """LlamaIndex's ``asyncio_run`` closes its event loop without shutting it down: its connections go with the collector."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
