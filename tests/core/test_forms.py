@@ -252,8 +252,23 @@ def test_a_refusal_of_thinking_beside_a_forced_call_is_repaired(stream):
     asked = Asked("databricks-claude-sonnet-4-6", respond, reasoning_effort="low")
     answer = asked(stream, **forced(ADD))
     assert calls_of(answer) == [("add", {"x": 2, "y": 3})]
-    assert answer.exchange.repairs == ("call not forced",)
+    assert answer.exchange.repairs == ("call not forced while thinking",)
     assert "thinking" in asked.bodies[-1]
+
+
+@both
+def test_a_refusal_of_thinking_beside_a_forced_call_leaves_the_calls_of_those_who_do_not_think_forced(stream):
+    def respond(body):
+        is_forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
+        words = "Thinking may not be enabled when tool_choice forces tool use."
+        return refused(words) if is_forced and "thinking" in body else None
+
+    asked = Asked("databricks-claude-sonnet-4-6", respond)
+    for number in range(2):  # the second is not refused: it is known by then
+        asked(stream, **forced(ADD), reasoning_effort="low")
+        assert len(asked.bodies) == 2 + number
+    asked(stream, **forced(ADD))
+    assert asked.bodies[-1]["tool_choice"]["type"] in ("any", "tool")
 
 
 def test_nothing_is_asked_otherwise_where_repairs_are_off():

@@ -410,7 +410,7 @@ class Call(Generic[H]):
         return self._answered == 404 if route.may_act else may_try_next(error)
 
     def _learn(self, repairs: list[Repair], route: Route) -> None:
-        for repair in repairs:
+        for repair in (one for one in repairs if one.is_of_the_model):
             self._observations.learn_repair(route.url, route.model, repair)
 
     def _described(self, route: Route, encoded: _Encoded, outcome: OpenStream[Any] | HttpResponse) -> Exchange:

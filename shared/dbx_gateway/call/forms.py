@@ -57,6 +57,7 @@ __all__ = [
     "ANSWER_BY_TOOL_IN_STREAMS",
     "ANSWER_IN_WORDS",
     "NOT_FORCED",
+    "NOT_FORCED_WHILE_THINKING",
     "asked_otherwise",
     "offers_answer",
 ]
@@ -65,6 +66,7 @@ ANSWER_BY_TOOL: Final = "answer by tool"
 ANSWER_BY_TOOL_IN_STREAMS: Final = "answer by tool in streams"
 ANSWER_IN_WORDS: Final = "answer in words"
 NOT_FORCED: Final = "call not forced"
+NOT_FORCED_WHILE_THINKING: Final = "call not forced while thinking"
 """What an endpoint is known to need, because it refused to be asked otherwise."""
 
 _FINAL: Final = "Give the final answer by calling this tool, once nothing else is left to do."
@@ -86,7 +88,7 @@ def asked_otherwise(
     choice = request.tool_choice
     forced = choice is not None and choice.mode == "required"
     forceable = profile.forced_tool_choice and NOT_FORCED not in learned
-    thinks = _thinks(request, profile, api) and not profile.forced_tool_choice_while_thinking
+    thinks = _excludes_forcing(request, profile, api, learned)
     if forced and not (forceable and not thinks):
         return _unforced(request, profile, api, learned, by_quirk=by_quirk, forceable=forceable)
     output = request.output
@@ -119,15 +121,19 @@ def _refused(request: ChatRequest, learned: Collection[str]) -> bool:
     )
 
 
-def _thinks(request: ChatRequest, profile: Profile, api: Api) -> bool:
-    """Whether the request switches on thinking that may exclude a forced call.
+def _excludes_forcing(request: ChatRequest, profile: Profile, api: Api, learned: Collection[str]) -> bool:
+    """Whether the request switches on thinking beside which no call can be forced.
 
-    On messages only a budget surely does; elsewhere any thinking.
+    Of the models that cannot have both, on messages only a budget surely excludes it; elsewhere any thinking.
     """
     config = request.reasoning
     if config is None or config.is_off or profile.thinking == "none":
         return False
     if replace(config, show=None) == ReasoningConfig() and config.show in (None, "none"):
+        return False
+    if NOT_FORCED_WHILE_THINKING in learned:
+        return True
+    if profile.forced_tool_choice_while_thinking:
         return False
     if api != "messages":
         return True

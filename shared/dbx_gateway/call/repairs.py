@@ -14,7 +14,14 @@ from typing import Final, Literal, assert_never
 
 from pydantic import JsonValue
 
-from dbx_gateway.call.forms import ANSWER_BY_TOOL, ANSWER_BY_TOOL_IN_STREAMS, ANSWER_IN_WORDS, NOT_FORCED, offers_answer
+from dbx_gateway.call.forms import (
+    ANSWER_BY_TOOL,
+    ANSWER_BY_TOOL_IN_STREAMS,
+    ANSWER_IN_WORDS,
+    NOT_FORCED,
+    NOT_FORCED_WHILE_THINKING,
+    offers_answer,
+)
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError, BadRequestError, ContextOverflowError
 from dbx_gateway.quirks import oss_output_cap, tool_choice_required
@@ -107,6 +114,11 @@ class Repair:
     limit: int | None = None
     note: str = field(default="", compare=False)
 
+    @property
+    def is_of_the_model(self) -> bool:
+        """Whether the model alone explains the refusal; a value out of range is the affair of the call that set it."""
+        return self.kind != "clamp"
+
     def apply(self, body: JsonObject, context: Context) -> JsonObject:
         """Return ``body`` repaired; ``body`` itself where it has nothing to repair. Nothing is changed in place."""
         match self.kind:
@@ -163,7 +175,8 @@ def repair_for(
             if fixed is not body and not _changes(body, fixed) & protected:
                 return repair
     form = _of_form(error.message, body, context, protected)
-    if form is not None and not (form.name == NOT_FORCED and tool_choice_required.QUIRK.name in disabled):
+    unforces = form is not None and form.name in (NOT_FORCED, NOT_FORCED_WHILE_THINKING)
+    if form is not None and not (unforces and tool_choice_required.QUIRK.name in disabled):
         return form
     return _generic(error.message, body, context, protected)
 
@@ -211,10 +224,19 @@ def _of_form(words: str, body: JsonObject, context: Context, protected: frozense
             return _form(ANSWER_BY_TOOL_IN_STREAMS if streams else ANSWER_BY_TOOL, context)
     if "tools" not in protected and _REFUSED.search(words) and _ASKED_BY_TOOL.search(words) and offers_answer(body):
         forced = _is_forced(body) and "tool_choice" in words
-        return _form(NOT_FORCED if forced else ANSWER_IN_WORDS, context)
+        return _form(_not_forced(words, body) if forced else ANSWER_IN_WORDS, context)
     if _is_forced(body) and not protected & {"tool_choice", "toolConfig", "thinking"} and _FORCED.search(words):
-        return _form(NOT_FORCED, context)
+        return _form(_not_forced(words, body), context)
     return None
+
+
+def _not_forced(words: str, body: JsonObject) -> str:
+    """Return which calls cannot be forced: those of a request that thinks, where the words blame the thinking, or all.
+
+    One user's thinking must not take the forced calls of those who do not think.
+    """
+    thinks = any(key in body for key in ("thinking", "reasoning", "reasoning_effort"))
+    return NOT_FORCED_WHILE_THINKING if thinks and "think" in words.lower() else NOT_FORCED
 
 
 def _holds(body: JsonObject, place: tuple[str, str]) -> bool:
@@ -235,6 +257,8 @@ _FORM_NOTES: Final[Mapping[str, str]] = {
     "streams be",
     ANSWER_IN_WORDS: "takes neither a form of an answer nor a tool for it: the schema was sent in words, and will be",
     NOT_FORCED: "refuses a forced call: a single tool's call was asked for by its schema, and so will later ones be",
+    NOT_FORCED_WHILE_THINKING: "refuses a forced call while it thinks: a single tool's call was asked for by its schema, "
+    "and so will later ones be that think",
 }
 
 
