@@ -6,13 +6,15 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 from core.sign_in import HOST, GivenConfig, bearer
 from support.promises import promise
 
 from dbx_gateway import Client, acting_as
-from dbx_gateway.auth.cache_scopes import host_in_config_file, mark_of, mark_of_process
+from dbx_gateway.auth.cache_scopes import _marks, mark_of, mark_of_process
+from dbx_gateway.auth.sdk_chain import host_in_config_file
 
 OTHER = "https://other.example.com"
 
@@ -128,3 +130,34 @@ def test_users_of_blocks_are_told_apart_and_from_the_object_itself():
 @promise("cache-keys-tokens")
 def test_two_tokens_of_one_host_are_not_told_apart():
     assert scope(host=HOST, token="one") == scope(host=HOST, token="other")
+
+
+@dataclass
+class _Equal:
+    """Signs in, and is equal to others like it, so that it has no hash."""
+
+    host: str = HOST
+    auth_type: str = "own"
+
+    def authenticate(self) -> dict[str, str]:
+        return {"Authorization": "Bearer t"}
+
+
+@promise("cache-keys")
+def test_objects_that_are_equal_are_told_apart_all_the_same():
+    one, other = _Equal(), _Equal()
+    assert one == other
+    assert scope(sdk_config=one) == scope(sdk_config=one) != scope(sdk_config=other)
+
+
+def test_the_mark_of_an_object_goes_with_it():
+    marks = _marks.of_objects
+    one = _Equal()
+    mark_of(one)
+    before = len(marks)
+    del one
+    assert len(marks) == before - 1
+
+
+def test_an_object_without_weak_references_has_a_mark_of_its_own():
+    assert mark_of(object()) != mark_of(object())

@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import SecretStr
 
-from dbx_gateway.auth.cache_scopes import host_in_config_file, mark_of, mark_of_process
+from dbx_gateway.auth.cache_scopes import mark_of, mark_of_process
 from dbx_gateway.auth.callers_thread import callers_thread
 from dbx_gateway.auth.identities import identity_of, in_workspace, proven_tokens
 from dbx_gateway.auth.sdk_chain import (
@@ -31,6 +31,7 @@ from dbx_gateway.auth.sdk_chain import (
     SdkConfig,
     explained,
     explained_of_object,
+    host_in_config_file,
     open_config,
 )
 from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError, forget_frames
@@ -423,8 +424,7 @@ class ObjectCredentials(Credentials):
     apps = "all"
 
     def __init__(self, config: SdkConfig, host: str, names: Names, *, source: str) -> None:
-        identity = _identities.setdefault(config, f"object:{next(_generations)}")
-        super().__init__(names, source=source, identity=identity, explicit=source)
+        super().__init__(names, source=source, identity=mark_of(config), explicit=source)
         self.workspace_headers = _workspace_header(getattr(config, "workspace_id", None))
         self._config = config
         self._host = self.known_host = host
@@ -506,7 +506,6 @@ def _too_slow(source: str) -> APITimeoutError:
 
 _generations = itertools.count(1)
 _live: weakref.WeakSet[SdkCredentials] = weakref.WeakSet()
-_identities: weakref.WeakKeyDictionary[object, str] = weakref.WeakKeyDictionary()
 
 
 def _after_fork() -> None:

@@ -20,7 +20,15 @@ from dbx_gateway.errors import APIConnectionError, AuthenticationError, Configur
 from dbx_gateway.transport.hosts import normalise_host
 from dbx_gateway.version import __version__
 
-__all__ = ["CREDENTIAL_VARIABLES", "SIGN_IN", "SdkConfig", "explained", "explained_of_object", "open_config"]
+__all__ = [
+    "CREDENTIAL_VARIABLES",
+    "SIGN_IN",
+    "SdkConfig",
+    "explained",
+    "explained_of_object",
+    "host_in_config_file",
+    "open_config",
+]
 
 CREDENTIAL_VARIABLES: Final = (
     "DATABRICKS_AUTH_TYPE",
@@ -322,11 +330,31 @@ def _leaves_out(section: Mapping[str, str]) -> bool:
 
 def _section(profile: str) -> dict[str, str] | None:
     """Return what the config file says under the name of ``profile``; None where there is no such section."""
+    file = _config_file()
+    return dict(file[profile]) if file.has_section(profile) else None
+
+
+def _config_file() -> configparser.ConfigParser:
     path = os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg"
     # With another name for the section of defaults, DEFAULT is a section like others.
     file = configparser.ConfigParser(interpolation=None, default_section="\0")
     file.read(os.path.expanduser(path), encoding="utf-8")  # pathlib raises where there is no home
-    return dict(file[profile]) if file.has_section(profile) else None
+    return file
+
+
+def host_in_config_file(profile: str | None) -> str | None:
+    """Return the host of a profile as the Databricks config file has it (docs/wire/auth.md#credential-chain).
+
+    Args:
+        profile: a section of the file; None takes DATABRICKS_CONFIG_PROFILE, else the file's own default.
+    """
+    try:
+        file = _config_file()
+        default = file.get("__settings__", "default_profile", fallback="") or "DEFAULT"
+        host = file.get(profile or os.environ.get("DATABRICKS_CONFIG_PROFILE") or default, "host", fallback="")
+        return normalise_host(host) if host else None
+    except (configparser.Error, UnicodeDecodeError, OSError, ConfigurationError):
+        return None  # signing in says what is wrong with the file
 
 
 def _check_mounted(config: SdkConfig) -> None:
