@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Itera
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import httpx
 
@@ -53,6 +53,7 @@ from dbx_gateway.transport.watchdogs import GRACE, Watchdog
 __all__ = ["AsyncDriver", "SyncDriver", "check_event_loop", "warn_if_cut"]
 
 T = TypeVar("T")
+OwnT = TypeVar("OwnT")
 
 FOLLOWER_PATIENCE: Final = 30.0
 """Seconds that a caller waits for another's answer to the same question before it asks itself."""
@@ -64,16 +65,18 @@ LONGEST_UNINTERRUPTED: Final = 1.0
 """Seconds that a thread waits for its turn at a stretch: Windows notices Ctrl-C only in between."""
 
 
-class SyncDriver:
-    """Carries out flows from threads.
+class _Driver(Generic[OwnT]):
+    """What both have, whichever way they wait.
 
     Args:
-        settings: of the client; its ``http_client`` and ``verify`` are used.
+        settings: of the client; its http client and ``verify`` are used.
         credentials: that sign each request, and are masked wherever an answer repeats them.
         flights: returns the work that is shared with other callers.
         begun: whether the credentials are those of a call that has begun.
-        own: the client of a TLS context of the object's own, for a call that has begun.
+        own: the clients of a TLS context of the object's own, for a call that has begun.
     """
+
+    _own_kind: Callable[[ssl.SSLContext], OwnT]
 
     def __init__(
         self,
@@ -82,23 +85,29 @@ class SyncDriver:
         flights: Callable[[], SingleFlight],
         *,
         begun: bool = False,
-        own: OwnClient | None = None,
+        own: OwnT | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._flights = flights
         if own is None and isinstance(settings.verify, ssl.SSLContext):
-            own = OwnClient(settings.verify)
+            own = self._own_kind(settings.verify)
         self._own = own
         self._begun = begun
         self._asked: deque[Granted] = deque()
 
-    def begun(self) -> SyncDriver:
+    def begun(self) -> Self:
         """Return the driver of one call that begins now, with the credentials that count for it to its end."""
         if self._begun:
             return self
         credentials = credentials_now(self._credentials, required=self._settings.acting_as_required)
-        return SyncDriver(self._settings, credentials, self._flights, begun=True, own=self._own)
+        return type(self)(self._settings, credentials, self._flights, begun=True, own=self._own)
+
+
+class SyncDriver(_Driver[OwnClient]):
+    """Carries out flows from threads."""
+
+    _own_kind = OwnClient
 
     def run(self, flow: Flow[T]) -> T:
         """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun.
@@ -256,41 +265,10 @@ class SyncDriver:
         return self.run(once.flow)
 
 
-class AsyncDriver:
-    """Carries out flows from event loops; see :class:`SyncDriver`. No action blocks the loop.
+class AsyncDriver(_Driver[OwnAsyncClients]):
+    """Carries out flows from event loops; see :class:`SyncDriver`. No action blocks the loop."""
 
-    Args:
-        settings: of the client; its ``http_async_client`` and ``verify`` are used.
-        credentials: that sign each request, and are masked wherever an answer repeats them.
-        flights: returns the work that is shared with other callers.
-        begun: whether the credentials are those of a call that has begun.
-        own: the client of a TLS context of the object's own, for a call that has begun.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        credentials: Credentials,
-        flights: Callable[[], SingleFlight],
-        *,
-        begun: bool = False,
-        own: OwnAsyncClients | None = None,
-    ) -> None:
-        self._settings = settings
-        self._credentials = credentials
-        self._flights = flights
-        if own is None and isinstance(settings.verify, ssl.SSLContext):
-            own = OwnAsyncClients(settings.verify)
-        self._own = own
-        self._begun = begun
-        self._asked: deque[Granted] = deque()
-
-    def begun(self) -> AsyncDriver:
-        """Return the driver of one call that begins now, with the credentials that count for it to its end."""
-        if self._begun:
-            return self
-        credentials = credentials_now(self._credentials, required=self._settings.acting_as_required)
-        return AsyncDriver(self._settings, credentials, self._flights, begun=True, own=self._own)
+    _own_kind = OwnAsyncClients
 
     async def run(self, flow: Flow[T]) -> T:
         """Return the result of ``flow``, in a call that begins now unless this driver is one's that has begun.
