@@ -17,14 +17,14 @@ from dbx_gateway.auth.acting import credentials_now
 from dbx_gateway.auth.callers_thread import CallersThread
 from dbx_gateway.auth.signing import Credentials, resolve
 from dbx_gateway.call.actions import Flow
-from dbx_gateway.call.drivers import AsyncDriver, SyncDriver, check_event_loop, warn_if_cut
+from dbx_gateway.call.drivers import AsyncDriver, SyncDriver, check_event_loop, warn_of_end
 from dbx_gateway.call.flow import Call, CallResult
 from dbx_gateway.call.observations import Observations, SingleFlight, shared_observations
 from dbx_gateway.call.planning import Plan
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, Message, OutputFormat, ToolChoice, ToolSpec, user
 from dbx_gateway.embeddings import DEFAULT_BATCH, Embeddings, batches, joined
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.events import Event
+from dbx_gateway.events import Event, is_visible
 from dbx_gateway.models.discovery import Listing
 from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.settings import CREDENTIALS, Lost, Settings, veiled
@@ -320,7 +320,8 @@ def _loaded(kind: type[_Base], settings: Settings, observations: Observations | 
 def _response(result: CallResult[Any], request: ChatRequest) -> ChatResponse:
     response = result.response
     assert response is not None  # noqa: S101  # a call that is not streamed ends with a response
-    warn_if_cut(result, response.finish, request.model)
+    is_empty = not any(map(is_visible, response.message.parts))
+    warn_of_end(result, response.finish, request.model, is_empty=is_empty)
     return response
 
 

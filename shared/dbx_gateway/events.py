@@ -55,8 +55,10 @@ __all__ = [
     "UsageUpdate",
     "coalesce",
     "fold",
+    "is_visible",
     "mint_call_id",
     "part_events",
+    "shows",
     "with_exchange",
 ]
 
@@ -194,6 +196,30 @@ def part_events(index: int, part: Part) -> Iterator[Event]:
         case _:
             pass
     yield PartEnd(index, part)
+
+
+def is_visible(part: Part) -> bool:
+    """Whether ``part`` is something to read or to act on; blank text and reasoning are not."""
+    match part:
+        case Text():
+            return bool(part.text.strip())
+        case Reasoning():
+            return False
+        case _:
+            return True
+
+
+def shows(event: Event) -> bool:
+    """Whether ``event`` adds something to read or to act on to an answer, see :func:`is_visible`."""
+    match event:
+        case TextDelta():
+            return bool(event.text.strip())
+        case RefusalDelta() | ToolCallStart() | ToolCallEnd():
+            return True
+        case PartEnd():
+            return is_visible(event.part)
+        case _:
+            return False
 
 
 def fold(events: Iterable[Event]) -> ChatResponse:

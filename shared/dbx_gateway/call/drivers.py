@@ -30,7 +30,7 @@ from dbx_gateway.call.transcript import Transcript
 from dbx_gateway.chat import Finish
 from dbx_gateway.error_bodies import request_id_of
 from dbx_gateway.errors import APITimeoutError, ConfigurationError, DbxGatewayError
-from dbx_gateway.events import End, Event, Start
+from dbx_gateway.events import End, Event, Start, shows
 from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.settings import Settings
 from dbx_gateway.transport.async_streams import AsyncStream
@@ -50,7 +50,7 @@ from dbx_gateway.transport.sending import (
 )
 from dbx_gateway.transport.watchdogs import GRACE, Watchdog
 
-__all__ = ["AsyncDriver", "SyncDriver", "check_event_loop", "warn_if_cut"]
+__all__ = ["AsyncDriver", "SyncDriver", "check_event_loop", "warn_of_end"]
 
 T = TypeVar("T")
 OwnT = TypeVar("OwnT")
@@ -60,6 +60,8 @@ FOLLOWER_PATIENCE: Final = 30.0
 
 LAST_BYTES: Final = 0.1
 """Seconds to wait, after the last event, for the end of the body: a connection can only be used again after that."""
+
+_NORMAL_ENDS: Final = frozenset({"stop", "tool_calls", "unknown"})
 
 LONGEST_UNINTERRUPTED: Final = 1.0
 """Seconds that a thread waits for its turn at a stretch: Windows notices Ctrl-C only in between."""
@@ -569,17 +571,20 @@ def _stream_of(result: CallResult[H]) -> OpenStream[H]:
 
 
 def _completed(events: list[Event], result: CallResult[Any], model: str) -> Iterator[Event]:
-    """Yield ``events`` with what the call knows about them: the exchange at the start, a warning at a cut end."""
+    """Yield ``events`` with what the call knows about them: the exchange at the start, a warning at an end that needs one."""
+    stream = _stream_of(result)
+    if not stream.shows:
+        stream.shows = any(map(shows, events))
     for event in events:
         if isinstance(event, Start):
             event.exchange = result.exchange
         elif isinstance(event, End):
-            warn_if_cut(result, event.finish, model)
+            warn_of_end(result, event.finish, model, is_empty=not stream.shows)
         yield event
 
 
-def warn_if_cut(result: CallResult[Any], finish: Finish, model: str) -> None:
-    """Warn the user, once, where the answer ended at a limit that the user did not set."""
+def warn_of_end(result: CallResult[Any], finish: Finish, model: str, *, is_empty: bool) -> None:
+    """Warn the user, once, of an answer that ended at a limit that the user did not set, or normally and without a word."""
     if finish.window_is_full:
         with addressed_to(result.identity):
             warn_once(
@@ -592,4 +597,11 @@ def warn_if_cut(result: CallResult[Any], finish: Finish, model: str) -> None:
                 f"{model}: default max_tokens",
                 f"the answer of {model!r} was cut at max_tokens={result.default_max_tokens}, the default where none is set; "
                 "set max_tokens= for longer answers",
+            )
+    elif is_empty and finish.reason in _NORMAL_ENDS:
+        with addressed_to(result.identity):
+            warn_once(
+                f"{model}: empty answer",
+                f"an answer of {model!r} is empty: it has neither text nor a tool call, and ended normally "
+                f"({finish.raw or finish.reason}); it is handed on as it is. Ask again, or in other words",
             )

@@ -35,6 +35,7 @@ class OpenStream(Generic[H]):
         silent_since: when, by ``time.monotonic``, the wait for the next event began.
         kept_alive: bytes have come since then, but no event.
         watched: a watchdog ends the stream when the whole call has taken too long.
+        shows: something that the user can see or act on has arrived, see :func:`~dbx_gateway.events.shows`.
         transcript: what the log wants of it.
         on_end: what is to be done when nobody reads it any more; it takes no lock.
     """
@@ -50,6 +51,7 @@ class OpenStream(Generic[H]):
     silent_since: float | None = None
     kept_alive: bool = False
     watched: bool = False
+    shows: bool = False
     transcript: Transcript | None = None
     on_end: Callable[[], None] | None = None
 

@@ -5,6 +5,7 @@ A marker in square brackets in the user's text changes the answer:
 ====================  ==================================================================
 ``[filter]``          the answer stops half way, by the content filter
 ``[refuse]``          the model refuses
+``[empty]``           the answer ends normally, and has no text
 ``[long]``            a text of 400 words; ``[long 5000]`` of as many as it says
 ``[cite]``            the text carries a citation
 ``[no tools]``        the tools on offer are not called, unless the request forces a call
@@ -40,7 +41,7 @@ from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["Memory", "answer", "is_own_signature"]
 
-_MARKER = re.compile(r"\[(filter|refuse|cite|no tools|long)(?: (\d+))?\]")
+_MARKER = re.compile(r"\[(filter|refuse|empty|cite|no tools|long)(?: (\d+))?\]")
 _SEVERAL = re.compile(r"\b(both|each|parallel)\b", re.IGNORECASE)
 _CLOSING = re.compile(r"\bfinal answer\b", re.IGNORECASE)
 _THEN = re.compile(r",? (?:and )?then ", re.IGNORECASE)
@@ -153,7 +154,7 @@ def _text_items(
     markers: dict[str, str] = dict(_MARKER.findall(user))
     if "refuse" in markers:
         return (TextItem("refusal", "I cannot help with that."),), "stop", {}
-    text = _text(request, user, markers)
+    text = "" if "empty" in markers else _text(request, user, markers)
     end: AnswerEnd = "stop"
     if "filter" in markers:
         text, end = "".join(pieces(text)[:2]), "filter"
