@@ -16,7 +16,7 @@ from dbx_gateway.chat import Message, Origin, Part, Role, Text, ToolCall, ToolRe
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.surfaces import Api
 from langchain_dbx_gateway.answers import PROVIDER, facts_in
-from langchain_dbx_gateway.blocks import FREE_TEXT, parts_of, texts_apart
+from langchain_dbx_gateway.blocks import FREE_TEXT, parts_of, result_parts_of, texts_apart
 from langchain_dbx_gateway.silent_parts import with_silent_parts, with_silent_texts
 
 __all__ = ["PROVIDER", "to_core"]
@@ -49,7 +49,7 @@ def _message(message: BaseMessage, ids_with_result: frozenset[str]) -> Message:
             result = ToolResult(
                 call_id=message.tool_call_id,
                 name=message.name,
-                content=tuple(parts_of(message.content)),
+                content=tuple(result_parts_of(message.content)),
                 is_error=message.status == "error",
             )
             return Message(role="tool", parts=(result,))

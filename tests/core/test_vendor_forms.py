@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dbx_gateway.adapters.vendor_forms import (
@@ -11,6 +13,7 @@ from dbx_gateway.adapters.vendor_forms import (
     is_format,
     is_one_call_at_a_time,
     part_of,
+    result_part_of,
     schema_format,
     schema_tool,
     tool_of,
@@ -219,9 +222,63 @@ def test_content(block, part):
     assert part_of(block) == part
 
 
-def test_a_block_that_no_model_takes_inside_a_result_is_refused_by_its_type():
-    with pytest.raises(InvalidRequestError, match="'never seen'"):
-        part_of({"type": "tool_result", "tool_use_id": "a", "content": [{"type": "never seen"}]})
+def test_what_is_no_block_inside_a_result_goes_as_its_json():
+    odd = {"type": "never seen", "a": 1}
+
+    part = part_of({"type": "tool_result", "tool_use_id": "a", "content": [odd, {"type": "text", "text": "b"}]})
+
+    assert part == ToolResult(call_id="a", content=(Text('{"type":"never seen","a":1}'), Text("b")))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"type": "file", "name": "a.txt", "size": 3},
+        {"type": "file", "file_id": "17", "name": "a.txt"},
+        {"type": "image", "url": "https://e.com/a.png", "alt": "a picture"},
+        {"type": "image", "src": "https://e.com/a.png"},
+        {"type": "search_result", "title": "T", "url": "https://e.com", "content": "words"},
+        {"type": "search_result", "title": "T", "snippet": "words"},
+        {"type": "document", "title": "T", "source": "https://e.com"},
+        {"type": "tool_use", "id": "a", "name": "f", "input": {}},
+        {},
+    ],
+    ids=str,
+)
+def test_a_record_that_names_a_type_is_no_block(record):
+    assert result_part_of(record) == Text(json.dumps(record, separators=(",", ":")))
+
+
+@pytest.mark.parametrize(
+    ("block", "part"),
+    [
+        ({"type": "image", "data": "aaaa", "mimeType": "image/png"}, Image(blob=Blob(data="aaaa", mime="image/png"))),
+        (
+            {"type": "image", "data": "aaaa", "mimeType": "image/png", "annotations": None, "_meta": None},
+            Image(blob=Blob(data="aaaa", mime="image/png")),
+        ),
+        ({"type": "image", "data": "aaaa", **MARK}, Image(blob=Blob(data="aaaa"), cache=CacheHint("1h"))),
+        (
+            {"type": "image", "data": "data:image/gif;base64,aaaa", "mimeType": "image/png"},
+            Image(blob=Blob(data="aaaa", mime="image/gif")),
+        ),
+        ({"type": "audio", "data": "aaaa", "mimeType": "audio/wav"}, Audio(blob=Blob(data="aaaa", mime="audio/wav"))),
+        ({"type": "resource", "resource": {"uri": "file:///a", "text": "words"}}, Text("words")),
+        (
+            {"type": "resource", "resource": {"uri": "file:///a", "blob": "aaaa", "mimeType": "image/png"}},
+            Image(blob=Blob(data="aaaa", mime="image/png")),
+        ),
+        (
+            {"type": "resource", "resource": {"uri": "file:///a", "blob": "aaaa"}},
+            File(blob=Blob(data="aaaa", mime="application/octet-stream")),
+        ),
+        ({"type": "resource", "resource": {"uri": "file:///a"}}, None),
+        ({"type": "audio"}, None),
+    ],
+    ids=str,
+)
+def test_blocks_of_mcp(block, part):
+    assert part_of(block) == part
 
 
 def test_a_block_of_json_that_is_none_is_refused():

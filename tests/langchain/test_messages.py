@@ -279,6 +279,52 @@ def test_whatever_a_tool_may_give_goes_to_the_model(make_llm, workspace, model, 
     assert any(text in sent for text in ("sunny", PNG, "JVBERi0xLjQK"))
 
 
+RECORDS = {
+    "files": [{"type": "file", "name": "a.txt", "size": 3}, {"type": "file", "name": "b.txt", "size": 4}],
+    "hits": [{"type": "search_result", "title": "T", "url": "https://e.com", "content": "words", "score": 0.5}],
+    "documents": [{"type": "document", "title": "T", "snippet": "words"}],
+    "pictures": [{"type": "image", "url": "https://e.com/a.png", "alt": "words"}],
+    "texts": [{"type": "text", "value": "words"}],
+    "jsons": [{"type": "json", "data": {"a": 1}}],
+    "calls": [{"type": "tool_call", "name": "f", "args": {}, "id": "x"}],
+    "never seen": [{"type": "dir", "name": "b"}],
+    "beside a block": [{"type": "text", "text": "Found:"}, {"type": "file", "name": "a.txt"}],
+}
+"""Records with a type, as tools return them: langchain-core hands most of them on as blocks."""
+
+
+@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("kind", RECORDS)
+def test_records_in_a_tools_result_go_to_the_model_as_their_json(make_llm, workspace, model, kind):
+    call = {"name": "search", "args": {}, "id": "1"}
+    result = ToolMessage(copy.deepcopy(RECORDS[kind]), tool_call_id="1")
+
+    assert make_llm(model).invoke([HumanMessage("Hello"), AIMessage("", tool_calls=[call]), result]).text
+
+    sent = json.dumps(workspace.ledger.model_calls()[0].body)
+    record = json.dumps(RECORDS[kind][-1], separators=(",", ":"))
+    assert json.dumps(record)[1:-1] in sent
+    assert result.content == RECORDS[kind]
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI])
+@pytest.mark.parametrize("place", ["user", "tool"])
+def test_a_picture_of_mcp_is_a_picture(make_llm, workspace, model, place):
+    picture = {"type": "image", "data": PNG, "mimeType": "image/png", "annotations": None}
+    call = AIMessage("", tool_calls=[{"name": "draw", "args": {}, "id": "1"}])
+    history = {
+        "user": [HumanMessage(["See", picture])],
+        "tool": [HumanMessage("See"), call, ToolMessage([picture], tool_call_id="1")],
+    }[place]
+
+    assert make_llm(model).invoke(history).text
+
+    (sent,) = workspace.ledger.model_calls()
+    assert sent.status == 200
+    assert PNG in json.dumps(sent.body)
+    assert "mimeType\\" not in json.dumps(sent.body)
+
+
 def test_film_goes_to_the_models_that_take_it(make_llm, workspace):
     film = {"type": "video", "base64": "AAAAGGZ0eXA=", "mime_type": "video/mp4"}
 

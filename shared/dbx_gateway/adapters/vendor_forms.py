@@ -43,7 +43,10 @@ __all__ = [
     "is_citable",
     "is_format",
     "is_one_call_at_a_time",
+    "is_record",
+    "json_text",
     "part_of",
+    "result_part_of",
     "schema_format",
     "schema_tool",
     "tool_of",
@@ -51,6 +54,29 @@ __all__ = [
 ]
 
 _Object: TypeAlias = Mapping[str, Any]
+
+_OF_SEARCH_RESULT: Final = frozenset(
+    {"type", "title", "source", "content", "citations", "cache_control", "id", "index", "extras"}
+)
+"""Keys of a search result that a model can cite; a hit with others is a tool's own record."""
+_OF_LINK: Final = frozenset(
+    {
+        "type",
+        "id",
+        "index",
+        "extras",
+        "metadata",
+        "cache_control",
+        "citations",
+        "source_type",
+        "mime_type",
+        "detail",
+        "fps",
+    }
+    | {"url", "file_id", "file_uri", "file_url", "image_url", "video_url", "source", "file"}
+    | {"filename", "title", "context", "transcript"}
+)
+"""Keys of the blocks that name a file by its URL or id; what has others is a tool's record about a file."""
 
 _SOUND_TYPES: Final = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _OF_FUNCTION: Final = frozenset({"type", "function", "cache_control"})
@@ -99,7 +125,8 @@ def with_cache_mark(block: _Object, ttl: str) -> dict[str, Any]:
 def part_of(block: _Object) -> Part | None:
     """Return a content block of the OpenAI, Anthropic or Gemini apis as a part; None where it is no known form.
 
-    The JSON that the frameworks' tools give as a block (a form of Bedrock's Converse api) is its text.
+    So is a block of MCP's tool results. The JSON that the frameworks' tools give as a block (a form of Bedrock's Converse
+    api) is its text.
     """
     cache = cache_hint_of(block)
     match block:
@@ -109,6 +136,8 @@ def part_of(block: _Object) -> Part | None:
             return Refusal(text)
         case {"type": "image_url" | "input_image" | "image" | "video_url" | "input_audio" | "media"}:
             return _medium(block, cache)
+        case {"type": "audio" | "resource"}:
+            return _of_mcp(block, cache)
         case {"type": "file" | "input_file" | "document" | "search_result"}:
             return _document(block, cache)
         case {"type": "thinking" | "redacted_thinking" | "reasoning"}:
@@ -122,9 +151,21 @@ def part_of(block: _Object) -> Part | None:
         case {"type": "custom_tool_call_output", "output": output}:
             return Text(_text_in(output), cache=cache)
         case {"type": "json", "json": value}:
-            return Text(_json_text(value), cache=cache)
+            return Text(json_text(value), cache=cache)
         case _:
             return None
+
+
+def result_part_of(block: _Object) -> Part:
+    """Return an object in a tool's result as a part; one that is no block of the type it names goes as its JSON."""
+    part = None if is_record(block) else part_of(block)
+    return Text(json_text(block)) if part is None or isinstance(part, ToolCall | ToolResult) else part
+
+
+def is_record(block: _Object) -> bool:
+    """Whether an object that names a file by its URL or id is a tool's record about the file, such as a folder's entry."""
+    by_reference = any(isinstance(block.get(name), str) for name in ("url", "file_id"))
+    return by_reference and not block.keys() <= _OF_LINK and not any(name in block for name in ("base64", "data"))
 
 
 def _medium(block: _Object, cache: CacheHint | None) -> Part | None:
@@ -138,6 +179,8 @@ def _medium(block: _Object, cache: CacheHint | None) -> Part | None:
         case {"type": "image", "source": source}:
             blob = _source(_object(source))
             return None if blob is None else Image(blob=blob, cache=cache)
+        case {"type": "image"}:
+            return _of_mcp(block, cache)
         case {"type": "video_url", "video_url": {"url": str(url)}}:
             return Video(blob=blob_of_url(url), cache=cache)
         case {"type": "input_audio", "input_audio": {"data": str(data), "format": str(form)}}:
@@ -146,6 +189,30 @@ def _medium(block: _Object, cache: CacheHint | None) -> Part | None:
             return _of_mime(mime, block, cache)
         case _:
             return None
+
+
+def _of_mcp(block: _Object, cache: CacheHint | None) -> Part | None:
+    """Return a block of MCP's tool results (Model Context Protocol 2025-06-18, "Tool Result") as a part."""
+    mime = _mime_of_mcp(block)
+    match block:
+        case {"type": "image", "data": str(data)}:
+            return Image(
+                blob=blob_of_url(data, mime) if data.startswith("data:") else Blob(data=data, mime=mime), cache=cache
+            )
+        case {"type": "audio", "data": str(data)}:
+            return Audio(blob=Blob(data=data, mime=mime), cache=cache)
+        case {"type": "resource", "resource": {"text": str(text)}}:
+            return Text(text, cache=cache)
+        case {"type": "resource", "resource": {"blob": str(data)}}:
+            resource = _object(block["resource"])
+            return _of_mime(_mime_of_mcp(resource) or "application/octet-stream", {"data": data}, cache)
+        case _:
+            return None
+
+
+def _mime_of_mcp(block: _Object) -> str | None:
+    mime = block.get("mimeType") or block.get("mime_type")
+    return mime if isinstance(mime, str) else None
 
 
 def _of_mime(mime: str, block: _Object, cache: CacheHint | None) -> Part | None:
@@ -170,7 +237,7 @@ def _document(block: _Object, cache: CacheHint | None) -> File | None:
             return None if blob is None else File(blob=blob, filename=file.get("filename"), cache=cache)
         case {"type": "document", "source": source}:
             return _cited_document(block, _object(source), cache)
-        case {"type": "search_result", "content": content}:
+        case {"type": "search_result", "content": content} if block.keys() <= _OF_SEARCH_RESULT:
             return File(text=_text_in(content), title=block.get("title"), citable=is_citable(block), cache=cache)
         case _:
             return None
@@ -264,23 +331,19 @@ def _content(content: Any) -> tuple[Part, ...]:
     """Return the content of a result: a text, or blocks."""
     if isinstance(content, str):
         return (Text(content),) if content else ()
-    parts: list[Part] = []
-    for block in map(_object, _list(content)):
-        part = part_of(block)
-        if part is None:
-            raise InvalidRequestError(
-                f"a tool's result holds a block of type {block.get('type')!r}, which no model accepts; give text, images "
-                "or documents"
-            )
-        parts.append(part)
-    return tuple(parts)
+    return tuple(result_part_of(_object(block)) for block in _list(content))
 
 
 def _text_in(content: Any) -> str:
     return "\n".join(part.text for part in _content(content) if isinstance(part, Text))
 
 
-def _json_text(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """Return a value as JSON.
+
+    Raises:
+        InvalidRequestError: it holds what JSON cannot.
+    """
     try:
         return to_json(value).decode()
     except PydanticSerializationError as error:

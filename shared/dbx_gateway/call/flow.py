@@ -18,6 +18,7 @@ from dbx_gateway.call.actions import Flow, Open, fetch, open_stream, wait
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.checks import check_last_turn, check_media, check_request
 from dbx_gateway.call.forms import NOT_FORCED, asked_otherwise
+from dbx_gateway.call.message_parts import sendable
 from dbx_gateway.call.observations import Observations
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.pacing import Turn, is_refusal
@@ -127,6 +128,7 @@ class Call(Generic[H]):
             DbxGatewayError: every candidate failed; of several "not served here" the first is raised.
         """
         self._start_clock()
+        request = sendable(request)
         check_request(request)
         if self._planner.family is not None:  # what the name alone shows to be wrong costs no question
             _check_for(request, profile_of(request.model, self._planner.family))
