@@ -58,7 +58,6 @@ REFUSED = {
         request(user("x"), tool_result(CALL, "3"), assistant(CALL), tool_result(CALL, "3")),
         "'c1', which no earlier message makes",
     ),
-    "an open call at the end": (request(user("x"), assistant("so", CALL)), "ends with tool calls"),
     "two tools of one name": (request(tools=(ADD, ADD)), "two tools are called 'add'"),
     "a tool without a name": (request(tools=(ToolSpec(name=" "),)), "a tool has no name"),
     "NaN in a schema": (

@@ -43,8 +43,8 @@ def test_a_table_that_lacks_a_quirk_or_knows_one_too_many_is_refused_with_its_na
 
 
 def test_all_stands_for_every_quirk():
-    assert check_disabled(["all"]) == {"all", *names(QUIRKS)}
-    assert check_disabled(["drop-name"]) == {"drop-name"}
+    assert check_disabled(["all"]) == {"all", "unanswered-calls", *names(QUIRKS)}
+    assert check_disabled(["drop-name", "unanswered-calls"]) == {"drop-name", "unanswered-calls"}
     assert check_disabled([]) == frozenset()
 
 

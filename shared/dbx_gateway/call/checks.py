@@ -59,8 +59,6 @@ def check_request(request: ChatRequest) -> None:
     for message in request.messages:
         for part in message.parts:
             _check_part(part)
-    if any(isinstance(part, ToolCall) for part in request.messages[-1].parts):
-        raise InvalidRequestError("the conversation ends with tool calls; add the tools' results before asking on")
 
 
 def check_tools(tools: tuple[ToolSpec, ...]) -> None:

@@ -29,6 +29,7 @@ from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
 from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before, surely_not_taken
 from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
+from dbx_gateway.call.turns import check_answered, in_order
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.embeddings import Embeddings, embeddings_body, read_embeddings
@@ -40,7 +41,7 @@ from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.models.routing import API_HEADERS, EmbeddingsRoute, Route, may_try_next
 from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.quirks import claude_structured_output, tool_choice_required
-from dbx_gateway.quirks.catalogue import ALL, answer_fixes, applicable, check_disabled, fix_request
+from dbx_gateway.quirks.catalogue import ALL, UNANSWERED_CALLS, answer_fixes, applicable, check_disabled, fix_request
 from dbx_gateway.quirks.quirk import Context
 from dbx_gateway.schemas.chain import fit_schemas
 from dbx_gateway.settings import Settings, timeout_of
@@ -130,6 +131,9 @@ class Call(Generic[H]):
         self._start_clock()
         request = sendable(request)
         check_request(request)
+        if UNANSWERED_CALLS not in self._disabled:
+            check_answered(request.messages)
+        request = replace(request, messages=in_order(request.messages))
         if self._planner.family is not None:  # what the name alone shows to be wrong costs no question
             _check_for(request, profile_of(request.model, self._planner.family))
         plan = yield from self._planner.plan()

@@ -45,6 +45,7 @@ from dbx_gateway.quirks.quirk import AnswerFix, Context, Evidence, Quirk
 __all__ = [
     "ALL",
     "QUIRKS",
+    "UNANSWERED_CALLS",
     "Explanation",
     "answer_fixes",
     "applicable",
@@ -57,6 +58,12 @@ __all__ = [
 
 ALL = "all"
 """In a list of quirks to turn off: every quirk, and reactive repair too."""
+
+UNANSWERED_CALLS = "unanswered-calls"
+"""In such a list: the check that each tool call of a conversation has its result (:mod:`dbx_gateway.call.turns`)."""
+
+_GUARDS = (UNANSWERED_CALLS,)
+"""Checks of what no server takes: turned off like quirks, but no departures of a workspace."""
 
 QUIRKS: tuple[Quirk, ...] = (
     # Parts first: a message that loses its last part is then one of the empty messages below.
@@ -158,16 +165,17 @@ def check_disabled(names: Iterable[str]) -> frozenset[str]:
     """Return ``names`` as a set of quirks to turn off.
 
     Args:
-        names: names of quirks, or ``all``, which stands for every name and stays in the result beside them.
+        names: names of quirks and of checks, or ``all``, which stands for every name and stays in the result beside them.
 
     Raises:
         ConfigurationError: a name is neither; the message names the nearest one.
     """
     requested = frozenset(names)
+    known = (*_BY_NAME, *_GUARDS, ALL)
     for name in sorted(requested):
-        if name != ALL and name not in _BY_NAME:
-            raise unknown_name("quirk", name, (*_BY_NAME, ALL))
-    return requested | _BY_NAME.keys() if ALL in requested else requested
+        if name not in known:
+            raise unknown_name("quirk", name, known)
+    return requested.union(known) if ALL in requested else requested
 
 
 def applicable(

@@ -1,0 +1,211 @@
+"""The order of turns: results directly after their calls on every api, and no call without its result."""
+
+import copy
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from dbx_gateway import Client
+from dbx_gateway.call.turns import check_answered, in_order
+from dbx_gateway.chat import (
+    Blob,
+    Image,
+    Message,
+    Native,
+    Origin,
+    Text,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    assistant,
+    system,
+    user,
+)
+from dbx_gateway.errors import BadRequestError, InvalidRequestError
+from dbx_gateway.testing import Workspace, workspace_transport
+
+ADD = ToolSpec(name="add", parameters={"type": "object", "properties": {"a": {"type": "integer"}}})
+CLAUDE, GPT = "databricks-claude-sonnet-4-6", "databricks-gpt-5-4"
+GEMINI, GEMINI_3 = "databricks-gemini-2-5-pro", "databricks-gemini-3-pro"
+LLAMA = "databricks-meta-llama-3-3-70b-instruct"
+ROUTES = {
+    "claude": {"model": CLAUDE},
+    "claude on chat": {"model": CLAUDE, "api": "chat-completions"},
+    "gpt": {"model": GPT},
+    "gpt on chat": {"model": "databricks-gpt-5-1", "api": "chat-completions"},
+    "gemini": {"model": GEMINI},
+    "gemini 3": {"model": GEMINI_3},
+    "gemini on chat": {"model": GEMINI, "api": "chat-completions"},
+    "llama": {"model": LLAMA},
+    "qwen": {"model": "databricks-qwen35-122b-a10b"},
+}
+each_route = pytest.mark.parametrize("route", ROUTES)
+
+
+def call(number, name="add"):
+    return ToolCall(call_id=f"c{number}", name=name, arguments='{"a": 1}')
+
+
+def result(*numbers, text="done"):
+    parts = tuple(ToolResult(call_id=f"c{number}", name="add", content=(Text(text),)) for number in numbers)
+    return Message(role="tool", parts=parts)
+
+
+def client(workspace, **settings):
+    fields = {"host": "https://ws.example.com", "token": workspace.token, "surface": "ai-gateway", "max_retries": 0}
+    return Client(**fields | {"http_client": httpx.Client(transport=workspace_transport(workspace))} | settings)
+
+
+def asked(route, *messages, **settings):
+    """The answer of a workspace that has the strictness of a real one, and what it was sent."""
+    workspace = Workspace()
+    answer = client(workspace, **ROUTES[route], **settings).chat(messages, tools=(ADD,))
+    return answer, [one.body for one in workspace.ledger.model_calls()]
+
+
+ASKED, GO_ON = user("Add it."), user("And now?")
+A, B, AB = assistant(call(1)), assistant(call(2)), assistant(call(1), call(2))
+WAIT, HURRY, NOTE = user("Wait."), user("Hurry."), system("Be brief.")
+
+SHUFFLED = {
+    "a user between": ((ASKED, A, WAIT, result(1)), (ASKED, A, result(1), WAIT)),
+    "a user between who is answered": (
+        (ASKED, A, WAIT, assistant("I am."), result(1), GO_ON),
+        (ASKED, A, result(1), WAIT, assistant("I am."), GO_ON),
+    ),
+    "a user between results": ((ASKED, AB, result(1), WAIT, result(2)), (ASKED, AB, result(1), result(2), WAIT)),
+    "two users between": ((ASKED, A, WAIT, HURRY, result(1)), (ASKED, A, result(1), WAIT, HURRY)),
+    "a system message between": ((ASKED, A, NOTE, result(1)), (ASKED, A, result(1), NOTE)),
+    "text before a result in one message": (
+        (ASKED, A, Message(role="user", parts=(Text("So?"), *result(1).parts))),
+        (ASKED, A, result(1), user("So?")),
+    ),
+    "a result and text, before another result": (
+        (ASKED, AB, Message(role="user", parts=(*result(1).parts, Text("So?"))), result(2)),
+        (ASKED, AB, result(1), result(2), user("So?")),
+    ),
+    "results of two messages in one": (
+        (ASKED, A, WAIT, B, Message(role="tool", parts=(*result(2).parts, *result(1).parts))),
+        (ASKED, A, result(1), WAIT, B, result(2)),
+    ),
+    "two messages of one reply": ((ASKED, A, B, result(2), result(1)), (ASKED, AB, result(2), result(1))),
+    "words after the call": (
+        (ASKED, A, assistant("Adding."), result(1)),
+        (ASKED, assistant(call(1), "Adding."), result(1)),
+    ),
+    "words after one result": (
+        (ASKED, AB, result(1), assistant("Half."), result(2)),
+        (ASKED, assistant("Half."), AB, result(1), result(2)),
+    ),
+    "another model's call after a call": (
+        (ASKED, A, replace(B, origin=Origin("messages", "m")), result(2), result(1)),
+        (ASKED, A, result(1), replace(B, origin=Origin("messages", "m")), result(2)),
+    ),
+    "a later round": (
+        (ASKED, A, result(1), B, WAIT, result(2)),
+        (ASKED, A, result(1), B, result(2), WAIT),
+    ),
+    "an id that comes back": (
+        (ASKED, A, result(1), A, WAIT, result(1, text="again")),
+        (ASKED, A, result(1), A, result(1, text="again"), WAIT),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SHUFFLED)
+def test_what_stands_between_a_call_and_its_result_moves(case):
+    given, wanted = SHUFFLED[case]
+    before = copy.deepcopy(given)
+    assert in_order(given) == wanted
+    assert given == before
+    assert in_order(wanted) is wanted
+
+
+IN_ORDER = {
+    "words": (NOTE, ASKED, assistant("So."), GO_ON),
+    "a round": (ASKED, A, result(1), assistant("So."), GO_ON),
+    "calls at once": (ASKED, AB, result(2), result(1)),
+    "calls at once, one message": (ASKED, AB, result(1, 2)),
+    "results and words in one message": (ASKED, A, Message(role="user", parts=(*result(1).parts, Text("So?")))),
+    "a result in the message of its call": (ASKED, assistant(call(1), *result(1).parts, "So."), GO_ON),
+    "a call that a server ran": (ASKED, assistant(Native(api="messages", payload={"type": "server_tool_use"})), GO_ON),
+    "an id that comes back": (ASKED, A, result(1), GO_ON, A, result(1)),
+}
+
+
+@pytest.mark.parametrize("case", IN_ORDER)
+def test_a_conversation_in_order_is_left_as_it_is(case):
+    given = IN_ORDER[case]
+    assert in_order(given) is given
+    check_answered(given)
+
+
+@each_route
+@pytest.mark.parametrize("case", [case for case in SHUFFLED if case != "an id that comes back"])
+def test_every_family_takes_turns_in_any_order(route, case):
+    given, _ = SHUFFLED[case]
+    _, bodies = asked(route, *given)
+    assert len(bodies) == 1
+    for message in given:
+        for part in message.parts:
+            if isinstance(part, Text):
+                assert part.text in str(bodies[0])
+
+
+@each_route
+def test_every_family_refuses_a_user_between_a_call_and_its_result_but_messages_and_responses(route, monkeypatch):
+    """So the order is needed: as it is given, a workspace does not take it."""
+    monkeypatch.setattr("dbx_gateway.call.flow.in_order", lambda messages: messages)
+    if route in ("claude", "gpt"):  # their writers, or the api itself, take any place after the call
+        asked(route, ASKED, A, WAIT, result(1))
+        return
+    with pytest.raises(BadRequestError):
+        asked(route, ASKED, A, WAIT, result(1))
+
+
+UNANSWERED = {
+    "the last turn": (
+        (ASKED, A),
+        "'c1' of 'add' has no result: the conversation ends with tool calls; add the tools' results",
+    ),
+    "an interrupted run": ((ASKED, A, GO_ON), "tool call 'c1' of 'add' has no result: .* leave the call out"),
+    "one of two": ((ASKED, AB, result(1), GO_ON), "tool call 'c2' of 'add' has no result"),
+    "the first of two rounds": ((ASKED, A, GO_ON, B, result(2)), "tool call 'c1' of 'add' has no result"),
+    "an id twice": ((ASKED, A, A, result(1)), "tool call 'c1' of 'add' has no result"),
+    "two results": ((ASKED, A, result(1), result(1)), "tool call 'c1' has two results; keep one"),
+}
+
+
+@each_route
+@pytest.mark.parametrize("case", UNANSWERED)
+def test_a_call_that_has_not_one_result_is_refused_with_its_id_before_anything_is_sent(route, case):
+    messages, words = UNANSWERED[case]
+    workspace = Workspace()
+    with pytest.raises(InvalidRequestError, match=words) as caught:
+        client(workspace, **ROUTES[route]).chat(messages, tools=(ADD,))
+    assert 'disabled_quirks=["unanswered-calls"]' in caught.value.message
+    assert workspace.ledger.entries("") == []
+
+
+@each_route
+@pytest.mark.parametrize("case", [case for case in UNANSWERED if case != "an id twice"])
+def test_without_that_check_the_request_is_sent_and_the_workspace_refuses_it(route, case):
+    messages, _ = UNANSWERED[case]
+    for disabled in ("unanswered-calls", "all"):
+        with pytest.raises(BadRequestError):
+            asked(route, *messages, disabled_quirks=(disabled,))
+
+
+@each_route
+def test_a_result_with_a_picture_stays_with_its_call(route):
+    picture = Image(
+        blob=Blob(
+            data="iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+            mime="image/png",
+        )
+    )
+    if route in ("llama", "qwen"):
+        return
+    shown = Message(role="tool", parts=(ToolResult(call_id="c1", name="add", content=(Text("See."), picture)),))
+    asked(route, ASKED, AB, shown, WAIT, result(2))
