@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from pydantic_core import to_json
 
-from dbx_gateway.adapters.part_facts import MessageFacts, facts_of, filled
+from dbx_gateway.adapters.part_facts import MessageFacts, facts_of_call, filled
 from dbx_gateway.chat import (
     Alternative,
     ChatResponse,
@@ -168,7 +168,7 @@ def call_facts(calls: Sequence[ToolCall], finish: Finish) -> dict[str, Any]:
 
 
 def _facts_of_call(call: ToolCall, *, is_complete: bool) -> dict[str, Any]:
-    facts = facts_of(call)
+    facts = facts_of_call(call)
     if is_complete and (call.custom or not call.arguments.strip() or to_json(call.parsed()).decode() == call.arguments):
         return facts
     return facts | {"arguments": call.arguments}

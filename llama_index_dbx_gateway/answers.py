@@ -25,7 +25,15 @@ from llama_index.core.base.llms.types import (
 )
 
 from dbx_gateway import chat
-from dbx_gateway.adapters.part_facts import KEY, MessageFacts, facts_of, hidden_facts, reasoning_facts, run_facts
+from dbx_gateway.adapters.part_facts import (
+    KEY,
+    MessageFacts,
+    facts_of,
+    facts_of_call,
+    hidden_facts,
+    reasoning_facts,
+    run_facts,
+)
 from dbx_gateway.chat import Audio, Citation, File, Image, Native, Reasoning, Refusal, Text, ToolCall, Usage, Video
 from dbx_gateway.notices import warn_once
 
@@ -170,7 +178,7 @@ class _Blocks:
         else:
             self.executable.append(call)
             arguments = {FREE_TEXT: call.arguments} if call.custom else call.parsed()
-        if facts := facts_of(call):
+        if facts := facts_of_call(call):
             self._calls[call.call_id] = facts
         self.made.append(ToolCallBlock(tool_call_id=call.call_id, tool_name=call.name, tool_kwargs=arguments))
 

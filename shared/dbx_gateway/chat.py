@@ -196,7 +196,8 @@ class ToolCall(_Common):
         name: the tool's name as the caller gave it.
         arguments: the arguments as the model wrote them, JSON text (plain text for a custom tool).
         custom: a free-text tool of the OpenAI apis.
-        signature: Gemini ``thoughtSignature`` that rides on this call, unread.
+        signature: Gemini ``thoughtSignature`` that rides on this call, unread; empty where the call was edited since and
+            its signature is for what it was.
         minted: the id was made here because the wire gave none, and is not sent back.
     """
 

@@ -16,6 +16,7 @@ from dbx_gateway.adapters.part_facts import (
     MessageFacts,
     cut,
     facts_of,
+    facts_of_call,
     filled,
     hidden_facts,
     hidden_part,
@@ -300,3 +301,38 @@ def test_a_call_gets_the_facts_of_its_id():
     assert FULL.call(call) == replace(call, signature="s")
     other = ToolCall(call_id="c9", name="f")
     assert FULL.call(other) is other
+
+
+@pytest.mark.parametrize(
+    ("changes", "proven"),
+    [
+        ({}, True),
+        ({"arguments": '{"y": [2], "x": 1}'}, True),
+        ({"arguments": '{"x":1,"y":[2]}'}, True),
+        ({"arguments": '{"x": 2, "y": [2]}'}, False),
+        ({"arguments": '{"x": 1, "y": [2'}, False),
+        ({"name": "delete"}, False),
+    ],
+    ids=str,
+)
+def test_a_call_is_proven_as_long_as_it_is_the_one_that_the_model_made(changes, proven):
+    call = ToolCall(
+        call_id="a", name="add", arguments='{"x": 1, "y": [2]}', signature="s", opaque={"k": 1}, minted=True
+    )
+    stored = MessageFacts(calls={"a": facts_of_call(call)})
+    now = ToolCall(**{"call_id": "a", "name": "add", "arguments": call.arguments} | changes)
+
+    assert stored.call(now) == replace(now, minted=True, **PROOF[proven])
+
+
+PROOF = {True: {"signature": "s", "opaque": {"k": 1}}, False: {"signature": ""}}
+
+
+def test_a_proof_that_was_stored_without_what_it_proves_holds():
+    stored = MessageFacts(calls={"a": {"signature": "s"}})
+
+    assert stored.call(ToolCall(call_id="a", name="add", arguments="{}")).signature == "s"
+
+
+def test_a_call_that_nothing_proves_has_no_facts():
+    assert facts_of_call(ToolCall(call_id="a", name="add", arguments="{}")) == {}

@@ -445,7 +445,8 @@ def test_beside_a_message_stands_nothing_that_its_fields_say_already():
 
     assert beside(Text("Hello")) == {}
     assert beside(Text("Hello"), plain) == {}
-    assert beside(plain, signed) == {"dbx_gateway": {"calls": {"b": {"signature": "sig"}}}}
+    stored = beside(plain, signed)["dbx_gateway"]["calls"]
+    assert stored == {"b": {"signature": "sig", "proof": stored["b"]["proof"]}}
 
 
 def test_a_call_that_was_taken_off_the_list_is_not_sent_again():
@@ -457,13 +458,13 @@ def test_a_call_that_was_taken_off_the_list_is_not_sent_again():
     assert replayed(message) == (calls[1],)
 
 
-def test_arguments_that_were_edited_are_sent_as_edited():
+def test_arguments_that_were_edited_are_sent_as_edited_without_the_proof_of_what_they_were():
     call = ToolCall(call_id="a", name="f", arguments='{"x": 1}', signature="sig")
     response = ChatResponse(message=Message(role="assistant", parts=(call,)), finish=Finish(reason="tool_calls"))
     message = answer_message(response, MODEL, blocks=True)
     message.tool_calls[0]["args"] = {"x": 2}
 
-    assert replayed(message) == (replace(call, arguments='{"x":2}'),)
+    assert replayed(message) == (replace(call, arguments='{"x":2}', signature=""),)
 
 
 def test_a_free_text_tool_gets_its_text_as_the_one_argument():

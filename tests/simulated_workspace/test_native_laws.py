@@ -14,10 +14,11 @@ from dbx_gateway.testing.apis.responses import wire as wire_responses
 from dbx_gateway.testing.apis.wire import Refused, Wire
 from dbx_gateway.testing.model.brain import Memory, answer
 from dbx_gateway.testing.model.conversation import ParsedRequest
-from dbx_gateway.testing.model.signatures import seal
+from dbx_gateway.testing.model.signatures import call_text, seal
 from dbx_gateway.testing.model.situation import Situation
 
 SEALED = seal(b"key", "scope", "hm")
+SEALED_CALL = seal(b"key", "scope", call_text("add", {"x": 2}))
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "array", "items": {}}}}
 MESSAGES = {
     "model": "databricks-claude-sonnet-4-5",
@@ -96,7 +97,7 @@ GENERATE_CONTENT = {
             "role": "model",
             "parts": [
                 {"text": "hm", "thought": True},
-                {"functionCall": {"id": "a", "name": "add", "args": {"x": 2}}, "thoughtSignature": SEALED},
+                {"functionCall": {"id": "a", "name": "add", "args": {"x": 2}}, "thoughtSignature": SEALED_CALL},
             ],
         },
         {"role": "user", "parts": [{"functionResponse": {"id": "a", "name": "add", "response": {"output": "5"}}}]},

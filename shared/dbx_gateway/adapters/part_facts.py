@@ -10,6 +10,7 @@ Users have stored such facts: a key may be added, but none changes its name, pla
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
@@ -41,6 +42,7 @@ __all__ = [
     "MessageFacts",
     "cut",
     "facts_of",
+    "facts_of_call",
     "fields_of",
     "filled",
     "hidden_facts",
@@ -178,6 +180,36 @@ def native_of(facts: Any) -> Native | None:
 
 def _api(name: object) -> Api | None:
     return next((api for api in get_args(Api) if api == name), None)
+
+
+# Calls whose proof is about their arguments
+
+_PROOF: Final = "proof"
+"""Key of the digest of what a call's proof was made for: its tool and arguments."""
+_PROVEN: Final = frozenset({"signature", "opaque"})
+"""Facts of a call that hold for it only as the model wrote it."""
+
+
+def facts_of_call(call: ToolCall) -> Facts:
+    """Return the facts of a call, with a digest of what it was called with where something proves it.
+
+    A person may edit the call before it runs. Its proof is then another call's.
+    """
+    facts = facts_of(call)
+    return facts | {_PROOF: _call_digest(call)} if facts.keys() & _PROVEN else facts
+
+
+def _unproven(call: ToolCall, facts: Mapping[str, Any]) -> bool:
+    return _PROOF in facts and facts[_PROOF] != _call_digest(call)
+
+
+def _call_digest(call: ToolCall) -> str:
+    """Return a digest of a call that does not hang on the order of its arguments, which some stores change."""
+    try:
+        text = call.arguments if call.custom else json.dumps(call.parsed(), sort_keys=True)
+    except ValueError:
+        text = call.arguments
+    return _digest(f"{call.name} {text}")
 
 
 # Texts that are joined to one
@@ -326,8 +358,13 @@ class MessageFacts:
         return filled(**{KEY: self.plain()})
 
     def call(self, call: ToolCall) -> ToolCall:
-        """Return ``call`` with the facts stored under its id; itself where there are none."""
+        """Return ``call`` with the facts stored under its id; itself where there are none.
+
+        A call that was edited since has no proof any more.
+        """
         facts = self.calls.get(call.call_id)
+        if facts and _unproven(call, facts):
+            facts = {key: value for key, value in facts.items() if key not in _PROVEN} | {"signature": ""}
         return with_facts(call, facts) if facts else call
 
     def pieces(self, text: str, nth: int) -> tuple[Text | Refusal, ...]:

@@ -258,7 +258,8 @@ class _Conversation:
         for part in parts:
             match part:
                 case ToolCall():
-                    calls.append(self._signed(_call(part, message.origin), message.origin, first=not calls))
+                    origin = message.origin if part.signature is None else None  # it was edited: it is no model's
+                    calls.append(self._signed(_call(part, message.origin), origin, first=not calls))
                 case Refusal() if _is_ours(message.origin):
                     wire["refusal"] = part.text
                 case Audio(id=str(audio_id)) if _is_ours(message.origin):
@@ -273,8 +274,8 @@ class _Conversation:
     def _signed(self, call: JsonObject, origin: Origin | None, *, first: bool) -> JsonObject:
         """Sign the first call of a turn if another model made it: some models refuse it unsigned.
 
-        A call of this same model is sent as it was, signed or not. Sources: docs/wire/quirks.md#gemini-signature;
-        docs/wire/generate-content.md#round-trip.
+        A call of this same model is sent as it was, signed or not, unless it was edited since.
+        Sources: docs/wire/quirks.md#gemini-signature; docs/wire/generate-content.md#round-trip.
         """
         own = origin is not None and origin == Origin(_API, self._profile.model)
         if not self._profile.signed_tool_calls or own or not first or "thoughtSignature" in call:

@@ -236,16 +236,16 @@ class _Writer:
         function: JsonObject = {"id": call.call_id} if from_server else {}
         function |= {"name": call.name, "args": _arguments(call), **(inner if isinstance(inner, dict) else {})}
         part: JsonObject = {"functionCall": function, **extras}
-        if own and call.signature is not None:
+        if own and call.signature:
             part["thoughtSignature"] = call.signature
-        elif self._needs_signature(origin, own=own):
+        elif self._needs_signature(origin, own=own and call.signature is None):
             part["thoughtSignature"] = SKIP_SIGNATURE
         return part
 
     def _needs_signature(self, origin: Origin | None, *, own: bool) -> bool:
         """Whether an unsigned call is the first of its step, and this model would refuse it unsigned.
 
-        A call of this same model is sent as it was, signed or not.
+        A call of this same model is sent as it was, signed or not, unless it was edited since.
         """
         if not self._profile.signed_tool_calls or (own and origin is not None and origin.model == self._request.model):
             return False

@@ -36,7 +36,7 @@ from dbx_gateway.testing.model.conversation import (
     pieces,
 )
 from dbx_gateway.testing.model.schema_values import Hints, hints_of, value_for
-from dbx_gateway.testing.model.signatures import is_genuine, seal
+from dbx_gateway.testing.model.signatures import call_text, is_genuine, seal
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["Memory", "answer", "is_own_signature"]
@@ -272,7 +272,7 @@ def _calls(request: ParsedRequest, situation: Situation, memory: Memory, answer_
         arguments = _arguments(tool, hints, user)
         call = CalledTool(f"call_{answer_id[:20]}{number:04x}", tool.name, arguments)
         if number == 0 and situation.behaviour.signs:
-            call = replace(call, signature=seal(memory.secret, _scope(situation), tool.name + call.id))
+            call = replace(call, signature=seal(memory.secret, _scope(situation), call_text(tool.name, arguments)))
         elif number and request.reasoning and situation.api == "responses":
             sealed = f"{tool.name} {to_json(arguments).decode()}"
             call = replace(call, signature=seal(memory.secret, _scope(situation), sealed))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from pydantic_core import from_json
+
 from dbx_gateway.testing.apis.chat_completions.bodies import (
     Body,
     Verdict,
@@ -15,6 +17,7 @@ from dbx_gateway.testing.apis.chat_completions.bodies import (
 )
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, is_array
+from dbx_gateway.testing.model.signatures import is_of_another_call
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = [
@@ -124,8 +127,19 @@ def long_ids(body: Body, _situation: Situation) -> Verdict:
     return None
 
 
+def _is_of_another(call: Body) -> bool:
+    function = call["function"]
+    arguments = from_json(function["arguments"] or "{}")
+    return is_of_another_call(call.get("thoughtSignature") or "", function["name"], arguments, call["id"])
+
+
 def call_signature(body: Body, situation: Situation) -> Verdict:
-    """Refuse a call since the last user turn, the first of its batch, that lacks its signature (row gemini-signature)."""
+    """Refuse a call with the signature of another, and the first call of a batch since the last user turn without one.
+
+    Row gemini-signature.
+    """
+    if any(_is_of_another(call) for message in messages_of(body) for call in entries(message, "tool_calls")):
+        return google("Corrupted thought signature.")
     if any(marker in situation.model for marker in _NO_SIGNATURE):
         return None
     for message in reversed(body["messages"]):

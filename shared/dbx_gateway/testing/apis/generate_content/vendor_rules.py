@@ -13,6 +13,7 @@ from dbx_gateway.testing.apis.generate_content.shapes import bad_request, schema
 from dbx_gateway.testing.apis.schema_soundness import is_sound_schema
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, inside
+from dbx_gateway.testing.model.signatures import is_of_another_call
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = [
@@ -70,6 +71,7 @@ def check_contents(body: dict[str, Any], situation: Situation) -> None:
     for at, content in enumerate(contents):
         _check_parts(at, content)
     _check_calls(contents)
+    _check_signed_calls(contents)
     if gives_ids(situation):
         _check_signatures(contents)
 
@@ -125,6 +127,15 @@ def _check_calls(contents: list[dict[str, Any]]) -> None:
             "Please ensure that the number of function response parts is equal to the number of function call parts "
             "of the function call turn."
         )
+
+
+def _check_signed_calls(contents: list[dict[str, Any]]) -> None:
+    """Refuse a signature on a call that is not the one it was made for (docs/wire/generate-content.md#round-trip)."""
+    for part in (part for content in contents for part in entries(content, "parts")):
+        call, signature = part.get("functionCall"), part.get("thoughtSignature") or ""
+        signed = signature.replace("-", "+").replace("_", "/")
+        if call and is_of_another_call(signed, call["name"], call.get("args") or {}, call.get("id") or ""):
+            raise bad_request("Corrupted thought signature.")
 
 
 def _check_signatures(contents: list[dict[str, Any]]) -> None:
