@@ -154,7 +154,7 @@ class _Fields(BaseModel):
     top_k: int | None = setting(_OPTION)
     """Choose among this many of the likeliest tokens."""
     stop: tuple[str, ...] = setting(_OPTION, (), aliases=("stop_sequences",))
-    """Texts at which the answer ends; they are not part of it. One text, or several."""
+    """Texts at which the answer ends; they are not part of it. One text, or several. What the api does not take is cut here."""
     seed: int | None = setting(_OPTION)
     """A number with which the same request gives the same answer, as far as the model can."""
     presence_penalty: float | None = setting(_OPTION)

@@ -42,6 +42,7 @@ def matrix_line(row: Profile) -> str:
         "C": row.custom_inputs,
         "d": row.client_defaults,
         "g": row.on_gateway,
+        "x": row.stop_sequences,
     }
     assert len(letters) == sum(isinstance(getattr(row, field.name), bool) for field in fields(row)) - len(BESIDE)
     shown = "".join(letter if on else "." for letter, on in letters.items())
@@ -55,96 +56,96 @@ def changes_between(before: list[str], after: list[str]) -> list[str]:
 
 
 MATRIX = """\
-bge-large-en                    embeddings embedding  ...........P..w.l..dg  none
-claude-fable-5                  claude     chat       t.s.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
-claude-fable-5-1                claude     chat       t.s.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
-claude-haiku-4-5                claude     chat       tfsTrip..IcP....l..dg  budget
-claude-haiku-5-5                claude     chat       tfs.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
-claude-opus-4                   claude     chat       tf.Trip..IcP....l..dg  budget
-claude-opus-4-1                 claude     chat       tf.Trip..IcP....l..dg  budget
-claude-opus-4-5                 claude     chat       tfsTrip..IcP....l..dg  budget   low,medium,high
-claude-opus-4-6                 claude     chat       tfsTrip..Ic.....l..dg  both     low,medium,high,max
-claude-opus-4-7                 claude     chat       tfs.rip..Ic.....l..dg  adaptive low,medium,high,xhigh,max
-claude-opus-4-8                 claude     chat       tfs.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
-claude-opus-5                   claude     chat       tfs.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
-claude-opus-5-5                 claude     chat       t.s.rip..Ic.....l..dg  always   low,medium,high,xhigh,max
-claude-sonnet-4                 claude     chat       tf.Trip..IcP....l..dg  budget
-claude-sonnet-4-1               claude     chat       tf.Trip..IcP....l..dg  budget
-claude-sonnet-4-5               claude     chat       tfsTrip..IcP....l..dg  budget
-claude-sonnet-4-6               claude     chat       tfsTrip..Ic.....l..dg  both     low,medium,high,max
-claude-sonnet-5                 claude     chat       tfs.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
-claude-sonnet-5-5               claude     chat       t.s.rip..Ic.m...l..dg  adaptive low,medium,high,xhigh,max
-deepseek-v4-1-flash             deepseek   chat       tfsTri.....P..w.l..dg  none     none,minimal,low,medium,high,xhigh,max
-deepseek-v4-1-flash-1017        deepseek   chat       tfsTri.....P..w.l..dg  none     none,minimal,low,medium,high,xhigh,max
-deepseek-v4-flash-0731          deepseek   chat       tfsTr......P..w.l..dg  none     low,high,max
-deepseek-v4-pro-0813            deepseek   chat       tfsTr......P..w.l..dg  none     low,high,max
-gemini-2-5-flash                gemini     chat       tfsTripav..P..wSl..dg  budget
-gemini-2-5-flash-lite           gemini     chat       tfsTripav..P..wSl..dg  budget
-gemini-2-5-pro                  gemini     chat       tfsTripav..P..wSl..dg  budget
-gemini-3-1-flash-image          gemini     image      ...T.i.....P..w.l..dg  none
-gemini-3-1-flash-lite           gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-1-flash-lite-image     gemini     image      ...T.i.....P..w.l..dg  none
-gemini-3-1-pro                  gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-5-flash                gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-5-flash-lite           gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-6-flash                gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-7-flash                gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-8-flash                gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-flash                  gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-pro                    gemini     chat       tfsTripavI.P..wSl..dg  none     minimal,low,medium,high
-gemini-3-pro-image              gemini     image      ...T.i.....P..w.l..dg  none
-gemini-4-argon                  gemini     chat       tfsTripavI.P..wSl..dg  none     low,medium,high
-gemma-3-12b                     gemma      chat       ..sT.i.....P..w.l..dg  none
-glm-5-2                         glm        chat       tfsTr......P..w.l..dg  none
-glm-5-3                         glm        chat       tfsTr......P..w.l..dg  none
-glm-5-3-flash                   glm        chat       tfsTri.....P..w.l..dg  none
-gpt-5                           gpt        chat       tfs.rip..I.P..w.l..dg  none     minimal,low,medium,high
-gpt-5-1                         gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high
-gpt-5-2                         gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
-gpt-5-3-codex                   gpt        chat       tfs.rip..I.P.Ow.l..dg  none     low,medium,high
-gpt-5-4                         gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
-gpt-5-4-mini                    gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
-gpt-5-4-nano                    gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
-gpt-5-4-pro                     gpt        chat       tfs.rip..I.P.Ow.l..dg  none     medium,high,xhigh
-gpt-5-5                         gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh
-gpt-5-5-pro                     gpt        chat       tfs.rip..I.P.Ow.l..dg  none     medium,high,xhigh
-gpt-5-6-luna                    gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
-gpt-5-6-sol                     gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
-gpt-5-6-terra                   gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
-gpt-5-mini                      gpt        chat       tfs.rip..I.P..w.l..dg  none     minimal,low,medium,high
-gpt-5-nano                      gpt        chat       tfs.rip..I.P..w.l..dg  none     minimal,low,medium,high
-gpt-6-1-sol                     gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
-gpt-6-1-terra                   gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
-gpt-6-astra                     gpt        chat       tfs.rip..I.P..w.l..dg  none     low,medium,high,xhigh,max
-gpt-6-luna                      gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
-gpt-6-sol                       gpt        chat       tfs.rip..I.P..w.l..dg  none     none,low,medium,high,xhigh,max
-gpt-image-1                     gpt        image      ...T.......P..w.l..dg  none
-gpt-image-1-5                   gpt        image      ...T.ip....P..w.l..dg  none
-gpt-image-1-mini                gpt        image      ...T.......P..w.l..dg  none
-gpt-image-2                     gpt        image      ...T.ip....P..w.l..dg  none
-gpt-oss-120b                    gpt-oss    chat       tfsTr......P..w.l..dg  none     low,medium,high
-gpt-oss-20b                     gpt-oss    chat       tfsTr......P..w.l..dg  none     low,medium,high
-grok-4-6                        grok       chat       tfsTr......P..w.l..dg  none
-grok-4-7                        grok       chat       tfsTri.....P..w.l..dg  none
-gte-large-en                    embeddings embedding  ...........P..w.l..dg  none
-inkling                         inkling    chat       tfsTri.....P..w.l..dg  none
-kimi-k2-7                       kimi       chat       tfsTri.....P..w.l..dg  none
-kimi-k3                         kimi       chat       tfsTri.....P..w.l..dg  none     low,high,max
-llama-4-maverick                llama      chat       tfsT.i.....P..w.l..dg  none
-meta-llama-3-1-8b-instruct      llama      chat       tfsT.......P..w.l..dg  none
-meta-llama-3-3-70b-instruct     llama      chat       tfsT.......P..w.l..dg  none
-openjev-qwen35-4b               qwen       evaluation ...........P..w.l..dg  none
-qwen3-embedding-0-6b            embeddings embedding  ...........P..w.l..dg  none
-qwen3-next-80b-a3b-instruct     qwen       chat       tfsT.......P..w.l..dg  none
-qwen35-122b-a10b                qwen       chat       tfsTr......P..w.l..dg  none
-typesafeai-jev-1-14-0           other      evaluation .....i.....P..w.l..dg  none
-gpt-5-1-codex-max               gpt        chat       tfs.rip..I.P.Ow.l..dg  none     low,medium,high
-gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.P.Ow.l..dg  none     low,medium,high
-gpt-5-2-codex                   gpt        chat       tfs.rip..I.P.Ow.l..dg  none     low,medium,high
-deepseek-v3-2                   deepseek   chat       tfsT.......P..w.l..dg  none
-claude-3-7-sonnet               claude     chat       tf.Trip..IcP....l..dg  budget
-gemini-4-carbon                 gemini     chat       tfsTripavI.P..wSl..dg  none     low,medium,high
-gpt-astra-6                     gpt        chat       tfs.rip..I.P..w.l..dg  none     low,medium,high,xhigh,max
+bge-large-en                    embeddings embedding  ...........P..w.l..dgx  none
+claude-fable-5                  claude     chat       t.s.rip..Ic.m...l..dgx  adaptive low,medium,high,xhigh,max
+claude-fable-5-1                claude     chat       t.s.rip..Ic.m...l..dgx  adaptive low,medium,high,xhigh,max
+claude-haiku-4-5                claude     chat       tfsTrip..IcP....l..dgx  budget
+claude-haiku-5-5                claude     chat       tfs.rip..Ic.m...l..dgx  adaptive low,medium,high,xhigh,max
+claude-opus-4                   claude     chat       tf.Trip..IcP....l..dgx  budget
+claude-opus-4-1                 claude     chat       tf.Trip..IcP....l..dgx  budget
+claude-opus-4-5                 claude     chat       tfsTrip..IcP....l..dgx  budget   low,medium,high
+claude-opus-4-6                 claude     chat       tfsTrip..Ic.....l..dgx  both     low,medium,high,max
+claude-opus-4-7                 claude     chat       tfs.rip..Ic.....l..dgx  adaptive low,medium,high,xhigh,max
+claude-opus-4-8                 claude     chat       tfs.rip..Ic.m...l..dgx  adaptive low,medium,high,xhigh,max
+claude-opus-5                   claude     chat       tfs.rip..Ic.m...l..dgx  adaptive low,medium,high,xhigh,max
+claude-opus-5-5                 claude     chat       t.s.rip..Ic.....l..dgx  always   low,medium,high,xhigh,max
+claude-sonnet-4                 claude     chat       tf.Trip..IcP....l..dgx  budget
+claude-sonnet-4-1               claude     chat       tf.Trip..IcP....l..dgx  budget
+claude-sonnet-4-5               claude     chat       tfsTrip..IcP....l..dgx  budget
+claude-sonnet-4-6               claude     chat       tfsTrip..Ic.....l..dgx  both     low,medium,high,max
+claude-sonnet-5                 claude     chat       tfs.rip..Ic.m...l..dgx  adaptive low,medium,high,xhigh,max
+claude-sonnet-5-5               claude     chat       t.s.rip..Ic.m...l..dgx  adaptive low,medium,high,xhigh,max
+deepseek-v4-1-flash             deepseek   chat       tfsTri.....P..w.l..dgx  none     none,minimal,low,medium,high,xhigh,max
+deepseek-v4-1-flash-1017        deepseek   chat       tfsTri.....P..w.l..dgx  none     none,minimal,low,medium,high,xhigh,max
+deepseek-v4-flash-0731          deepseek   chat       tfsTr......P..w.l..dgx  none     low,high,max
+deepseek-v4-pro-0813            deepseek   chat       tfsTr......P..w.l..dgx  none     low,high,max
+gemini-2-5-flash                gemini     chat       tfsTripav..P..wSl..dgx  budget
+gemini-2-5-flash-lite           gemini     chat       tfsTripav..P..wSl..dgx  budget
+gemini-2-5-pro                  gemini     chat       tfsTripav..P..wSl..dgx  budget
+gemini-3-1-flash-image          gemini     image      ...T.i.....P..w.l..dgx  none
+gemini-3-1-flash-lite           gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-1-flash-lite-image     gemini     image      ...T.i.....P..w.l..dgx  none
+gemini-3-1-pro                  gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-5-flash                gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-5-flash-lite           gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-6-flash                gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-7-flash                gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-8-flash                gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-flash                  gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-pro                    gemini     chat       tfsTripavI.P..wSl..dgx  none     minimal,low,medium,high
+gemini-3-pro-image              gemini     image      ...T.i.....P..w.l..dgx  none
+gemini-4-argon                  gemini     chat       tfsTripavI.P..wSl..dgx  none     low,medium,high
+gemma-3-12b                     gemma      chat       ..sT.i.....P..w.l..dgx  none
+glm-5-2                         glm        chat       tfsTr......P..w.l..dgx  none
+glm-5-3                         glm        chat       tfsTr......P..w.l..dgx  none
+glm-5-3-flash                   glm        chat       tfsTri.....P..w.l..dgx  none
+gpt-5                           gpt        chat       tfs.rip..I.P..w.l..dg.  none     minimal,low,medium,high
+gpt-5-1                         gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high
+gpt-5-2                         gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh
+gpt-5-3-codex                   gpt        chat       tfs.rip..I.P.Ow.l..dg.  none     low,medium,high
+gpt-5-4                         gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh
+gpt-5-4-mini                    gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh
+gpt-5-4-nano                    gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh
+gpt-5-4-pro                     gpt        chat       tfs.rip..I.P.Ow.l..dg.  none     medium,high,xhigh
+gpt-5-5                         gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh
+gpt-5-5-pro                     gpt        chat       tfs.rip..I.P.Ow.l..dg.  none     medium,high,xhigh
+gpt-5-6-luna                    gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh,max
+gpt-5-6-sol                     gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh,max
+gpt-5-6-terra                   gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh,max
+gpt-5-mini                      gpt        chat       tfs.rip..I.P..w.l..dg.  none     minimal,low,medium,high
+gpt-5-nano                      gpt        chat       tfs.rip..I.P..w.l..dg.  none     minimal,low,medium,high
+gpt-6-1-sol                     gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh,max
+gpt-6-1-terra                   gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh,max
+gpt-6-astra                     gpt        chat       tfs.rip..I.P..w.l..dg.  none     low,medium,high,xhigh,max
+gpt-6-luna                      gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh,max
+gpt-6-sol                       gpt        chat       tfs.rip..I.P..w.l..dg.  none     none,low,medium,high,xhigh,max
+gpt-image-1                     gpt        image      ...T.......P..w.l..dgx  none
+gpt-image-1-5                   gpt        image      ...T.ip....P..w.l..dgx  none
+gpt-image-1-mini                gpt        image      ...T.......P..w.l..dgx  none
+gpt-image-2                     gpt        image      ...T.ip....P..w.l..dgx  none
+gpt-oss-120b                    gpt-oss    chat       tfsTr......P..w.l..dgx  none     low,medium,high
+gpt-oss-20b                     gpt-oss    chat       tfsTr......P..w.l..dgx  none     low,medium,high
+grok-4-6                        grok       chat       tfsTr......P..w.l..dgx  none
+grok-4-7                        grok       chat       tfsTri.....P..w.l..dgx  none
+gte-large-en                    embeddings embedding  ...........P..w.l..dgx  none
+inkling                         inkling    chat       tfsTri.....P..w.l..dgx  none
+kimi-k2-7                       kimi       chat       tfsTri.....P..w.l..dgx  none
+kimi-k3                         kimi       chat       tfsTri.....P..w.l..dgx  none     low,high,max
+llama-4-maverick                llama      chat       tfsT.i.....P..w.l..dgx  none
+meta-llama-3-1-8b-instruct      llama      chat       tfsT.......P..w.l..dgx  none
+meta-llama-3-3-70b-instruct     llama      chat       tfsT.......P..w.l..dgx  none
+openjev-qwen35-4b               qwen       evaluation ...........P..w.l..dgx  none
+qwen3-embedding-0-6b            embeddings embedding  ...........P..w.l..dgx  none
+qwen3-next-80b-a3b-instruct     qwen       chat       tfsT.......P..w.l..dgx  none
+qwen35-122b-a10b                qwen       chat       tfsTr......P..w.l..dgx  none
+typesafeai-jev-1-14-0           other      evaluation .....i.....P..w.l..dgx  none
+gpt-5-1-codex-max               gpt        chat       tfs.rip..I.P.Ow.l..dg.  none     low,medium,high
+gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.P.Ow.l..dg.  none     low,medium,high
+gpt-5-2-codex                   gpt        chat       tfs.rip..I.P.Ow.l..dg.  none     low,medium,high
+deepseek-v3-2                   deepseek   chat       tfsT.......P..w.l..dgx  none
+claude-3-7-sonnet               claude     chat       tf.Trip..IcP....l..dgx  budget
+gemini-4-carbon                 gemini     chat       tfsTripavI.P..wSl..dgx  none     low,medium,high
+gpt-astra-6                     gpt        chat       tfs.rip..I.P..w.l..dg.  none     low,medium,high,xhigh,max
 """
 
 
@@ -171,8 +172,8 @@ def test_every_row_is_of_the_family_its_name_tells():
 
 
 FAMILIES = """\
-                                agent      chat       tfsT.......P..w..MC..  none
-                                other      chat       tfsT.......P..w.l..dg  none
+                                agent      chat       tfsT.......P..w..MC..x  none
+                                other      chat       tfsT.......P..w.l..dgx  none
 """
 
 

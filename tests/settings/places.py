@@ -53,7 +53,10 @@ EXAMPLES: dict[str, Any] = {
 FORMS = frozenset({"model", "surface", "api", "family", "disabled_quirks"})
 """Settings that say which form a request has, and are no part of it."""
 
-NOT_SENT, REFUSED = "not sent", "refused"
+NOT_SENT, REFUSED, DONE_HERE = "not sent", "refused", "not sent: done here"
+
+MADE_GOOD = frozenset({"stop"})
+"""Settings that hold also where a request has no field for them, because the client itself does what they say."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,8 @@ def place_of(setting: str, asked: Asked) -> str:
         return REFUSED
     assert before is not None
     more = (name for name in after.more if before.more.get(name) != after.more[name])
-    return ", ".join([*changes(before.body, after.body), *more]) or NOT_SENT
+    left_out = DONE_HERE if setting in MADE_GOOD else NOT_SENT
+    return ", ".join([*changes(before.body, after.body), *more]) or left_out
 
 
 @cache

@@ -228,8 +228,14 @@ def test_max_tokens_cuts_after_so_many_words(call):
 
 
 def test_a_stop_sequence_ends_the_text_before_itself(call):
-    assert message(call.chat(GPT, "one two three", stop="two"))["content"] == "You said: one "
-    assert message(call.chat(GPT, "one two three", stop=["three", "one"]))["content"] == "You said: "
+    assert message(call.chat(LLAMA, "one two three", stop="two"))["content"] == "You said: one "
+    assert message(call.chat(LLAMA, "one two three", stop=["three", "one"]))["content"] == "You said: "
+
+
+def test_more_stop_sequences_than_the_format_takes_are_refused(call):
+    answer = call.chat(LLAMA, "one two three", stop=["a", "b", "c", "d", "e"])
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("Invalid 'stop': array too long.")
 
 
 def test_a_content_filter_ends_the_answer_half_way(call):

@@ -87,6 +87,7 @@ BREAKERS = {
         {"max_tokens": 999_999},
         f"max_tokens: 999999 > 25000, which is the maximum allowed number of output tokens for {QWEN}",
     ),
+    "gpt-no-stop": (GPT, {"stop": ["END"]}, "Unsupported parameter: 'stop' is not supported with this model."),
     "gpt-no-temperature": (
         GPT,
         {"temperature": 0.2},

@@ -28,6 +28,7 @@ from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
 from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before, surely_not_taken
+from dbx_gateway.call.stop_sequences import StopSequences, unsent
 from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
 from dbx_gateway.call.turns import check_answered, in_order
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
@@ -288,6 +289,9 @@ class Call(Generic[H]):
             may_act=route.may_act,
         )
         fix = answer_fixes(encoded, context, quirks)
+        # An agent may take no notice of stop sequences. It is left to finish its work, as further answers are to end.
+        stop = unsent(request.stop, {} if route.may_act else body | request.extra_body, route.api)
+        closes = not route.may_act and request.n in (None, 1)
         reading = Reading(
             dialect,
             fix,
@@ -296,6 +300,7 @@ class Call(Generic[H]):
             undemanding=undemanding_tools(request),
             joined=self._settings.coalesce_deltas,
             translations=tuple(one for one in (keys or None, form) if one is not None),
+            stop=StopSequences(stop, closes=closes) if stop else None,
         )
         return _Encoded(http=http, body=body, context=context, reading=reading, target=target, repairs=tuple(applied))
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic_core import to_json
 
-from dbx_gateway.call.translation import EventReader, Translation
+from dbx_gateway.call.translation import EventReader, Translation, translated_by_events
 from dbx_gateway.chat import (
     Alternative,
     ChatRequest,
@@ -39,9 +39,7 @@ from dbx_gateway.events import (
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
-    fold,
     mint_call_id,
-    part_events,
 )
 from dbx_gateway.extract import extract_json
 from dbx_gateway.json_schema import inline_refs, keywords_in
@@ -196,7 +194,7 @@ class _AnswerByTool:
 
     def message(self, message: Message, finish: Finish) -> tuple[Message, Finish]:
         """Return a message with the answer as its text."""
-        return _by_events(self, message, finish)
+        return translated_by_events(self.reader(), message, finish)
 
     def reader(self) -> EventReader:
         """Return the translation of one stream; text is held back until it is known whether it is the answer."""
@@ -327,7 +325,7 @@ class _CallBySchema:
 
     def message(self, message: Message, finish: Finish) -> tuple[Message, Finish]:
         """Return a message with the call."""
-        return _by_events(self, message, finish)
+        return translated_by_events(self.reader(), message, finish)
 
     def reader(self) -> EventReader:
         """Return the translation of one stream."""
@@ -401,14 +399,6 @@ def _object_in(text: str) -> str | None:
     except ExtractionError:
         return None
     return to_json(found).decode() if isinstance(found, dict) else None
-
-
-def _by_events(translation: Translation, message: Message, finish: Finish) -> tuple[Message, Finish]:
-    """Return a whole message as the translation of its events, so that both come out the same."""
-    feed = translation.reader()
-    events = [*(event for index, part in enumerate(message.parts) for event in part_events(index, part)), End(finish)]
-    whole = fold(new for event in events for new in feed(event))
-    return replace(message, parts=whole.message.parts), whole.finish
 
 
 def _other(translation: Translation, other: Alternative) -> Alternative:

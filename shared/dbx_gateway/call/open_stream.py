@@ -85,8 +85,8 @@ class OpenStream(Generic[H]):
         if self.transcript is not None:
             self.transcript.add(chunk)
         events = self.stream.feed(chunk)
-        self.kept_alive = not events
-        if events:
+        self.kept_alive = not self.stream.heard
+        if self.stream.heard:
             self.silent_since = None
         late = self.late()
         if self.stream.done and self.stream.failure is None:
@@ -120,4 +120,4 @@ class OpenStream(Generic[H]):
     @property
     def may_reuse(self) -> bool:
         """Whether the connection can serve another request once its body has been read to the end."""
-        return self.stream.done and self.stream.failure is None
+        return self.stream.done and self.stream.failure is None and not self.stream.cut

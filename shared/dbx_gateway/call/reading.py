@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from dbx_gateway.call.sse import MAX_EVENT_BYTES, ServerSentEvent, SSEReader
+from dbx_gateway.call.stop_sequences import StopReader, StopSequences
 from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.call.translation import Translation, translated, translated_events
 from dbx_gateway.chat import ChatResponse
@@ -63,6 +64,7 @@ class Reading:
         undemanding: names, as the wire has them, of the tools that can be called without arguments.
         translations: what else to translate back, in order, before the names.
         joined: join neighbouring deltas that arrived in one read.
+        stop: cut the text here, before anything is translated; None where the server does.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Reading:
         undemanding: AbstractSet[str] = frozenset(),
         joined: bool = True,
         translations: Sequence[Translation] = (),
+        stop: StopSequences | None = None,
     ) -> None:
         self.dialect = dialect
         self.fix = fix
@@ -83,12 +86,14 @@ class Reading:
         self.undemanding = undemanding
         self.joined = joined
         self.translations = tuple(translations)
+        self.stop = stop
         self.status = 200
         """HTTP status under which the answer came."""
 
     def callers(self, response: ChatResponse) -> ChatResponse:
         """Return an answer, or as much of one as arrived, in the shape and with the names of the caller's request."""
-        return self.names.answer(translated(response, self.translations))
+        ways = self.translations if self.stop is None else (self.stop, *self.translations)
+        return self.names.answer(translated(response, ways))
 
     def placed(self, error: DbxGatewayError) -> DbxGatewayError:
         """Return ``error`` saying what was asked and where, with the caller's tool names in what had arrived."""
@@ -153,16 +158,19 @@ class AnswerStream:
 
     Args:
         reading: how to read it.
+        whole: all of it is there already, so that nothing is saved by reading less.
 
     Attributes:
         complete: the wire has proved a normal end; what may follow is usage.
         done: nothing more is worth reading.
+        heard: the latest bytes held some of the answer, whether or not it was handed out.
         failure: why the answer cannot go on; raise it once the events returned so far are handed out.
     """
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, *, whole: bool = False) -> None:
         self.failure: DbxGatewayError | None = None
         self.done = False
+        self.heard = False
         self._reading = reading
         self._form: Literal["events", "json", "unknown"] = "unknown"
         self._content_type = ""
@@ -170,6 +178,8 @@ class AnswerStream:
         self._blank = True
         self._decoder = reading.dialect.decoder(reading.target.model)
         self._readers = [one.reader() for one in reading.translations]
+        stop = reading.stop
+        self._stop = None if stop is None else StopReader(stop, closes=stop.closes and not whole)
         self._reader = SSEReader(MAX_EVENT_BYTES)
         self._body: list[bytes] = []
         self._body_size = 0
@@ -182,6 +192,11 @@ class AnswerStream:
         """Whether the answer has ended normally, as far as the wire has told."""
         return self._decoder.complete
 
+    @property
+    def cut(self) -> bool:
+        """Whether it was ended here, at a stop sequence, while the server may still be writing."""
+        return self._stop is not None and self._stop.over
+
     def expect(self, content_type: str, request_id: str | None = None, status: int = 200) -> None:
         """Take the answer's content type, and the server's id of the request and the status, for errors.
 
@@ -193,6 +208,7 @@ class AnswerStream:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next bytes, and return the events they cause; once nothing more is worth reading, there are none."""
+        self.heard = False
         if self.done or self.failure is not None:
             return []
         self._size += len(chunk)
@@ -219,7 +235,7 @@ class AnswerStream:
 
     def close(self) -> list[Event]:
         """The bytes have ended: return the last events."""
-        if self.failure is not None:
+        if self.failure is not None or self.cut:
             return []
         if self._form == "json" or (self._form == "unknown" and not _is_event_stream(self._content_type)):
             return self._whole()
@@ -272,7 +288,7 @@ class AnswerStream:
             try:
                 events += self._decode(frame)
             except DbxGatewayError as error:
-                return self._fail(error, events)
+                return self._fail(error, self._mapped(events))
             if self._decoder.done:
                 self.done = True
                 break
@@ -339,6 +355,10 @@ class AnswerStream:
 
     def _mapped(self, events: list[Event]) -> list[Event]:
         self._started = self._started or bool(events)
+        self.heard = self.heard or bool(events)
+        if self._stop is not None:
+            events = translated_events(events, (self._stop.feed,))
+            self.done = self.done or self._stop.over
         if self._readers:
             events = translated_events(events, self._readers)
         if self._reading.names.from_wire:
@@ -349,13 +369,16 @@ class AnswerStream:
         return self._decoder.partial()
 
     def _fail(self, error: DbxGatewayError, events: list[Event]) -> list[Event]:
+        """Note why the answer cannot go on, and return the ``events`` before that; one that was cut has ended already."""
+        if self.cut:
+            return events
         if error.partial is None and self._form == "events":
             error.partial = self._decoder.partial()
         error.request_id = error.request_id or self._request_id
         if error.status is None and not isinstance(error, APIError):
             error.status = self._reading.status
         self.failure = self._reading.placed(error)
-        return self._mapped(events)
+        return events
 
 
 def _with_arguments(events: list[Event], undemanding: AbstractSet[str]) -> list[Event]:
@@ -392,7 +415,7 @@ def _is_whole(data: bytes) -> bool:
 
 
 def _read_streamed(body: bytes, content_type: str, reading: Reading) -> ChatResponse:
-    stream = AnswerStream(reading)
+    stream = AnswerStream(reading, whole=True)
     stream.expect(content_type, status=reading.status)
     events = stream.feed(body) + stream.close()
     if stream.failure is not None:

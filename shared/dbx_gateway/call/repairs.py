@@ -318,11 +318,19 @@ def _holds_untouchable(path: tuple[str, ...], body: JsonObject) -> bool:
     return isinstance(value, dict) and any(_is_untouchable((*path, key)) for key in value)
 
 
+_MADE_GOOD: Final[Mapping[str, str]] = {
+    # What becomes of fields that this client makes good for, where an endpoint refuses them.
+    "stop": "Answers are cut here instead",
+    "stop_sequences": "Answers are cut here instead",
+    "stopSequences": "Answers are cut here instead",
+}
+
+
 def _drop(path: tuple[str, ...], context: Context) -> Repair:
     name = ".".join(path)
     note = (
         f"{context.model} ({context.surface}, {context.api}) refuses {name}: the request was sent without it, "
-        "and so will later ones be. Do not set it for this model"
+        f"and so will later ones be. {_MADE_GOOD.get(path[-1], 'Do not set it for this model')}"
     )
     return Repair(name=f"drop {name}", kind="drop", path=path, note=note)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from dbx_gateway.chat import Alternative, ChatResponse, Finish, Message
-from dbx_gateway.events import Event
+from dbx_gateway.events import End, Event, fold, part_events
 
-__all__ = ["EventReader", "Translation", "translated", "translated_events"]
+__all__ = ["EventReader", "Translation", "translated", "translated_by_events", "translated_events"]
 
 EventReader: TypeAlias = Callable[[Event], Iterable[Event]]
 """Takes the events of one stream in order, and returns those to hand on; it may hold some back."""
@@ -44,3 +44,10 @@ def translated_events(events: list[Event], readers: Sequence[EventReader]) -> li
     for reader in readers:
         events = [new for event in events for new in reader(event)]
     return events
+
+
+def translated_by_events(feed: EventReader, message: Message, finish: Finish) -> tuple[Message, Finish]:
+    """Return a whole message as the translation of its events by a fresh ``feed``, so that both come out the same."""
+    events = [*(event for index, part in enumerate(message.parts) for event in part_events(index, part)), End(finish)]
+    whole = fold(new for event in events for new in feed(event))
+    return replace(message, parts=whole.message.parts), whole.finish

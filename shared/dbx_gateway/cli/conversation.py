@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+from dbx_gateway.call.stop_sequences import USAGE_UNKNOWN
 from dbx_gateway.chat import Message, system, user
 from dbx_gateway.client import Client
 from dbx_gateway.errors import ConfigurationError, DbxGatewayError
@@ -58,12 +59,15 @@ def _stream_answer(client: Client, history: list[Message], *, as_json: bool) -> 
             _show(event)
     answer = fold(events)
     used = answer.usage
+    unknown = {name: answer.extras[name] for name in (USAGE_UNKNOWN,) if name in answer.extras}
     if as_json:
         counts = {"input": used.input, "output": used.output, "total": used.total} if used else None
-        print(json.dumps({"text": answer.text, "finish": answer.finish.reason, "usage": counts}, ensure_ascii=False))
+        shown = {"text": answer.text, "finish": answer.finish.reason, "usage": counts} | unknown
+        print(json.dumps(shown, ensure_ascii=False))
     else:
         print()
-        spent = f"{used.input} in, {used.output} out" if used else "usage unknown"
+        why = "".join(f": {reason}" for reason in unknown.values())
+        spent = f"{used.input} in, {used.output} out" if used else f"usage unknown{why}"
         print(f"[{answer.finish.reason}; {spent}]", file=sys.stderr)
     return answer.message
 

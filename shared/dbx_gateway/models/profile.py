@@ -104,6 +104,9 @@ class Profile:
     Source: docs/wire/schemas.md#strict-schemas, docs/wire/schemas.md#gemini.
     """
 
+    stop_sequences: bool = True
+    """Takes stop sequences on chat-completions (docs/wire/chat-completions.md#request)."""
+
     def __setstate__(self, state: Sequence[object]) -> None:
         """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
         for number, field in enumerate(fields(self)):

@@ -796,6 +796,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-1",
@@ -811,6 +812,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-2",
@@ -826,6 +828,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-3-codex",
@@ -842,6 +845,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high"),
         sampling=False,
         responses_only=True,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-4",
@@ -857,6 +861,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-4-mini",
@@ -872,6 +877,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-4-nano",
@@ -887,6 +893,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-4-pro",
@@ -903,6 +910,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("medium", "high", "xhigh"),
         sampling=False,
         responses_only=True,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-5",
@@ -918,6 +926,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-5-pro",
@@ -934,6 +943,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("medium", "high", "xhigh"),
         sampling=False,
         responses_only=True,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-6-luna",
@@ -949,6 +959,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-6-sol",
@@ -964,6 +975,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-6-terra",
@@ -979,6 +991,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-mini",
@@ -994,6 +1007,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-nano",
@@ -1009,6 +1023,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("minimal", "low", "medium", "high"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-6-1-sol",
@@ -1024,6 +1039,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-6-1-terra",
@@ -1039,6 +1055,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-6-astra",
@@ -1054,6 +1071,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-6-luna",
@@ -1069,6 +1087,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-6-sol",
@@ -1084,6 +1103,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("none", "low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-image-1",
@@ -1353,6 +1373,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high"),
         sampling=False,
         responses_only=True,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-1-codex-mini",
@@ -1364,6 +1385,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high"),
         sampling=False,
         responses_only=True,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-gpt-5-2-codex",
@@ -1375,6 +1397,7 @@ ROWS: tuple[Profile, ...] = (
         efforts=("low", "medium", "high"),
         sampling=False,
         responses_only=True,
+        stop_sequences=False,
     ),
     Profile(
         model="databricks-deepseek-v3-2",
@@ -1417,6 +1440,7 @@ ROWS: tuple[Profile, ...] = (
         reasoning=True,
         efforts=("low", "medium", "high", "xhigh", "max"),
         sampling=False,
+        stop_sequences=False,
     ),
 )
 

@@ -114,6 +114,11 @@ def results(*parts):
 # ---- the body
 
 
+def test_stop_sequences_that_the_model_or_the_format_does_not_take_are_not_sent():
+    assert "stop" not in options(profile=profile_of("databricks-gpt-5-2"), stop=("a",))
+    assert options(stop=("a", "b", "c", "d", "e")) == {"stop": ["a", "b", "c", "d"]}
+
+
 def test_a_plain_question_holds_nothing_that_was_not_asked():
     assert encode(user("hello")) == {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]}
 

@@ -552,7 +552,7 @@ def test_text_is_the_default_output():
     ("fields", "expected"),
     [
         ({"max_tokens": 5}, {"max_tokens": 5}),
-        ({"stop": ("END", "\n\n")}, {"stop_sequences": ["END", "\n\n"]}),
+        ({"stop": ("END", "\n\nHuman:", "\n\n", " ")}, {"stop_sequences": ["END", "\n\nHuman:"]}),
         ({"temperature": 0.0, "top_p": 0.9, "top_k": 5}, {"temperature": 0.0, "top_p": 0.9, "top_k": 5}),
         ({"user": "u1"}, {"metadata": {"user_id": "u1"}}),
         ({"metadata": {"user_id": "u2"}, "user": "u1"}, {"metadata": {"user_id": "u2"}}),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pydantic import JsonValue
+
 from dbx_gateway.chat import ChatRequest, ChatResponse, JsonObject, OutputFormat
 from dbx_gateway.dialects.chat_completions.answer import ChatStream, decode_answer
 from dbx_gateway.dialects.chat_completions.prompt import encode_messages
@@ -50,7 +52,7 @@ class ChatCompletions:
                 body["stream_options"] = {"include_usage": True}
         reasoning = reasoning_fields(request, profile)
         body |= tool_fields(request, profile, thinking=_thinks(reasoning))
-        body |= reasoning | _limits(request) | _sampling(request, profile) | _bookkeeping(request)
+        body |= reasoning | _limits(request, profile) | _sampling(request, profile) | _bookkeeping(request)
         if request.output is not None:
             body["response_format"] = _response_format(request.output)
         if request.custom_inputs is not None:
@@ -79,12 +81,17 @@ def _thinks(reasoning: JsonObject) -> bool:
     return isinstance(thinking, dict) and thinking.get("type") != "disabled"
 
 
-def _limits(request: ChatRequest) -> JsonObject:
+_MOST_STOPS: Final = 4
+"""Stop sequences that the format takes (docs/wire/chat-completions.md#request); at the others the answer is cut here."""
+
+
+def _limits(request: ChatRequest, profile: Profile) -> JsonObject:
     """``max_tokens`` is the documented name on a workspace.
 
     Source: docs/wire/chat-completions.md#refused-fields, ``max_completion_tokens``.
     """
-    return _set({"max_tokens": request.max_tokens, "stop": list(request.stop) or None, "n": request.n})
+    stop: list[JsonValue] = [*request.stop[:_MOST_STOPS]] if profile.stop_sequences else []
+    return _set({"max_tokens": request.max_tokens, "stop": stop or None, "n": request.n})
 
 
 def _sampling(request: ChatRequest, profile: Profile) -> JsonObject:

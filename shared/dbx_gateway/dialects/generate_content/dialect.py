@@ -151,10 +151,14 @@ def _tool_config(request: ChatRequest) -> JsonObject:
     return {"functionCallingConfig": config}
 
 
+_MOST_STOPS: Final = 5
+"""Stop sequences that the format takes (docs/wire/generate-content.md#request); at the others the answer is cut here."""
+
+
 def _generation_config(request: ChatRequest, profile: Profile) -> JsonObject:
     config: JsonObject = {
         "maxOutputTokens": request.max_tokens,
-        "stopSequences": [*request.stop] or None,
+        "stopSequences": [*request.stop[:_MOST_STOPS]] or None,
         "temperature": request.temperature,
         "topP": request.top_p,
         "topK": request.top_k,

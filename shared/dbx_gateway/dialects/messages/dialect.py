@@ -77,7 +77,7 @@ class Messages:
             "tool_choice": choice,
             "thinking": plan.thinking,
             "output_config": output,
-            "stop_sequences": [*request.stop],
+            "stop_sequences": [word for word in request.stop if word.strip()],
             **_sampling(request, profile, plan),
             "metadata": _metadata(request),
             "service_tier": request.service_tier,

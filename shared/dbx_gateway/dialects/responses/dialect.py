@@ -24,8 +24,11 @@ __all__ = ["Responses"]
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SUMMARIES: Final[dict[str, str]] = {"summary": "auto", "full": "detailed"}
-_NOT_CARRIED: Final = ("stop", "top_k", "seed", "presence_penalty", "frequency_penalty", "n")
-"""Request fields this api has no field for (docs/wire/responses.md#request, rows stop and sampling)."""
+_NOT_CARRIED: Final = ("top_k", "seed", "presence_penalty", "frequency_penalty", "n")
+"""Request fields this api has no field for (docs/wire/responses.md#request, row sampling).
+
+It has none for stop sequences either: the text is cut where the answer is read (:mod:`dbx_gateway.call.stop_sequences`).
+"""
 
 
 class Responses:

@@ -76,6 +76,9 @@ _TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 """The types of fields; null counts as absent."""
 
+_MOST_STOPS = 4
+"""Stop sequences of a request (docs/wire/chat-completions.md#request)."""
+
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _MEDIA = {"image_url": "image", "file": "pdf", "input_audio": "audio"}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -96,6 +99,9 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     choice, forced = _choice(body.get("tool_choice"), tools)
     schema, json_mode = _format(body.get("response_format"))
     stop = body.get("stop") or ()
+    if not isinstance(stop, str) and len(stop) > _MOST_STOPS:
+        long = f"Expected an array with maximum length {_MOST_STOPS}, but got an array with length {len(stop)} instead."
+        raise Refused(400, f"Invalid 'stop': array too long. {long}")
     return ParsedRequest(
         model=situation.model,
         turns=tuple(_turn(number, message) for number, message in enumerate(messages)),

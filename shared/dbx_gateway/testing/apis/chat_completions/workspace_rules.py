@@ -126,6 +126,12 @@ def _temperature(body: Body, situation: Situation) -> Verdict:
     )
 
 
+def _stop(body: Body, situation: Situation) -> Verdict:
+    if not body.get("stop") or situation.profile.stop_sequences:
+        return None
+    return bad("Unsupported parameter: 'stop' is not supported with this model.")
+
+
 def _effort(body: Body, situation: Situation) -> Verdict:
     effort, known = body.get("reasoning_effort"), situation.profile.efforts
     behaviour = situation.behaviour
@@ -189,6 +195,7 @@ RULES: tuple[Rule, ...] = (
     _rule("max-tokens-name", _GPT, _max_tokens_name),
     Rule("oss-output-cap", _GATEWAY, OPEN_FAMILIES, _CHAT, check=_output_cap),
     _rule("gpt-no-temperature", _ALL, _temperature),
+    _rule("gpt-no-stop", _ALL, _stop),
     _rule("effort-enum", _ALL, _effort),
     _rule("claude-thinking-modes", families_where(lambda one: "thinking" in one.more_fields), _thinking),
     _rule("empty-assistant-content", _ALL, of_messages.empty_assistant_content),

@@ -241,7 +241,13 @@ def check_config(body: dict[str, Any], situation: Situation) -> None:
         )
     if config.get("responseMimeType") == "application/json" and declarations(body) and not gives_ids(situation):
         raise bad_request("Function calling with a response mime type: 'application/json' is unsupported")
+    if (stops := len(entries(config, "stopSequences"))) > _MOST_STOPS:
+        raise bad_request(f"The number of stop sequences must be at most {_MOST_STOPS}, but is {stops}.")
     _check_thinking(inside(config, "thinkingConfig"), situation)
+
+
+_MOST_STOPS = 5
+"""Stop sequences of a request (docs/wire/generate-content.md#request)."""
 
 
 def _check_thinking(thinking: dict[str, Any], situation: Situation) -> None:
