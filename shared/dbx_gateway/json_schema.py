@@ -31,6 +31,7 @@ __all__ = [
     "inline_refs",
     "keyword_note",
     "keywords_in",
+    "lost_reference",
     "map_children",
     "with_note",
 ]
@@ -229,6 +230,24 @@ def inline_refs(schema: JsonObject, *, keep_cycles: bool = False) -> JsonObject:
     return _Inlining(schema, keep_cycles=keep_cycles).whole()
 
 
+def lost_reference(schema: JsonObject) -> str | None:
+    """Return the first ``$ref`` of ``schema`` that names nothing in it, or None; one to another document is none of them."""
+    inlining = _Inlining(schema, keep_cycles=False)
+    pending: list[JsonValue] = [schema]
+    while pending:
+        node = pending.pop()
+        if not isinstance(node, dict):
+            continue
+        reference = node.get("$ref")
+        if isinstance(reference, str) and reference.startswith("#") and inlining.names_nothing(reference):
+            return reference
+        pending.extend(_children(node))
+    return None
+
+
+_ANY_OBJECT: Final[JsonValue] = {"type": "object"}
+"""What a reference to nothing stands for."""
+
 _OF_DYNAMIC: Final = ("$dynamicRef", "$recursiveRef")
 
 
@@ -321,9 +340,13 @@ class _Inlining:
                 raise _too_large()
         return target
 
+    def names_nothing(self, reference: str) -> bool:
+        """Whether a reference names no schema of the root."""
+        return self._target(reference) is _ANY_OBJECT
+
     def _target(self, reference: JsonValue) -> JsonValue:
         """Return the schema that a reference names: by its path, its ``$anchor``, or its ``$id``; else any object."""
-        lost: JsonValue = {"type": "object"}
+        lost = _ANY_OBJECT
         if not isinstance(reference, str):
             return lost
         base, hash_mark, fragment = reference.partition("#")

@@ -52,6 +52,7 @@ SHOWN_BY = {
     "oss-output-cap": (LLAMA, "chat-completions"),
     "claude-empty-args-delta": (CLAUDE, "chat-completions"),
     "claude-usage-exclusive": (CLAUDE, "chat-completions"),
+    "schema-limits": (GPT, "responses"),
     "tools-cap-32": (LLAMA, "chat-completions"),
     "anth-server-tools": (CLAUDE, "messages"),
 }
@@ -122,8 +123,13 @@ def test_there_is_a_row_for_each_quirk_that_applies_on_each_api_of_the_model(str
     def asked(model, surface, api):
         return {row[0] for row in strict if row[1:] == (model, surface, api)}
 
-    assert asked(CLAUDE, "ai-gateway", "messages") == {"empty-parts", "anth-eager-streaming", "anth-server-tools"}
-    assert asked(CLAUDE, "model-serving", "messages") == {"empty-parts", "anth-server-tools"}
+    assert asked(CLAUDE, "ai-gateway", "messages") == {
+        "empty-parts",
+        "anth-eager-streaming",
+        "schema-limits",
+        "anth-server-tools",
+    }
+    assert asked(CLAUDE, "model-serving", "messages") == {"empty-parts", "schema-limits", "anth-server-tools"}
     assert asked(LLAMA, "ai-gateway", "responses") == set()
     assert asked(LLAMA, "ai-gateway", "chat-completions") == {
         quirk.name
@@ -249,7 +255,12 @@ def test_the_command_prints_one_object_and_ends_well_whatever_it_finds(signed_in
     printed = json.loads(capsys.readouterr().out)
     assert status == 0
     assert printed["problems"] == []
-    assert [row["quirk"] for row in printed["rows"]] == ["empty-parts", "anth-eager-streaming", "anth-server-tools"]
+    assert [row["quirk"] for row in printed["rows"]] == [
+        "empty-parts",
+        "anth-eager-streaming",
+        "schema-limits",
+        "anth-server-tools",
+    ]
     assert printed["rows"][1] == {
         "quirk": "anth-eager-streaming",
         "model": CLAUDE,
@@ -264,7 +275,7 @@ def test_the_command_says_that_calls_cost_tokens_and_counts_its_verdicts(signed_
     assert main(["check", "--quirks", "--surface", "ai-gateway", "--api", "messages", CLAUDE]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Each row is one or two calls with short answers; they cost tokens."
-    assert lines[-1] == "3 needed"
+    assert lines[-1] == "4 needed"
 
 
 def test_the_command_does_not_warn_about_options_that_only_it_has_set(signed_in, caplog, capsys):
@@ -302,7 +313,7 @@ def test_the_command_records_both_sides_of_each_question(signed_in, workspace, t
     arguments = ["check", "--quirks", "--json", "--surface", "ai-gateway", "--api", "messages", CLAUDE]
     assert main([*arguments, "--record", str(tmp_path / "said")]) == 0
     records = [json.loads(file.read_text("utf-8")) for file in sorted((tmp_path / "said").iterdir())]
-    assert [record["status"] for record in records] == [400, 200, 400, 200, 400, 200]
+    assert [record["status"] for record in records] == [400, 200] * 4
     assert records[2]["request"]["tools"][0]["eager_input_streaming"] is True
     assert records[2]["answer"]["error"]["message"] == "tools.0.eager_input_streaming: Extra inputs are not permitted"
     assert workspace.token not in json.dumps(records)

@@ -56,3 +56,36 @@ def test_anthropics_server_tools_are_refused_with_the_off_switch_named(extra, na
 def test_tools_that_the_caller_runs_pass(tool, at, fixed):
     body = {"tools": [tool]}
     assert fixed("anth-server-tools", body, at("claude", "messages")) is body
+
+
+GONE = {"type": "object", "properties": {"x": {"$ref": "#/$defs/Gone"}}}
+
+
+@pytest.mark.parametrize(
+    ("family", "api", "tool"),
+    [
+        ("gpt", "responses", {"type": "function", "name": "look_up", "parameters": GONE}),
+        ("gpt", "chat-completions", {"type": "function", "function": {"name": "look_up", "parameters": GONE}}),
+        ("claude", "chat-completions", {"type": "function", "function": {"name": "look_up", "parameters": GONE}}),
+        ("claude", "messages", {"name": "look_up", "input_schema": GONE}),
+    ],
+)
+def test_a_schema_that_the_model_cannot_take_is_refused_by_its_tools_name(family, api, tool, at):
+    sound = {"name": "add", "type": "function", "parameters": {"type": "object"}, "function": {"name": "add"}}
+    with pytest.raises(InvalidRequestError) as caught:
+        quirk_named("schema-limits").request({"tools": [sound, tool]}, at(family, api))
+    for words in ("'look_up'", "'#/$defs/Gone'", 'disabled_quirks=["schema-limits"]'):
+        assert words in caught.value.message
+
+
+DEFINED = {"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {"$ref": {"type": "string"}}}}}
+LOOP = {"type": "object", "properties": {"next": {"$ref": "#"}, "other": {"$ref": "https://example.com/a.json"}}}
+FREE = {"type": "object", "additionalProperties": True}
+
+
+@pytest.mark.parametrize("schema", [DEFINED, LOOP, FREE, {"type": "object", "examples": [{"$ref": "#/$defs/Gone"}]}])
+@pytest.mark.parametrize("family", ["gpt", "claude"])
+def test_what_a_model_takes_passes_the_guard_of_schemas(family, schema, at):
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    body = {"tools": [tool]}
+    assert quirk_named("schema-limits").request(body, at(family)) is body

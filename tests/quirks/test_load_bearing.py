@@ -34,6 +34,7 @@ from dbx_gateway.events import fold
 from dbx_gateway.models.profiles import profile_of
 from dbx_gateway.quirks.catalogue import QUIRKS, answer_fixes, applicable, fix_request, quirk_named
 from dbx_gateway.quirks.quirk import Context
+from dbx_gateway.schemas.strict import strictly
 from dbx_gateway.testing import Workspace
 
 PATHS = {
@@ -222,10 +223,59 @@ REACTIVE: Cases = [
     ("gpt-tools-effort", Asking(asked(GPT_REASONING, tools=(ADD,)))),
 ]
 
+FREE = {"type": "object", "additionalProperties": {"type": "string"}}
 MANY = tuple(ToolSpec(name=f"tool_{number}", parameters={"type": "object"}) for number in range(33))
 SEARCH = ToolSpec(name="web_search", native={"type": "web_search_20250305", "name": "web_search"})
 
+FAR = tuple(ToolSpec(name=f"tool_{number}", parameters={"type": "object"}) for number in range(129))
+LOST = parameters(**{"$ref": "#/$defs/Gone"})
+TREE = {
+    "type": "object",
+    "properties": {"child": {"$ref": "#/$defs/Node"}},
+    "$defs": {"Node": {"type": "object", "properties": {"child": {"$ref": "#/$defs/Node"}}}},
+}
+
+
+def strict(schema):
+    """A strict tool with a schema of which all objects are closed."""
+    return ToolSpec(name="held", parameters=strictly(schema), strict=True)
+
+
+def nested(levels):
+    return {"type": "object", "properties": {"x": nested(levels - 1)}} if levels else {"type": "string"}
+
+
+def wide(count, **keywords):
+    return {"type": "object", "properties": {f"p{number}": {"type": "string", **keywords} for number in range(count)}}
+
+
 GUARDS: Cases = [
+    ("schema-limits", Asking(asked(GPT, tools=(LOST,)), "responses")),
+    ("schema-limits", Asking(asked(GPT, tools=(LOST,)))),
+    ("schema-limits", Asking(asked(CLAUDE, tools=(LOST,)))),
+    ("schema-limits", Asking(asked(CLAUDE, tools=(LOST,)), "messages")),
+    ("schema-limits", Asking(asked(CLAUDE, tools=(replace(ADD, parameters=TREE, strict=True),)), "messages")),
+    *[
+        ("schema-limits", Asking(asked(GPT, tools=(strict(schema),)), "responses"))
+        for schema in (
+            nested(11),
+            wide(5001),
+            wide(1, enum=[f"v{n}" for n in range(1001)]),
+            wide(2, const="c" * 70_000),
+        )
+    ],
+    ("schema-limits", Asking(asked(GPT, tools=(strict(nested(11)),)))),
+    (
+        "schema-limits",
+        Asking(
+            asked(GPT, tools=(replace(ADD, parameters={"type": "object", "properties": {"x": FREE}}, strict=True),)),
+            "responses",
+        ),
+    ),
+    (
+        "schema-limits",
+        Asking(asked(GPT, output=replace(SUM, schema=strictly(nested(11)), strict=True)), "responses"),
+    ),
     ("tools-cap-32", Asking(asked(LLAMA, tools=MANY))),
     ("tools-cap-32", Asking(asked(GPT, tools=MANY), "responses")),
     ("anth-server-tools", Asking(asked(CLAUDE, tools=(SEARCH,)), "messages")),
@@ -290,6 +340,15 @@ def test_a_guard_refuses_before_sending_what_the_workspace_would_refuse(name, as
     with pytest.raises(InvalidRequestError, match=name):
         asking.fixed()
     refusal_of(lambda: asking.without(name).ask(Workspace()))
+
+
+@pytest.mark.parametrize("api", ["responses", "chat-completions"])
+def test_the_gateway_takes_128_tools_of_gpt_and_no_more(api):
+    asking = Asking(asked(GPT, tools=FAR), api)
+    with pytest.raises(InvalidRequestError, match=r"129 tools .*at most 128.*schema-limits"):
+        asking.fixed()
+    refusal_of(lambda: asking.without("schema-limits").ask(Workspace()))
+    replace(asking, request=replace(asking.request, tools=FAR[1:])).ask(Workspace())
 
 
 @pytest.mark.parametrize(("name", "asking"), everywhere(IN))

@@ -219,6 +219,10 @@ RULE_BREAKERS = {
         body(tools=[{**TOOL, "eager_input_streaming": True}]),
         "tools.0.eager_input_streaming: Extra inputs are not permitted",
     ),
+    "schema-limits": (
+        body(tools=[{**TOOL, "input_schema": {"type": "object", "properties": {"x": {"$ref": "#/$defs/X"}}}}]),
+        "tools.0.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12",
+    ),
     "anth-server-tools": (
         body(tools=[{"type": "web_search_20250305", "name": "web_search"}]),
         "tools.0: Input tag 'web_search_20250305' found using 'type' does not match any of the expected tags: 'custom'",

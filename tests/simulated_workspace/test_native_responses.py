@@ -235,6 +235,10 @@ RULE_BREAKERS = {
         body(tools=[{**TOOL, "strict": False, "parameters": {"properties": {}}}]),
         "Invalid schema for function 'add': schema must be a JSON Schema of 'type: \"object\"', got 'type: \"None\"'.",
     ),
+    "schema-limits": (
+        body(tools=[{**TOOL, "parameters": {"type": "object", "properties": {"x": {"$ref": "#/$defs/X"}}}}]),
+        "Invalid schema for function 'add': reference to component '#/$defs/X' which was not found in the schema.",
+    ),
     "tools-cap-32": (
         body(tools=[{**TOOL, "name": f"tool_{number}"} for number in range(33)]),
         (

@@ -187,6 +187,11 @@ BREAKERS = {
         {"tools": [tool(nested({"anyOf": [{"type": "string"}, {"type": "null"}]}))]},
         "tools[0].function.parameters: keyword 'anyOf' is not supported",
     ),
+    "schema-limits": (
+        GPT,
+        {"tools": [tool(nested({"$ref": "#/$defs/Question"}))]},
+        "Invalid schema for function 'ping': reference to component '#/$defs/Question' which was not found in the schema.",
+    ),
     "tools-cap-32": (
         GPT,
         {"tools": [tool(OBJECT, name=f"tool_{number}") for number in range(33)]},

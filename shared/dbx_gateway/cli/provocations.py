@@ -257,6 +257,10 @@ def _cached(context: Context) -> ChatRequest:
 # --- requests that are refused before they are sent ----------------------------------------------------------------
 
 
+def _lost_reference(context: Context) -> ChatRequest:
+    return _with_schema(context, {"type": "object", "properties": {"x": {"$ref": "#/$defs/Number"}}})
+
+
 def _most_tools(context: Context) -> ChatRequest:
     return _request(context, tools=tuple(replace(_ADD, name=f"add_{number}") for number in range(_MOST_TOOLS)))
 
@@ -357,6 +361,7 @@ PROVOCATIONS: Final[Mapping[str, Provocation]] = of_every_quirk(
         "oss-output-cap": Provocation(request=_more_than_the_cap),
         "claude-empty-args-delta": Provocation(request=_streamed_call, needs=_TOOLS, readings=_arguments),
         "claude-usage-exclusive": Provocation(request=_cached, readings=_prompt_tokens),
+        "schema-limits": Provocation(request=_lost_reference, needs=_TOOLS, allowed=_with_a_tool),
         "tools-cap-32": Provocation(request=_too_many_tools, needs=_TOOLS, allowed=_most_tools),
         "anth-server-tools": Provocation(request=_server_tool, needs=_TOOLS, allowed=_with_a_tool),
     },

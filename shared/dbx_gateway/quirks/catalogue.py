@@ -31,6 +31,7 @@ from dbx_gateway.quirks import (
     resp_id_64,
     resp_output_only_fields,
     schema_gemini,
+    schema_limits,
     schema_object_root,
     schema_open_models,
     split_parallel_tool_results,
@@ -104,6 +105,7 @@ QUIRKS: tuple[Quirk, ...] = (
     claude_usage_exclusive.QUIRK,
     # Guards last: they check the body that would be sent.
     tools_cap_32.QUIRK,
+    schema_limits.QUIRK,
     anth_server_tools.QUIRK,
 )
 """Every quirk, in the order in which requests are fixed; answers are fixed in the opposite one."""

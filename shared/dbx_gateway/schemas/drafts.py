@@ -43,7 +43,7 @@ def of_2020(value: JsonValue) -> JsonValue:
     for exclusive, bound in _EXCLUSIVE:
         if isinstance(flag := node.get(exclusive), bool):
             del node[exclusive]
-            if flag and bound in node:
+            if flag and bound in node and not isinstance(node[bound], bool):
                 node[exclusive] = node.pop(bound)
     if "divisibleBy" in node:
         node.setdefault("multipleOf", node.pop("divisibleBy"))

@@ -6,9 +6,17 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from dbx_gateway.testing.json_values import is_array, is_object
+from dbx_gateway.testing.json_values import inside, is_array, is_object
 
-__all__ = ["is_recursive", "is_sound_schema", "lost_reference", "odd_property", "open_object", "root_union"]
+__all__ = [
+    "is_recursive",
+    "is_sound_schema",
+    "lost_reference",
+    "odd_property",
+    "open_object",
+    "root_union",
+    "strict_excess",
+]
 
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
@@ -54,6 +62,32 @@ def open_object(schema: Any) -> bool:
     return any(
         node.get("type") == "object" and node.get("additionalProperties") is not False for node in _within(schema)
     )
+
+
+def strict_excess(schema: Any) -> str | None:
+    """Return what a strict schema has too much of, in the vendor's manner (docs/wire/schemas.md#limits), or None."""
+    levels = _levels(schema)
+    if levels > 10:
+        return f"{levels} levels of nesting exceeds limit of 10."
+    properties = sum(len(node["properties"]) for node in _within(schema) if is_object(node.get("properties")))
+    if properties > 5000:
+        return f"Expected at most 5000 object properties, found {properties}."
+    values = [value for node in _within(schema) for value in node.get("enum", ())]
+    if len(values) > 1000:
+        return f"Expected at most 1000 enum values, found {len(values)}."
+    values += [node["const"] for node in _within(schema) if "const" in node]
+    names = [name for node in _within(schema) for key in ("properties", "$defs") for name in node.get(key, {})]
+    length = sum(len(text) for text in (*values, *names) if isinstance(text, str))
+    return f"Expected at most 120000 characters of names and values, found {length}." if length > 120_000 else None
+
+
+def _levels(schema: Any) -> int:
+    if not is_object(schema):
+        return 0
+    inner = [schema.get("items"), *schema.get("anyOf", ()), *inside(schema, "properties").values()]
+    deepest = max(map(_levels, inner), default=0)
+    definitions = max(map(_levels, inside(schema, "$defs").values()), default=0)
+    return max(deepest + ("properties" in schema), definitions)
 
 
 def is_recursive(schema: Any) -> bool:

@@ -16,7 +16,7 @@ from dbx_gateway.testing.apis.chat_completions.bodies import (
     schemas_of,
     short_name,
 )
-from dbx_gateway.testing.apis.schema_soundness import odd_property, root_union
+from dbx_gateway.testing.apis.schema_soundness import lost_reference, odd_property, root_union, strict_excess
 from dbx_gateway.testing.json_values import entries, inside
 from dbx_gateway.testing.model.situation import Situation
 
@@ -29,6 +29,7 @@ __all__ = [
     "object_root",
     "open_schema",
     "required_choice",
+    "schema_limits",
     "strict_functions",
     "tool_property_names",
     "tool_root_union",
@@ -133,6 +134,26 @@ def open_schema(body: Body, situation: Situation) -> Verdict:
         for keyword, _ in keywords_of(schema):
             if keyword in refused and where.startswith("tools"):
                 return bad(f"{where}: keyword '{keyword}' is not supported")
+    return None
+
+
+def schema_limits(body: Body, situation: Situation) -> Verdict:
+    """Refuse too many functions, and schemas beyond a limit of the vendor (row schema-limits)."""
+    of_gpt = situation.family == "gpt"
+    if of_gpt and len(functions_of(body)) > 128:
+        return bad(
+            f"Invalid 'tools': array too long. Expected an array with maximum length 128, but got {len(functions_of(body))}."
+        )
+    forms = [inside(body, "response_format", "json_schema")]
+    for one in (*functions_of(body), *forms):
+        schema = one.get("parameters", one.get("schema"))
+        if (lost := lost_reference(schema)) is not None:
+            return bad(
+                f"Invalid schema for function '{one['name']}': reference to component '{lost}' which was not found in the "
+                "schema."
+            )
+        if of_gpt and one.get("strict") and (excess := strict_excess(schema)) is not None:
+            return bad(f"Invalid schema for function '{one['name']}': {excess}")
     return None
 
 

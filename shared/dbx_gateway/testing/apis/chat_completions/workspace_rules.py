@@ -218,6 +218,7 @@ RULES: tuple[Rule, ...] = (
     _rule("tool-property-names", _CLAUDE, of_tools.tool_property_names),
     _rule("schema-gemini", _GEMINI, of_tools.gemini_schema),
     _rule("schema-open-models", OPEN_FAMILIES, of_tools.open_schema),
+    _rule("schema-limits", _CLAUDE | _GPT, of_tools.schema_limits),
     Rule("tools-cap-32", _MODEL_SERVING, _GPT | OPEN_FAMILIES, _CHAT, check=of_tools.tools_cap),
     _rule("tool-choice-required", ("qwen",), of_tools.required_choice),
     _rule("claude-forced-tool", _CLAUDE, of_tools.claude_forcing),

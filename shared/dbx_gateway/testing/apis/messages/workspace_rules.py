@@ -9,6 +9,7 @@ from dbx_gateway.models.families import Family
 from dbx_gateway.surfaces import Api, Surface
 from dbx_gateway.testing.apis.messages.shapes import bad_request, tag_refusal
 from dbx_gateway.testing.apis.messages.vendor_rules import prompt_texts
+from dbx_gateway.testing.apis.schema_soundness import is_recursive, lost_reference
 from dbx_gateway.testing.apis.wire import Refused, Rule, databricks_error
 from dbx_gateway.testing.json_values import entries
 from dbx_gateway.testing.model.situation import Situation
@@ -18,6 +19,7 @@ __all__ = ["RULES"]
 _BOTH: frozenset[Surface] = frozenset({"ai-gateway", "model-serving"})
 _GATEWAY: frozenset[Surface] = frozenset({"ai-gateway"})
 _CLAUDE: frozenset[Family] = frozenset({"claude"})
+_CLAUDE_AND_GPT: frozenset[Family] = frozenset({"claude", "gpt"})
 _MESSAGES: frozenset[Api] = frozenset({"messages"})
 _DATED = re.compile(r"[a-z_]+_\d{8}\Z")
 
@@ -49,11 +51,26 @@ def _server_tools(body: dict[str, Any], situation: Situation) -> Refused | None:
     return None
 
 
+def _schema_limits(body: dict[str, Any], situation: Situation) -> Refused | None:
+    del situation
+    for at, tool in enumerate(entries(body, "tools")):
+        schema = tool.get("input_schema")
+        if lost_reference(schema) is not None:
+            return bad_request(
+                f"tools.{at}.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12"
+            )
+        if tool.get("strict") and is_recursive(schema):
+            return bad_request(f"tools.{at}.custom: Circular reference detected in schema definitions")
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     # docs/wire/quirks.md#empty-parts
     Rule("empty-parts", _BOTH, frozenset(), _MESSAGES, check=_empty_parts),
     # docs/wire/quirks.md#anth-eager-streaming
     Rule("anth-eager-streaming", _GATEWAY, _CLAUDE, _MESSAGES, check=_eager_streaming),
+    # docs/wire/quirks.md#schema-limits
+    Rule("schema-limits", _BOTH, _CLAUDE_AND_GPT, _MESSAGES, check=_schema_limits),
     # docs/wire/quirks.md#anth-server-tools
     Rule("anth-server-tools", _BOTH, _CLAUDE, _MESSAGES, check=_server_tools),
     # docs/wire/quirks.md#anth-bedrock-metrics

@@ -9,15 +9,16 @@ import re
 from typing import Any
 
 from dbx_gateway.testing.apis.responses.shapes import bad_request, supported_values
-from dbx_gateway.testing.apis.schema_soundness import is_sound_schema, lost_reference, root_union
+from dbx_gateway.testing.apis.schema_soundness import is_sound_schema, lost_reference, root_union, strict_excess
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, inside, is_object
 from dbx_gateway.testing.model.signatures import is_of
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["check_items", "check_model", "items_of", "too_long_id"]
+__all__ = ["beyond_limits", "check_items", "check_model", "items_of", "too_long_id"]
 
 _LONGEST_ID = 64
+_MOST_TOOLS = 128
 _PREFIXES: dict[str, str] = {"message": "msg", "function_call": "fc", "reasoning": "rs"}
 """The prefix of an input item's id, by its type (docs/wire/responses.md#items-on-a-workspace, row id prefixes)."""
 _ID = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -161,6 +162,9 @@ def check_model(body: dict[str, Any], situation: Situation) -> None:
         raise bad_request(supported_values(effort, efforts), "reasoning.effort", "unsupported_value")
     _check_tools(body)
     _check_format(body)
+    beyond = beyond_limits(body) if situation.plain else None
+    if beyond is not None:
+        raise beyond
 
 
 def _check_tools(body: dict[str, Any]) -> None:
@@ -183,6 +187,36 @@ def _check_tools(body: dict[str, Any]) -> None:
         raise bad_request(f"Tool choice '{choice['name']}' not found in 'tools' parameter.", "tool_choice")
 
 
+def beyond_limits(body: dict[str, Any]) -> Refused | None:
+    """Return the refusal of too many tools, or of a schema that is beyond a limit (docs/wire/schemas.md#limits), or None."""
+    tools = entries(body, "tools")
+    if len(tools) > _MOST_TOOLS:
+        return bad_request(
+            f"Invalid 'tools': array too long. Expected an array with maximum length {_MOST_TOOLS}, but got an array with "
+            f"length {len(tools)} instead.",
+            "tools",
+            "array_above_max_length",
+        )
+    for at, tool in enumerate(tools):
+        if (fault := _fault(tool.get("parameters"), strict=tool.get("strict"))) is not None:
+            where = f"tools[{at}].parameters"
+            return bad_request(
+                f"Invalid schema for function '{tool['name']}': {fault}", where, "invalid_function_parameters"
+            )
+    form = inside(body, "text", "format")
+    if (fault := _fault(form.get("schema"), strict=form.get("strict"))) is not None:
+        return bad_request(
+            f"Invalid schema for response_format '{form['name']}': {fault}", "text.format.schema", "invalid_json_schema"
+        )
+    return None
+
+
+def _fault(schema: Any, *, strict: Any) -> str | None:
+    if (lost := lost_reference(schema)) is not None:
+        return f"reference to component '{lost}' which was not found in the schema."
+    return strict_excess(schema) if strict else None
+
+
 _ROOT = "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."
 
 
@@ -202,12 +236,6 @@ def _check_parameters(at: int, tool: dict[str, Any]) -> None:
         )
     if root_union(schema) is not None:
         raise bad_request(f"{start} {_ROOT}", where, "invalid_function_parameters")
-    if (lost := lost_reference(schema)) is not None:
-        raise bad_request(
-            f"{start} reference to component '{lost}' which was not found in the schema.",
-            where,
-            "invalid_function_parameters",
-        )
     if tool.get("strict"):
         fault = _strict_fault(schema, ())
         if fault is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from dbx_gateway.models.families import OPEN_FAMILIES, Family
 from dbx_gateway.surfaces import Api, Surface
 from dbx_gateway.testing.apis.responses.shapes import bad_request
-from dbx_gateway.testing.apis.responses.vendor_rules import too_long_id
+from dbx_gateway.testing.apis.responses.vendor_rules import beyond_limits, too_long_id
 from dbx_gateway.testing.apis.wire import Refused, Rule
 from dbx_gateway.testing.json_values import entries, is_object
 from dbx_gateway.testing.model.situation import Situation
@@ -19,6 +19,7 @@ _GATEWAY: frozenset[Surface] = frozenset({"ai-gateway"})
 _SERVING: frozenset[Surface] = frozenset({"model-serving"})
 _RESPONSES: frozenset[Api] = frozenset({"responses"})
 _ALL: frozenset[Family] = frozenset()
+_GPT_AND_CLAUDE: frozenset[Family] = frozenset({"gpt", "claude"})
 _GPT_AND_AGENT: frozenset[Family] = frozenset({"gpt", "agent"})
 _CAPPED: frozenset[Family] = frozenset({"gpt", *OPEN_FAMILIES})
 _MOST_TOOLS = 32
@@ -73,6 +74,11 @@ def _tools_cap(body: dict[str, Any], situation: Situation) -> Refused | None:
     )
 
 
+def _schema_limits(body: dict[str, Any], situation: Situation) -> Refused | None:
+    del situation
+    return beyond_limits(body)
+
+
 RULES: tuple[Rule, ...] = (
     # Such ids (docs/wire/quirks.md#resp-id-64) are refused, and sent all the same
     Rule("resp-id-64", _BOTH, _ALL, _RESPONSES, check=_long_ids),
@@ -82,6 +88,8 @@ RULES: tuple[Rule, ...] = (
     Rule("resp-stateless", _BOTH, _ALL, _RESPONSES, check=_stateless),
     # docs/wire/quirks.md#schema-object-root
     Rule("schema-object-root", _BOTH, _ALL, _RESPONSES, check=_object_root),
+    # docs/wire/quirks.md#schema-limits
+    Rule("schema-limits", _BOTH, _GPT_AND_CLAUDE, _RESPONSES, check=_schema_limits),
     # docs/wire/quirks.md#tools-cap-32
     Rule("tools-cap-32", _SERVING, _CAPPED, _RESPONSES, check=_tools_cap),
     # docs/wire/quirks.md#resp-sse-id-mismatch
