@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pydantic_core import to_json
 
 from dbx_gateway.chat import NO_ARGUMENTS, Blob, Part, Text, ToolCall, ToolResult
+from dbx_gateway.media_types import media_type
 
 __all__ = [
     "INVALID_JSON",
@@ -34,10 +35,11 @@ _UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def data_url(blob: Blob, default_mime: str = "application/octet-stream") -> str:
-    """Return ``blob`` as one URL: its own, or its bytes as a ``data:`` URL."""
-    if blob.url is not None:
-        return blob.url
-    return f"data:{blob.mime or default_mime};base64,{blob.data or ''}"
+    """Return ``blob`` as one URL: its own, or its bytes as a ``data:`` URL of the type that they are."""
+    held = blob if blob.url is None else blob_of_url(blob.url, blob.mime)
+    if held.url is not None:
+        return held.url
+    return f"data:{media_type(held) or default_mime};base64,{held.data or ''}"
 
 
 def blob_of_url(url: str, mime: str | None = None) -> Blob:

@@ -135,6 +135,8 @@ REFUSALS = [
         OLD,
         "Name cannot be empty.",
     ),
+    (body(user({"inlineData": {"mimeType": "image/jpg", "data": "AAAA"}})), OLD, "Unsupported MIME type: image/jpg"),
+    (body(user({"inlineData": {"mimeType": "IMAGE/PNG", "data": "AAAA"}})), OLD, "Unsupported MIME type: IMAGE/PNG"),
     (body(contents=[]), OLD, "contents is not specified"),
     (body(user()), OLD, "contents.parts must not be empty"),
     (body(user({"thought": True})), OLD, "required oneof field 'data' must have one initialized field"),

@@ -116,6 +116,14 @@ REFUSALS = [
         "Invalid `signature` in `thinking` block",
     ),
     (
+        body(user({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "/9j/AAAA"}})),
+        {},
+        (
+            "messages.0.content.0.image.source.base64: The image was specified using the image/png media type, but the image "
+            "appears to be a image/jpeg image"
+        ),
+    ),
+    (
         body(*ROUND, thinking=THINKING),
         {},
         "Expected `thinking` or `redacted_thinking`, but found `tool_use`",

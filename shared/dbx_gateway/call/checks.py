@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 from collections import Counter
 from typing import Final
 
@@ -25,16 +24,10 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.json_schema import check_schema
+from dbx_gateway.media_types import media_type, type_of_bytes
 from dbx_gateway.models.profile import Profile
 
 __all__ = ["check_last_turn", "check_media", "check_request", "check_tools"]
-
-_PICTURE: Final = re.compile(
-    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM.{4}\0\0\0\0|II\*\0|MM\0\*"
-    rb"|.{4}ftyp(?:heic|heix|hevc|heim|heis|mif1|msf1|avif|avis)|\s*<\?xml|\s*<svg",
-    re.DOTALL,
-)
-"""How pictures begin: PNG, JPEG, GIF, WebP, BMP, TIFF in both byte orders, HEIC and AVIF, SVG."""
 
 
 def check_request(request: ChatRequest) -> None:
@@ -192,15 +185,16 @@ def _check_blob(part: Image | Audio | Video | File, what: str) -> None:
 
 def _check_picture(part: Image) -> None:
     blob = part.blob
-    if blob.mime is not None and not blob.mime.startswith("image/"):
-        raise InvalidRequestError(f"an image part holds {blob.mime}; use a file part for documents, audio for sound")
+    kind = media_type(blob)
+    if kind is not None and not kind.startswith("image/"):
+        raise InvalidRequestError(f"an image part holds {kind}; use a file part for documents, audio for sound")
     if blob.data is None:
         return
     try:
-        head = base64.b64decode(blob.data[:64], validate=True)
+        base64.b64decode(blob.data[:64], validate=True)
     except ValueError:
         raise InvalidRequestError("an image's data is not base64; encode its bytes, without a 'data:' prefix") from None
-    if _PICTURE.match(head) is None:
+    if type_of_bytes(blob.data) is None:
         raise InvalidRequestError(
             "an image's bytes are no picture that models read (PNG, JPEG, GIF, WebP, ...); check what was loaded"
         )

@@ -1,24 +1,37 @@
-"""Which parts of a conversation are sent at all, whatever the api: those that a message of their role may hold."""
+"""What stands in messages, made fit to send whatever the api: parts of their role, and media of the kind that they are."""
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 
-from dbx_gateway.chat import ChatRequest, Message, Part, Reasoning, Refusal, ToolResult
+from dbx_gateway.chat import (
+    Audio,
+    ChatRequest,
+    File,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    ToolResult,
+    Video,
+)
+from dbx_gateway.media_types import media_type, type_of_bytes
 from dbx_gateway.notices import warn_once
 
 __all__ = ["sendable"]
 
 
 def sendable(request: ChatRequest) -> ChatRequest:
-    """Return ``request`` without the reasoning and refusals in messages that are not an assistant's.
+    """Return ``request`` with media of the type that they are, and reasoning and refusals in assistant's messages only.
 
     Programs copy a model's answer into a system prompt, a user's turn or a tool's result (an agent as a tool). What it
     thought or declined is no one else's, and no api has a place for it there (docs/wire/comparison.md#parts-by-role). A
     message that holds nothing else is left out; the result of a tool stays.
     """
     messages = [_sendable(message) for message in request.messages]
-    if all(new is old for new, old in zip(messages, request.messages, strict=True)):
+    if all(map(operator.is_, messages, request.messages)):
         return request
     return replace(request, messages=tuple(message for message in messages if message is not None))
 
@@ -27,16 +40,37 @@ def _sendable(message: Message) -> Message | None:
     parts = tuple(_with_content(part) for part in message.parts)
     if message.role != "assistant":
         parts = _of_no_model(parts)
-    if len(parts) == len(message.parts) and all(new is old for new, old in zip(parts, message.parts, strict=True)):
+    if len(parts) == len(message.parts) and all(map(operator.is_, parts, message.parts)):
         return message
     return replace(message, parts=parts) if parts else None
 
 
 def _with_content(part: Part) -> Part:
+    if isinstance(part, Image | File | Audio | Video):
+        return _typed(part)
     if not isinstance(part, ToolResult):
         return part
-    content = _of_no_model(part.content)
-    return part if len(content) == len(part.content) else replace(part, content=content)
+    content = tuple(_with_content(inner) for inner in _of_no_model(part.content))
+    same = len(content) == len(part.content) and all(map(operator.is_, content, part.content))
+    return part if same else replace(part, content=content)
+
+
+def _typed(part: Image | File | Audio | Video) -> Part:
+    """Return a medium with the type of its bytes, as the kind of part that it then is."""
+    blob = part.blob
+    if blob is None or (blob.data is None and blob.mime is None):
+        return part
+    kind = media_type(blob, part.filename if isinstance(part, File) else None)
+    typed = blob if kind == blob.mime else replace(blob, mime=kind)
+    match type_of_bytes(blob.data, kind), part:
+        case str(shown), File() if shown.startswith("image/"):
+            return Image(blob=typed, id=part.id, cache=part.cache, opaque=part.opaque)
+        case str(shown), File() | Video() if shown.startswith("audio/"):
+            return Audio(blob=typed, id=part.id, cache=part.cache, opaque=part.opaque)
+        case "application/pdf", Image() | Audio() | Video():
+            return File(blob=typed, id=part.id, cache=part.cache, opaque=part.opaque)
+        case _:
+            return part if typed is blob else replace(part, blob=typed)
 
 
 def _of_no_model(parts: tuple[Part, ...]) -> tuple[Part, ...]:

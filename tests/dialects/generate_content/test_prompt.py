@@ -129,7 +129,8 @@ def test_a_name_of_a_speaker_is_warned_about_once(caplog):
 @pytest.mark.parametrize(
     ("part", "expected"),
     [
-        (Image(blob=Blob(data=PNG, mime="image/webp")), {"inlineData": {"mimeType": "image/webp", "data": PNG}}),
+        (Image(blob=Blob(data=PNG, mime="image/webp")), {"inlineData": {"mimeType": "image/png", "data": PNG}}),
+        (Image(blob=Blob(data="AAAA", mime="image/webp")), {"inlineData": {"mimeType": "image/webp", "data": "AAAA"}}),
         (Image(blob=Blob(data=PNG)), {"inlineData": {"mimeType": "image/png", "data": PNG}}),
         (Image(blob=Blob(data="UklGRiQAAABXRUJQVlA4")), {"inlineData": {"mimeType": "image/webp", "data": "UklGRiQAAABXRUJQVlA4"}}),
         (Audio(blob=Blob(data="UklGRiQAAABXQVZFZm10")), {"inlineData": {"mimeType": "audio/wav", "data": "UklGRiQAAABXQVZFZm10"}}),

@@ -30,6 +30,7 @@ from dbx_gateway.chat import (
 from dbx_gateway.dialects.chat_completions.tools import cache_mark
 from dbx_gateway.dialects.generate_content.prompt import SKIP_SIGNATURE
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import data_url, object_arguments
@@ -158,7 +159,7 @@ class _Conversation:
         return self._marked({"type": "image_url", "image_url": image}, part.cache)
 
     def _audio(self, part: Audio) -> JsonObject:
-        form = _AUDIO_FORMATS.get(part.blob.mime or "")
+        form = _AUDIO_FORMATS.get(media_type(part.blob) or "")
         if form is None or part.blob.data is None:
             raise InvalidRequestError(
                 f"chat-completions takes the bytes of WAV and MP3 sound, not {part.blob.mime or 'sound of no type'}"
@@ -184,7 +185,7 @@ class _Conversation:
             raise InvalidRequestError("chat-completions takes no URL for a file; give its bytes")
         if part.blob.file_id is not None:
             return self._marked({"type": "file", "file": {"file_id": part.blob.file_id}}, part.cache)
-        name = part.filename or part.title or _FILE_NAMES.get(part.blob.mime or "", "document")
+        name = part.filename or part.title or _FILE_NAMES.get(media_type(part.blob) or "", "document")
         return self._marked(
             {"type": "file", "file": {"filename": name, "file_data": data_url(part.blob, "application/pdf")}},
             part.cache,

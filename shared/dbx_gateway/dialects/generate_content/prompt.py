@@ -31,6 +31,7 @@ from dbx_gateway.chat import (
     Video,
 )
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.media_types import media_type, type_of_name
 from dbx_gateway.models.families import family_of
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
@@ -52,45 +53,6 @@ _EMPTY: Final[JsonObject] = {"text": ""}
 
 Source: docs/wire/generate-content.md#round-trip.
 """
-
-_MIME_BY_SUFFIX: Final = {
-    "aac": "audio/aac",
-    "aiff": "audio/aiff",
-    "avi": "video/avi",
-    "csv": "text/csv",
-    "flac": "audio/flac",
-    "gif": "image/gif",
-    "heic": "image/heic",
-    "heif": "image/heif",
-    "html": "text/html",
-    "jpeg": "image/jpeg",
-    "jpg": "image/jpeg",
-    "md": "text/markdown",
-    "mov": "video/mov",
-    "mp3": "audio/mp3",
-    "mp4": "video/mp4",
-    "mpeg": "video/mpeg",
-    "mpg": "video/mpeg",
-    "ogg": "audio/ogg",
-    "pdf": "application/pdf",
-    "png": "image/png",
-    "txt": "text/plain",
-    "wav": "audio/wav",
-    "webm": "video/webm",
-    "webp": "image/webp",
-}
-_MIME_BY_HEAD: Final = (
-    # The start of the base64 text of a format's first bytes.
-    ("iVBORw0KGgo", "image/png"),
-    ("/9j/", "image/jpeg"),
-    ("R0lGOD", "image/gif"),
-    ("JVBERi", "application/pdf"),
-    ("SUQz", "audio/mp3"),
-    ("T2dnUw", "audio/ogg"),
-    ("ZkxhQw", "audio/flac"),
-)
-_RIFF: Final = (("XRUJQ", "image/webp"), ("XQVZF", "audio/wav"))
-"""The base64 text of a RIFF file's format name, which follows ``RIFF`` and four bytes of length."""
 
 _Kind = Literal["turn", "results"]
 
@@ -359,19 +321,9 @@ def _blob(source: Blob, what: str, filename: str | None = None) -> JsonObject:
     blob = blob_of_url(source.url, source.mime) if source.url is not None else source
     if blob.data is None:
         uri = blob.url or blob.file_id or ""
-        mime = blob.mime or _mime_of_name(urlsplit(uri).path) or _mime_of_name(filename)
+        mime = media_type(blob, urlsplit(uri).path) or type_of_name(filename)
         return {"fileData": {**({} if mime is None else {"mimeType": mime}), "fileUri": uri}}
-    mime = blob.mime or _mime_of_name(filename) or _mime_of_data(blob.data)
+    mime = media_type(blob, filename)
     if mime is None:
         raise InvalidRequestError(f"the media type of the {what} is not known; give it as Blob(data=..., mime=...)")
     return {"inlineData": {"mimeType": mime, "data": blob.data}}
-
-
-def _mime_of_name(name: str | None) -> str | None:
-    return _MIME_BY_SUFFIX.get(name.rpartition(".")[2].lower()) if name else None
-
-
-def _mime_of_data(data: str) -> str | None:
-    if data.startswith("UklGR"):
-        return next((mime for mark, mime in _RIFF if data[11:16] == mark), None)
-    return next((mime for head, mime in _MIME_BY_HEAD if data.startswith(head)), None)

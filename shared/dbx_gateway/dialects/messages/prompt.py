@@ -33,6 +33,7 @@ from dbx_gateway.chat import (
     opaque_for,
 )
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import INVALID_JSON, NO_OUTPUT, blob_of_url, wire_id
@@ -40,14 +41,6 @@ from dbx_gateway.parts import INVALID_JSON, NO_OUTPUT, blob_of_url, wire_id
 __all__ = ["Prompt", "cache_control", "write_prompt"]
 
 _IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
-_HEADS: Final = (
-    # The start of the base64 text of a format's first bytes.
-    ("iVBORw0KGgo", "image/png"),
-    ("/9j/", "image/jpeg"),
-    ("R0lGOD", "image/gif"),
-    ("UklGR", "image/webp"),
-    ("JVBERi", "application/pdf"),
-)
 _UNMARKED: Final = frozenset({"thinking", "redacted_thinking"})
 """Blocks that carry no cache mark (docs/wire/messages.md#request)."""
 
@@ -299,9 +292,7 @@ def _image_source(part: Image) -> JsonObject:
         warn_once("messages: image detail", "the messages api has no image detail, so none is sent")
     if blob.data is None:
         return _remote(blob)
-    mime = _mime(blob)
-    if mime == "image/jpg":
-        mime = "image/jpeg"
+    mime = media_type(blob)
     if mime not in _IMAGE_TYPES:
         raise InvalidRequestError(
             f"an image of type {mime or 'unknown'} cannot be sent; the messages api takes {', '.join(_IMAGE_TYPES)}: "
@@ -329,7 +320,7 @@ def _document_source(part: File) -> JsonObject:
     blob = part.blob if part.blob.url is None else blob_of_url(part.blob.url, part.blob.mime)
     if blob.data is None:
         return _remote(blob)
-    mime = _mime(blob)
+    mime = media_type(blob, part.filename)
     if mime == "application/pdf":
         return {"type": "base64", "media_type": mime, "data": blob.data}
     if mime is not None and (mime.startswith("text/") or mime == "application/json"):
@@ -344,13 +335,6 @@ def _remote(blob: Blob) -> JsonObject:
     if blob.file_id is not None:
         return {"type": "file", "file_id": blob.file_id}
     return {"type": "url", "url": blob.url}
-
-
-def _mime(blob: Blob) -> str | None:
-    """Return the media type without parameters: the blob's own, else the one its first bytes show."""
-    if blob.mime:
-        return blob.mime.partition(";")[0].strip().lower()
-    return next((mime for head, mime in _HEADS if (blob.data or "").startswith(head)), None)
 
 
 def _decoded(data: str, mime: str) -> str:

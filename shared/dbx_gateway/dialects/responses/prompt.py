@@ -33,6 +33,7 @@ from dbx_gateway.chat import (
     opaque_for,
 )
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
 from dbx_gateway.parts import NO_OUTPUT, data_url, plain_arguments, result_text, wire_id
@@ -160,7 +161,7 @@ def _file(part: File) -> JsonObject:
         return {"type": "input_file", "file_id": blob.file_id}
     if blob.url is not None and not blob.url.startswith("data:"):
         return {"type": "input_file", "file_url": blob.url}
-    pdf = blob.mime in (None, "application/pdf")
+    pdf = media_type(blob) in (None, "application/pdf")
     return {
         "type": "input_file",
         "filename": part.filename or part.title or ("document.pdf" if pdf else "document"),

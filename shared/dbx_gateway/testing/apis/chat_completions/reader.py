@@ -12,6 +12,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from dbx_gateway.testing.apis.generate_content.vendor_rules import SKIPPED_SIGNATURE
+from dbx_gateway.testing.apis.media_labels import data_urls, is_registered, wrong_label
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
 from dbx_gateway.testing.model.conversation import OfferedTool, ParsedRequest, Turn
@@ -94,6 +95,7 @@ def read(body: dict[str, Any], situation: Situation, model_from_path: str | None
     _check_types(body)
     messages = _messages(body)
     _check_tool_order(messages)
+    _check_pictures(messages, situation)
     tools = tuple(_tool(number, tool) for number, tool in enumerate(entries(body, "tools")))
     _check_tools(tools, body)
     choice, forced = _choice(body.get("tool_choice"), tools)
@@ -145,6 +147,18 @@ def _check_types(body: dict[str, Any]) -> None:
     for name, (expected, is_right) in _TYPES.items():
         if body.get(name) is not None and not is_right(body[name]):
             raise Refused(400, f"Invalid type for '{name}': expected {expected}.")
+
+
+def _check_pictures(messages: list[dict[str, Any]], situation: Situation) -> None:
+    """Refuse what the model's own vendor refuses of a picture's media type (docs/wire/comparison.md#media-types)."""
+    for label, data in data_urls(messages):
+        if situation.family == "gemini" and not is_registered(label):
+            raise Refused(400, f"Unsupported MIME type: {label}")
+        if situation.family == "claude" and (shown := wrong_label(label, data)):
+            raise Refused(
+                400,
+                f"The image was specified using the {label} media type, but the image appears to be a {shown} image",
+            )
 
 
 def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:

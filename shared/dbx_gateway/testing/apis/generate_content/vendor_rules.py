@@ -10,6 +10,7 @@ from typing import Any
 
 from dbx_gateway.models.profiles import version_of
 from dbx_gateway.testing.apis.generate_content.shapes import bad_request, schema_fault
+from dbx_gateway.testing.apis.media_labels import is_registered
 from dbx_gateway.testing.apis.schema_soundness import is_sound_schema
 from dbx_gateway.testing.apis.wire import Refused
 from dbx_gateway.testing.json_values import entries, inside
@@ -95,6 +96,9 @@ def _check_parts(at: int, content: dict[str, Any]) -> None:
                 f"'{sorted(held)[1]}'",
                 f"{where}[{position}]",
             )
+        label = inside(part, "inlineData").get("mimeType")
+        if label is not None and not is_registered(label):
+            raise bad_request(f"Unsupported MIME type: {label}")
         if any(part.get(kind) is not None and not part[kind].get("name") for kind in _NAMED):
             raise bad_request(f"* GenerateContentRequest.{where}[{position}]: Name cannot be empty.\n", where)
 

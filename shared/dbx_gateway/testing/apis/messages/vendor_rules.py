@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dbx_gateway.testing.apis.media_labels import labelled_pictures, wrong_label
 from dbx_gateway.testing.apis.messages.shapes import alternatives, bad_request
 from dbx_gateway.testing.apis.schema_soundness import (
     is_recursive,
@@ -78,6 +79,7 @@ def check_conversation(body: dict[str, Any], situation: Situation) -> None:
             raise bad_request("messages: text content blocks must contain non-whitespace text")
     _check_emptiness(messages)
     _check_owners(messages)
+    _check_pictures(messages)
     _check_thinking_text(messages)
     _check_system_turns(messages, situation)
     _check_end(messages[-1], situation)
@@ -103,6 +105,16 @@ def _check_owners(messages: list[dict[str, Any]]) -> None:
             owner = _ONLY_IN.get(block["type"], message["role"])
             if owner != message["role"]:
                 raise bad_request(f"messages.{at}: `{block['type']}` blocks can only be in `{owner}` messages")
+
+
+def _check_pictures(messages: list[dict[str, Any]]) -> None:
+    """Refuse a picture that is not of the type that it is said to be (docs/wire/comparison.md#media-types)."""
+    for path, label, data in labelled_pictures(messages, ("messages",)):
+        if shown := wrong_label(label, data):
+            raise bad_request(
+                f"{'.'.join(map(str, path))}: The image was specified using the {label} media type, but the image appears to "
+                f"be a {shown} image"
+            )
 
 
 def _check_thinking_text(messages: list[dict[str, Any]]) -> None:
