@@ -60,6 +60,7 @@ __all__ = [
     "part_events",
     "shows",
     "with_exchange",
+    "with_late_proofs",
 ]
 
 # Not frozen: one is made for each event of a stream, and a frozen one costs three times as much to make.
@@ -242,7 +243,7 @@ def fold(events: Iterable[Event]) -> ChatResponse:
                 return ChatResponse(
                     message=Message(
                         role="assistant",
-                        parts=tuple(parts[index] for index in sorted(parts)),
+                        parts=with_late_proofs(parts[index] for index in sorted(parts)),
                         origin=start.origin if start else None,
                     ),
                     finish=event.finish,
@@ -560,3 +561,30 @@ def _may_be_nothing(arguments: str) -> bool:
 def with_exchange(event: Event, exchange: Exchange) -> Event:
     """Return ``event`` with ``exchange`` set, if it is the :class:`Start` of an answer; else unchanged."""
     return replace(event, exchange=exchange) if isinstance(event, Start) else event
+
+
+def with_late_proofs(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Return parts with each proof of reasoning that came late, as a part of its own, on the reasoning of the same id.
+
+    A stream may send the proof after what followed the reasoning has been handed out, and the two are one part again
+    once all are there.
+    """
+    joined: list[Part] = []
+    for part in parts:
+        proven = _proven(part, joined)
+        if proven is None:
+            joined.append(part)
+        else:
+            at, whole = proven
+            joined[at] = whole
+    return tuple(joined)
+
+
+def _proven(part: Part, before: list[Part]) -> tuple[int, Reasoning] | None:
+    """Return which of the parts ``before`` a late proof belongs to, and that part with it; None where ``part`` is none."""
+    if not isinstance(part, Reasoning) or part.encrypted is None or part.id is None or part.segments:
+        return None
+    for at, other in enumerate(before):
+        if isinstance(other, Reasoning) and other.id == part.id and other.encrypted is None:
+            return at, replace(other, encrypted=part.encrypted)
+    return None

@@ -1,15 +1,22 @@
 """Answers that servers write oddly: content of another type, counts in words, texts that contradict one another."""
 
+import json
+from functools import partial
+
 import httpx
 import pytest
+from langchain_core.messages import HumanMessage, ToolMessage
+from llama_index.core.llms import ChatMessage
 from support.odd_answers import APIS, MODELS, sse
 
 from dbx_gateway import Client
-from dbx_gateway.chat import Usage
+from dbx_gateway.chat import Usage, tool_result, user
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.error_bodies import read_error_body
 from dbx_gateway.errors import BadRequestError, InvalidResponseError, ServerError
 from dbx_gateway.events import fold
+from langchain_dbx_gateway import ChatDbxGateway
+from llama_index_dbx_gateway import DbxGateway
 
 RESPONSES = DIALECTS["responses"]
 TEXT = {"chat-completions": "text", "responses": "output_text", "messages": "text"}
@@ -150,13 +157,74 @@ def test_the_proof_of_reasoning_is_kept_wherever_it_stands(places, empty):
     assert (reasoning.text, reasoning.encrypted, text.text) == ("hm", "ENC", "hi")
 
 
-def test_a_proof_that_comes_too_late_for_its_place_is_told(caplog):
-    bare, proof = BARE | {"summary": []}, PROOF | {"summary": []}
+BARE_EMPTY, PROOF_EMPTY = BARE | {"summary": []}, PROOF | {"summary": []}
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_the_proof_of_reasoning_without_text_is_kept_wherever_it_stands(at):
+    places = [BARE_EMPTY] * 3
+    assert [getattr(part, "encrypted", "") for part in reasoned(*places)] == [None, ""]
+    places[at] = PROOF_EMPTY
+    assert [getattr(part, "encrypted", "") for part in reasoned(*places)] == ["ENC", ""]
+
+
+def test_a_proof_that_comes_late_for_reasoning_without_an_id_is_told(caplog):
+    bare, proof = ({key: value for key, value in one.items() if key != "id"} for one in (BARE_EMPTY, PROOF_EMPTY))
     assert [part.encrypted for part in reasoned(bare, bare, bare)[:1]] == [None]
     assert "proof" not in caplog.text
     assert [part.encrypted for part in reasoned(bare, bare, proof)[:1]] == [None]
     assert "only with its last event" in caplog.text
-    assert reasoned(bare, proof, bare)[0].encrypted == reasoned(proof, bare, bare)[0].encrypted == "ENC"
+
+
+CALL = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "w", "arguments": "{}", "status": "completed"}
+
+
+def adds(number, item):
+    return {"type": "response.output_item.added", "output_index": number, "item": item}
+
+
+def ends(number, item):
+    return {"type": "response.output_item.done", "output_index": number, "item": item}
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("asks", [Client, ChatDbxGateway, partial(ChatDbxGateway, output_version="v1"), DbxGateway])
+def test_the_proof_of_reasoning_without_text_goes_back_before_its_call(asks, at):
+    places = [BARE_EMPTY] * 3
+    places[at] = PROOF_EMPTY
+    events = [
+        {"type": "response.created", "response": {"id": "a", "model": "m"}},
+        *(adds(0, places[0]), ends(0, places[1]), adds(1, CALL), ends(1, CALL)),
+        completed([places[2], CALL]),
+    ]
+    sent = []
+
+    def handle(request):
+        sent.append(json.loads(request.content))
+        if sent[-1].get("stream"):
+            return httpx.Response(200, text=sse(events), headers={"content-type": "text/event-stream"})
+        return httpx.Response(200, json={"id": "b", "status": "completed", "output": [saying("ok")]})
+
+    model = asks(
+        model=MODELS["responses"],
+        host="https://ws.example.com",
+        token="t",
+        surface="ai-gateway",
+        http_client=httpx.Client(transport=httpx.MockTransport(handle)),
+    )
+    if asks is Client:
+        answer = fold(model.stream("q")).message
+        model.chat([user("q"), answer, tool_result(answer.tool_calls[0], "r")])
+    elif asks is DbxGateway:
+        answer = [*model.stream_chat([ChatMessage("q")])][-1].message
+        model.chat([ChatMessage("q"), answer, ChatMessage("r", role="tool", additional_kwargs={"tool_call_id": "c1"})])
+    else:
+        chunks = [*model.stream([HumanMessage("q")])]
+        answer = sum(chunks[1:], chunks[0])
+        model.invoke([HumanMessage("q"), answer, ToolMessage("r", tool_call_id="c1")])
+    kinds = [(item["type"], item.get("encrypted_content")) for item in sent[-1]["input"]]
+    expected = [("message", None), ("reasoning", "ENC"), ("function_call", None), ("function_call_output", None)]
+    assert kinds == expected
 
 
 def test_reasoning_without_a_proof_does_not_keep_an_agents_answer_open():

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic import JsonValue
 from pydantic_core import from_json
 
-from dbx_gateway.chat import NO_ARGUMENTS, ChatResponse, JsonObject, Native, Origin
+from dbx_gateway.chat import NO_ARGUMENTS, ChatResponse, JsonObject, Native, Origin, Reasoning
 from dbx_gateway.dialects.responses.fields import CALLS, RESULTS, arguments_of, citation_of, kind_of
 from dbx_gateway.errors import InvalidResponseError
 from dbx_gateway.events import Assembly
@@ -240,13 +240,19 @@ class OutputItems:
             if item is not None and item.kind == "message":
                 self._check_text(item, wire)
             if item is not None:
-                self._warn_of_late_proof(item, wire)
+                self._take_late_proof(item, wire)
                 self._end(item, wire)
             else:
                 self.end(wire, index)
 
-    def _warn_of_late_proof(self, item: Item, wire: JsonObject) -> None:
-        if item.ended and item.kind == "reasoning" and item.encrypted is None and wire.get("encrypted_content"):
+    def _take_late_proof(self, item: Item, wire: JsonObject) -> None:
+        """Hand out the proof of reasoning without text that has ended, as a part of its own that goes back with it."""
+        proof = nonempty_text(wire.get("encrypted_content"))
+        if not item.ended or item.kind != "reasoning" or item.encrypted is not None or proof is None:
+            return
+        if item.id is not None:
+            self.assembly.part((item.number, "proof"), Reasoning(id=item.id, encrypted=proof))
+        else:
             warn_once(
                 f"{self._model}: late proof of reasoning",
                 f"a stream of {self._model!r} sent the proof of its reasoning only with its last event, after what followed "

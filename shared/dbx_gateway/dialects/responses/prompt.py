@@ -33,6 +33,7 @@ from dbx_gateway.chat import (
     opaque_for,
 )
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.events import with_late_proofs
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
@@ -197,7 +198,7 @@ def _answer_items(message: Message, conversation: _Conversation) -> list[JsonObj
     """
     items: list[JsonObject] = []
     texts: list[Text | Refusal] = []
-    for part in message.parts:
+    for part in with_late_proofs(message.parts):
         if isinstance(part, Text | Refusal):
             if texts and not _same_item(texts[-1], part):
                 items += _message_item(texts, message.origin)
