@@ -19,6 +19,7 @@ from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.checks import check_last_turn, check_media, check_request
 from dbx_gateway.call.forms import NOT_FORCED, asked_otherwise
 from dbx_gateway.call.message_parts import sendable
+from dbx_gateway.call.minted_ids import MintedIds
 from dbx_gateway.call.observations import Observations
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.pacing import Turn, is_refusal
@@ -299,7 +300,7 @@ class Call(Generic[H]):
             target,
             undemanding=undemanding_tools(request),
             joined=self._settings.coalesce_deltas,
-            translations=tuple(one for one in (keys or None, form) if one is not None),
+            translations=tuple(one for one in (keys or None, form, MintedIds.of(request)) if one is not None),
             stop=StopSequences(stop, closes=closes) if stop else None,
         )
         return _Encoded(http=http, body=body, context=context, reading=reading, target=target, repairs=tuple(applied))
