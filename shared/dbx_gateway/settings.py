@@ -166,7 +166,7 @@ class _Fields(BaseModel):
     top_logprobs: int | None = setting(_OPTION)
     """How many other tokens to return with their probabilities at each place; it needs ``logprobs``."""
     n: int | None = setting(_OPTION)
-    """How many answers to give to the one request."""
+    """How many answers to give to the one request. Where the api gives one, as many calls are made at once; not for streams."""
     reasoning_effort: str | None = setting(_OPTION)
     """How much the model thinks: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh`` or ``max``, as it takes them."""
     thinking: bool | int | str | dict[str, JsonValue] | None = setting(_OPTION)

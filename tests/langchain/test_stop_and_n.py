@@ -7,11 +7,15 @@ import httpx
 import pytest
 from faults.wires import WIRES, sse
 from langchain_core.callbacks import UsageMetadataCallbackHandler
+from langchain_core.exceptions import ModelInvalidRequestError
+from langchain_core.messages import HumanMessage
 from langchain_core.prompts import PromptTemplate
 from langchain_core.runnables import RunnableLambda
 
+from dbx_gateway import InvalidRequestError
 from langchain_dbx_gateway import ChatDbxGateway
 
+CLAUDE = "databricks-claude-sonnet-4-5"
 GPT = "databricks-gpt-5-2"
 RESPONSES = next(wire for wire in WIRES if wire.api == "responses")
 PROMPT = PromptTemplate.from_template(
@@ -102,3 +106,38 @@ def test_a_stream_that_was_cut_says_in_its_metadata_why_a_tally_has_no_tokens_of
     assert "closed at a stop sequence" in message.response_metadata["usage_unknown"]
     assert "usage_unknown" not in whole.response_metadata
     assert usage.usage_metadata == counted
+
+
+@pytest.mark.parametrize("model", [GPT, CLAUDE])
+async def test_generate_gives_n_answers_where_the_api_gives_one(make_llm, workspace, model):
+    llm, usage = make_llm(model, n=3), UsageMetadataCallbackHandler()
+    results = [
+        llm.generate([[HumanMessage("hello")]], callbacks=[usage]),
+        await llm.agenerate([[HumanMessage("hello")]], callbacks=[usage]),
+    ]
+    for result in results:
+        assert [generation.text for generation in result.generations[0]] == ["You said: hello"] * 3
+        assert len({generation.message.id for generation in result.generations[0]}) == 3
+    billed = [entry.billed for entry in workspace.ledger.model_calls()]
+    assert len(billed) == 6
+    counted = next(iter(usage.usage_metadata.values()))
+    assert counted["output_tokens"] == sum(counts.output for counts in billed)
+
+
+async def test_invoke_gives_the_first_answer_with_the_tokens_of_all(make_llm, workspace):
+    llm = make_llm(GPT)
+    for message in (llm.invoke("hello", n=2), await llm.ainvoke("hello", n=2)):
+        assert message.text == "You said: hello"
+        billed = [entry.billed.output for entry in workspace.ledger.model_calls()][-2:]
+        assert message.usage_metadata["output_tokens"] == sum(billed)
+    assert len(workspace.ledger.model_calls()) == 4
+
+
+async def test_a_stream_of_n_answers_is_refused_before_anything_is_sent(make_llm, workspace):
+    llm = make_llm(GPT, n=2)
+    for error in (InvalidRequestError, ModelInvalidRequestError):
+        with pytest.raises(error, match="a stream is one answer"):
+            list(llm.stream("hello"))
+        with pytest.raises(error, match="a stream is one answer"):
+            [chunk async for chunk in llm.astream("hello")]
+    assert workspace.ledger.model_calls() == []

@@ -55,7 +55,7 @@ FORMS = frozenset({"model", "surface", "api", "family", "disabled_quirks"})
 
 NOT_SENT, REFUSED, DONE_HERE = "not sent", "refused", "not sent: done here"
 
-MADE_GOOD = frozenset({"stop"})
+MADE_GOOD = frozenset({"stop", "n"})
 """Settings that hold also where a request has no field for them, because the client itself does what they say."""
 
 

@@ -88,6 +88,7 @@ BREAKERS = {
         f"max_tokens: 999999 > 25000, which is the maximum allowed number of output tokens for {QWEN}",
     ),
     "gpt-no-stop": (GPT, {"stop": ["END"]}, "Unsupported parameter: 'stop' is not supported with this model."),
+    "claude-one-answer": (CLAUDE, {"n": 2}, "'n' must be '1' for the Anthropic provider. Received value: '2'."),
     "gpt-no-temperature": (
         GPT,
         {"temperature": 0.2},

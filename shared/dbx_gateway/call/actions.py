@@ -7,7 +7,7 @@ flow. A failure is an outcome like any other: it is handed over as a value.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -26,11 +26,14 @@ __all__ = [
     "Flow",
     "Once",
     "Open",
+    "Together",
     "Wait",
     "ask_caller",
     "fetch",
+    "left_when",
     "once",
     "open_stream",
+    "together",
     "wait",
 ]
 
@@ -104,7 +107,19 @@ class Once(Generic[T]):
     outcome: T = field(init=False)
 
 
-Action: TypeAlias = AskCaller | Fetch | Open[Any] | Wait | Once[Any]
+@dataclass(slots=True)
+class Together(Generic[T]):
+    """Run several flows at once. The first failure is the outcome, and the other flows are left.
+
+    Args:
+        flows: each returns its result, or the failure.
+    """
+
+    flows: Sequence[Flow[T | DbxGatewayError]]
+    outcome: list[T] | DbxGatewayError = field(init=False)
+
+
+Action: TypeAlias = AskCaller | Fetch | Open[Any] | Wait | Once[Any] | Together[Any]
 Flow: TypeAlias = Generator[Action, None, T]
 
 
@@ -141,3 +156,25 @@ def once(key: Hashable, flow: Flow[T], deadline: Deadline) -> Flow[T]:
     action = Once(key, flow, deadline)
     yield action
     return action.outcome
+
+
+def together(flows: Sequence[Flow[T | DbxGatewayError]]) -> Flow[list[T] | DbxGatewayError]:
+    """Run ``flows`` at once, and return their results in order, or the first failure."""
+    action = Together(flows)
+    yield action
+    return action.outcome
+
+
+def left_when(over: Callable[[], bool], flow: Flow[T]) -> Flow[T | None]:
+    """Run ``flow``; leave it before its next action, with None, once ``over`` is true."""
+    try:
+        while not over():
+            try:
+                action = next(flow)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            yield action
+        return None
+    finally:
+        flow.close()

@@ -8,20 +8,22 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
 import httpx
 
 from dbx_gateway.auth.acting import credentials_now
+from dbx_gateway.auth.callers_thread import CallersThread
 from dbx_gateway.auth.identities import in_workspace
 from dbx_gateway.auth.signing import Credentials, CredentialsAuth, Granted
-from dbx_gateway.call.actions import AskCaller, Fetch, Flow, Once, Open, Wait
+from dbx_gateway.call.actions import AskCaller, Fetch, Flow, Once, Open, Together, Wait, left_when
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.flow import CallResult
 from dbx_gateway.call.observations import NoAnswerError, SingleFlight
@@ -139,6 +141,8 @@ class SyncDriver(_Driver[OwnClient]):
                         _wait(action)
                     case Once():
                         action.outcome = self._once(action)
+                    case Together():
+                        action.outcome = self._together(action)
         finally:
             flow.close()  # whoever is interrupted gives up its place among the callers of the endpoint
 
@@ -266,6 +270,37 @@ class SyncDriver(_Driver[OwnClient]):
                 return shared
         return self.run(once.flow)
 
+    def _together(self, together: Together[T]) -> list[T] | DbxGatewayError:
+        """Run the flows on a thread each, which serve the caller's thread; what is left ends with its request."""
+        thread = CallersThread()
+        results: list[Future[T]] = [Future() for _ in together.flows]
+
+        def work(flow: Flow[T | DbxGatewayError], result: Future[T]) -> None:
+            try:
+                outcome = self.run(left_when(result.cancelled, flow))
+            except BaseException as error:  # noqa: BLE001  # it is raised on the caller's thread
+                if result.set_running_or_notify_cancel():
+                    result.set_exception(error)
+                return
+            if not result.set_running_or_notify_cancel():
+                return
+            if isinstance(outcome, DbxGatewayError):
+                result.set_exception(outcome)
+            else:
+                result.set_result(cast("T", outcome))
+
+        for flow, result in zip(together.flows, results, strict=True):
+            threading.Thread(
+                target=thread.context().run, args=(work, flow, result), name="dbx-gateway-answer", daemon=True
+            ).start()
+        try:
+            thread.serve(until=results)
+            failed = next((one for one in results if not one.cancelled() and one.exception() is not None), None)
+            return [one.result() for one in results] if failed is None else _failure_of(failed)
+        finally:
+            for one in results:
+                one.cancel()
+
 
 class AsyncDriver(_Driver[OwnAsyncClients]):
     """Carries out flows from event loops; see :class:`SyncDriver`. No action blocks the loop."""
@@ -305,6 +340,8 @@ class AsyncDriver(_Driver[OwnAsyncClients]):
                         await _wait_async(action)
                     case Once():
                         action.outcome = await self._once(action)
+                    case Together():
+                        action.outcome = await self._together(action)
         finally:
             flow.close()
 
@@ -422,6 +459,23 @@ class AsyncDriver(_Driver[OwnAsyncClients]):
                 return shared
         return await self.run(once.flow)
 
+    async def _together(self, together: Together[T]) -> list[T] | DbxGatewayError:
+        async def one(flow: Flow[T | DbxGatewayError]) -> T:
+            outcome = await self.run(flow)
+            if isinstance(outcome, DbxGatewayError):
+                raise outcome
+            return outcome
+
+        tasks = [asyncio.create_task(one(flow)) for flow in together.flows]
+        try:
+            return list(await asyncio.gather(*tasks))
+        except DbxGatewayError as error:
+            return error
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
 
 def check_event_loop() -> None:
     """See that asyncio runs the caller.
@@ -488,6 +542,15 @@ class _AsyncEvents(AsyncStream[Event]):
             stream = _stream_of(self._result)
             stream.leave()
             stream.handle.release_later(self._loop)
+
+
+def _failure_of(failed: Future[Any]) -> DbxGatewayError:
+    """Return the failure of a flow, or raise what is none of a call's."""
+    error = failed.exception()
+    if isinstance(error, DbxGatewayError):
+        return error
+    assert error is not None  # noqa: S101  # it has failed
+    raise error
 
 
 def _wait(action: Wait) -> None:

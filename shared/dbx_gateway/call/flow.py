@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from pydantic_core import to_json
 
-from dbx_gateway.call.actions import Flow, Open, fetch, open_stream, wait
+from dbx_gateway.call.actions import Flow, Open, fetch, open_stream, together, wait
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.checks import check_last_turn, check_media, check_request
 from dbx_gateway.call.forms import NOT_FORCED, asked_otherwise
@@ -29,6 +29,7 @@ from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
 from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before, surely_not_taken
+from dbx_gateway.call.several_answers import check_calls, combined, needs_calls
 from dbx_gateway.call.stop_sequences import StopSequences, unsent
 from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
 from dbx_gateway.call.turns import check_answered, in_order
@@ -92,6 +93,13 @@ class _Encoded:
     """Those, remembered or new, that changed the request."""
 
 
+@dataclass(frozen=True, slots=True)
+class _ByCalls:
+    """What a route does not answer in one request, and is asked for by several calls; and the repairs that led there."""
+
+    repairs: tuple[Repair, ...]
+
+
 class Call(Generic[H]):
     """One call: a conversation, a list of texts or a question about the workspace, under given settings.
 
@@ -99,9 +107,12 @@ class Call(Generic[H]):
         settings: with the options of this call merged in.
         observations: what was learned before, and where to put what is learned now.
         product: ``name/version`` of what uses the client, for the User-Agent.
+        deadline: of the call that this one is a part of; a call that starts by itself has its own.
     """
 
-    def __init__(self, settings: Settings, observations: Observations, product: str = "") -> None:
+    def __init__(
+        self, settings: Settings, observations: Observations, product: str = "", deadline: Deadline = NO_DEADLINE
+    ) -> None:
         self._settings = settings
         self._observations = observations
         self._product = product
@@ -109,7 +120,7 @@ class Call(Generic[H]):
         self._disabled = check_disabled(settings.disabled_quirks)
         self._attempts: list[str] = []
         self._repaired: list[Repair] = []
-        self._deadline = NO_DEADLINE
+        self._deadline = deadline
         self._answered: int | None = None
         """The status of the refusal that the latest request got; None where it got no answer, or one that had begun."""
         self._turn: Turn | None = None
@@ -190,10 +201,12 @@ class Call(Generic[H]):
         repairs: list[Repair] = []
         turn = self._turn_at(plan.caller, route)
 
-        def attempt() -> Flow[CallResult[H] | DbxGatewayError]:
+        def attempt() -> Flow[CallResult[H] | _ByCalls | DbxGatewayError]:
             while True:
                 with addressed_to(plan.caller.identity):
                     encoded = self._encode(request, route, plan.profile, names, repairs)
+                if needs_calls(request, encoded.body | request.extra_body, route.api):
+                    return _ByCalls(encoded.repairs)
                 outcome = yield from self._send(encoded, request, route, turn)
                 if isinstance(outcome, CallResult):
                     self._learn(repairs, route)
@@ -207,11 +220,41 @@ class Call(Generic[H]):
                 self._repaired.append(repair)
                 repairs.append(repair)
 
-        return self._with_retries(attempt, turn, may_act=route.may_act)
+        outcome = yield from self._with_retries(attempt, turn, may_act=route.may_act)
+        if not isinstance(outcome, _ByCalls):
+            return outcome
+        check_calls(request, may_act=route.may_act)
+        results = yield from self._single_answers(request, route, plan, names)
+        if isinstance(results, DbxGatewayError):
+            return results
+        self._learn(repairs, route)
+        with addressed_to(plan.caller.identity):
+            _warn_of(outcome.repairs, route)
+        exchange = self._exchange_of_all(outcome.repairs, [result.exchange for result in results])
+        response = combined([result.response for result in results if result.response is not None])
+        return replace(results[0], response=replace(response, exchange=exchange), exchange=exchange)
 
-    def _with_retries(
-        self, attempt: Callable[[], Flow[T | DbxGatewayError]], turn: Turn, *, may_act: bool = False
-    ) -> Flow[T | DbxGatewayError]:
+    def _single_answers(
+        self, request: ChatRequest, route: Route, plan: Plan, names: ToolNames
+    ) -> Flow[list[CallResult[H]] | DbxGatewayError]:
+        """Ask for one answer as many times as several were asked for, at once; the first failure is that of all."""
+        single = replace(request, n=None)
+        calls = [
+            Call[H](self._settings, self._observations, self._product, self._deadline) for _ in range(request.n or 1)
+        ]
+        return together([call._try_route(single, route, plan, names) for call in calls])  # noqa: SLF001  # of this class
+
+    def _exchange_of_all(self, repairs: tuple[Repair, ...], exchanges: list[Exchange]) -> Exchange:
+        """Return how several answers were obtained: as the first of them, with what was tried and repaired for any."""
+        names = [repair.name for repair in repairs] + [name for one in exchanges for name in one.repairs]
+        return replace(
+            exchanges[0],
+            attempts=(*self._attempts, *(attempt for one in exchanges for attempt in one.attempts)),
+            repairs=tuple(dict.fromkeys(names)),
+            paced=max(one.paced for one in exchanges),
+        )
+
+    def _with_retries(self, attempt: Callable[[], Flow[T]], turn: Turn, *, may_act: bool = False) -> Flow[T]:
         """Make attempts until one succeeds, or fails for good, or there is no time or no retry left.
 
         A refusal for load is no reason to count a retry: the call waits with the others of the endpoint, and first.

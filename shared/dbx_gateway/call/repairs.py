@@ -70,6 +70,7 @@ _NAMED: Final = tuple(
         rf"[Uu]nsupported value: {_QUOTE}{_FIELD}{_QUOTE} [^\n]*Only the default\b",
         rf"{_QUOTE}{_FIELD}{_QUOTE} is (?:not supported|deprecated) (?:on|for|with|by) ",
         rf"[Uu]nrecognized request argument supplied: {_FIELD}",
+        rf"{_QUOTE}(?P<field>n){_QUOTE} must be {_QUOTE}?1(?!\d)",
     )
 )
 """Words that name a field which the model never takes (docs/wire/errors.md#refused-fields)."""
@@ -79,6 +80,9 @@ _OF_VALUE: Final = tuple(
     for pattern in (rf"{_FIELD}{_QUOTE}?: Input should be ", rf"[Uu]nsupported value: {_QUOTE}{_FIELD}{_QUOTE}")
 )
 """Words that name a field whose value is refused: another value would be taken."""
+
+_ONE_CANDIDATE: Final = re.compile(r"[Mm]ultiple candidates (?:is|are) not|[Oo]nly one candidate can be")
+"""Google's words about ``candidateCount``, which do not name it (docs/wire/errors.md#refused-fields)."""
 
 _UNKNOWN_NAME: Final = re.compile(
     rf"[Uu]nknown name {_QUOTE}{_FIELD}{_QUOTE}(?: at {_QUOTE}(?P<parent>[\w.\[\]]+){_QUOTE})?"
@@ -323,6 +327,8 @@ _MADE_GOOD: Final[Mapping[str, str]] = {
     "stop": "Answers are cut here instead",
     "stop_sequences": "Answers are cut here instead",
     "stopSequences": "Answers are cut here instead",
+    "n": "As many calls are made instead",
+    "candidateCount": "As many calls are made instead",
 }
 
 
@@ -346,6 +352,8 @@ def _clamp(path: tuple[str, ...], allowed: tuple[str, ...], value: str, context:
 
 def _refused_fields(words: str, body: JsonObject) -> Iterator[tuple[str, ...]]:
     """Yield the paths in ``body`` of fields that the words refuse whatever their value, in the body's own spelling."""
+    if _ONE_CANDIDATE.search(words):
+        yield from _found("generationConfig.candidateCount", body)
     for match in _UNKNOWN_NAME.finditer(words):
         parent = match["parent"]
         yield from _found(f"{parent}.{match['field']}" if parent else match["field"], body)

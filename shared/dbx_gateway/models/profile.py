@@ -107,6 +107,9 @@ class Profile:
     stop_sequences: bool = True
     """Takes stop sequences on chat-completions (docs/wire/chat-completions.md#request)."""
 
+    several_answers: bool = True
+    """Gives several answers to one request, where its api has a field for that (docs/wire/comparison.md#several-answers)."""
+
     def __setstate__(self, state: Sequence[object]) -> None:
         """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
         for number, field in enumerate(fields(self)):

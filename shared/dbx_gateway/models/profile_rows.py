@@ -52,6 +52,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-fable-5-1",
@@ -75,6 +76,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-haiku-4-5",
@@ -93,6 +95,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-haiku-5-5",
@@ -115,6 +118,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-opus-4",
@@ -135,6 +139,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-opus-4-1",
@@ -155,6 +160,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-opus-4-5",
@@ -174,6 +180,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-opus-4-6",
@@ -194,6 +201,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-opus-4-7",
@@ -215,6 +223,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-opus-4-8",
@@ -237,6 +246,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-opus-5",
@@ -259,6 +269,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-opus-5-5",
@@ -281,6 +292,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-sonnet-4",
@@ -301,6 +313,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-sonnet-4-1",
@@ -321,6 +334,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-sonnet-4-5",
@@ -339,6 +353,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-sonnet-4-6",
@@ -359,6 +374,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-sonnet-5",
@@ -381,6 +397,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-claude-sonnet-5-5",
@@ -404,6 +421,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-deepseek-v4-1-flash",
@@ -1417,6 +1435,7 @@ ROWS: tuple[Profile, ...] = (
         forced_tool_choice_while_thinking=False,
         property_names="plain",
         answers_without=("free keys", "recursion"),
+        several_answers=False,
     ),
     Profile(
         model="databricks-gemini-4-carbon",

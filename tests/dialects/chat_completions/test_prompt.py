@@ -114,6 +114,12 @@ def results(*parts):
 # ---- the body
 
 
+def test_several_answers_are_not_asked_for_where_the_model_gives_one():
+    claude = profile_of("databricks-claude-sonnet-4-5")
+    assert options(profile=claude, n=2) == {}
+    assert options(profile=claude, n=1) == {"n": 1}
+
+
 def test_stop_sequences_that_the_model_or_the_format_does_not_take_are_not_sent():
     assert "stop" not in options(profile=profile_of("databricks-gpt-5-2"), stop=("a",))
     assert options(stop=("a", "b", "c", "d", "e")) == {"stop": ["a", "b", "c", "d"]}

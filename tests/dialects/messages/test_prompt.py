@@ -580,13 +580,17 @@ def test_each_option_becomes_its_field(fields, expected, caplog):
         {"frequency_penalty": -1.0},
         {"logprobs": True},
         {"top_logprobs": 3},
-        {"n": 2},
     ],
 )
 def test_an_option_without_a_home_is_left_out_and_named_once(fields, caplog):
     assert encode(user("a"), **fields) == encode(user("a"))
     assert len(caplog.messages) == 1
     assert next(iter(fields)) in caplog.messages[0]
+
+
+def test_several_answers_are_neither_asked_for_nor_warned_about(caplog):
+    assert encode(user("a"), n=2) == encode(user("a"))
+    assert caplog.messages == []
 
 
 def test_metadata_other_than_the_user_id_is_named_once(caplog):

@@ -91,7 +91,8 @@ def _limits(request: ChatRequest, profile: Profile) -> JsonObject:
     Source: docs/wire/chat-completions.md#refused-fields, ``max_completion_tokens``.
     """
     stop: list[JsonValue] = [*request.stop[:_MOST_STOPS]] if profile.stop_sequences else []
-    return _set({"max_tokens": request.max_tokens, "stop": stop or None, "n": request.n})
+    several = request.n if profile.several_answers or request.n == 1 else None
+    return _set({"max_tokens": request.max_tokens, "stop": stop or None, "n": several})
 
 
 def _sampling(request: ChatRequest, profile: Profile) -> JsonObject:

@@ -41,7 +41,6 @@ _NOT_CARRIED: Final = (
     ("frequency_penalty", 0),
     ("logprobs", False),
     ("top_logprobs", 0),
-    ("n", 1),
 )
 
 _JSON_ONLY: Final = "Answer with one JSON object and nothing else."

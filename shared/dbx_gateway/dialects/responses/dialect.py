@@ -24,10 +24,11 @@ __all__ = ["Responses"]
 
 _EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SUMMARIES: Final[dict[str, str]] = {"summary": "auto", "full": "detailed"}
-_NOT_CARRIED: Final = ("top_k", "seed", "presence_penalty", "frequency_penalty", "n")
+_NOT_CARRIED: Final = ("top_k", "seed", "presence_penalty", "frequency_penalty")
 """Request fields this api has no field for (docs/wire/responses.md#request, row sampling).
 
-It has none for stop sequences either: the text is cut where the answer is read (:mod:`dbx_gateway.call.stop_sequences`).
+It has none for stop sequences and several answers either, which the client makes good for
+(:mod:`dbx_gateway.call.stop_sequences`, :mod:`dbx_gateway.call.several_answers`).
 """
 
 
@@ -231,7 +232,7 @@ def _passed_on(request: ChatRequest) -> JsonObject:
 def _warn_of_what_is_not_carried(request: ChatRequest) -> None:
     for name in _NOT_CARRIED:
         value = getattr(request, name)
-        if value is None or value == () or (name == "n" and value == 1):
+        if value is None:
             continue
         warn_once(
             f"{request.model}: {name}",

@@ -126,6 +126,13 @@ def _temperature(body: Body, situation: Situation) -> Verdict:
     )
 
 
+def _several(body: Body, situation: Situation) -> Verdict:
+    several = body.get("n") or 1
+    if several == 1 or situation.profile.several_answers:
+        return None
+    return bad(f"'n' must be '1' for the Anthropic provider. Received value: '{several}'.")
+
+
 def _stop(body: Body, situation: Situation) -> Verdict:
     if not body.get("stop") or situation.profile.stop_sequences:
         return None
@@ -196,6 +203,7 @@ RULES: tuple[Rule, ...] = (
     Rule("oss-output-cap", _GATEWAY, OPEN_FAMILIES, _CHAT, check=_output_cap),
     _rule("gpt-no-temperature", _ALL, _temperature),
     _rule("gpt-no-stop", _ALL, _stop),
+    _rule("claude-one-answer", _ALL, _several),
     _rule("effort-enum", _ALL, _effort),
     _rule("claude-thinking-modes", families_where(lambda one: "thinking" in one.more_fields), _thinking),
     _rule("empty-assistant-content", _ALL, of_messages.empty_assistant_content),
