@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from support.promises import promise
 
 from dbx_gateway import Client, OutputFormat, ToolChoice, ToolSpec, tool_result, user
 from dbx_gateway.call.forms import asked_otherwise
@@ -87,6 +88,7 @@ UNFORCED = [
 ]
 
 
+@promise("forced-calls")
 @both
 @pytest.mark.parametrize(("model", "settings", "field"), UNFORCED)
 def test_one_forced_call_is_asked_for_by_its_schema_and_handed_back_as_that_call(model, settings, field, stream):
@@ -101,6 +103,7 @@ def test_one_forced_call_is_asked_for_by_its_schema_and_handed_back_as_that_call
         assert asked.bodies[-1]["thinking"]["type"] == "enabled"
 
 
+@promise("forced-calls")
 @both
 @pytest.mark.parametrize(("model", "settings", "field"), UNFORCED)
 def test_of_several_the_model_decides_and_a_warning_says_so(model, settings, field, stream, caplog):
@@ -130,6 +133,7 @@ def test_arguments_of_a_call_by_schema_arrive_in_pieces():
     assert calls_of(fold(events)) == [("add", {"x": 2, "y": 3})]
 
 
+@promise("form-that-is-carried")
 @both
 @pytest.mark.parametrize("schema", [BAG, TREE], ids=["free keys", "recursion"])
 @pytest.mark.parametrize("model", [CLAUDE, GEMINI, OLD])
@@ -144,6 +148,7 @@ def test_what_the_form_of_an_answer_cannot_carry_goes_by_a_tool(model, schema, s
     assert "responseSchema" not in body.get("generationConfig", {})
 
 
+@promise("form-that-is-carried")
 @both
 @pytest.mark.parametrize("schema", [BAG, TREE], ids=["free keys", "recursion"])
 @pytest.mark.parametrize(("model", "settings"), [(UNFORCEABLE, {}), (CLAUDE, THINKING)])
@@ -202,6 +207,7 @@ REFUSALS = [
 ]
 
 
+@promise("form-that-is-carried")
 @both
 @pytest.mark.parametrize(("model", "settings", "field", "words"), REFUSALS)
 def test_where_the_form_of_an_answer_is_refused_it_goes_by_a_tool_from_then_on(model, settings, field, words, stream):
@@ -243,6 +249,7 @@ def test_a_form_that_is_refused_on_streams_only_is_used_where_nothing_streams():
     assert "response_format" in asked.bodies[-1]
 
 
+@promise("forced-calls")
 @both
 def test_a_refusal_of_thinking_beside_a_forced_call_is_repaired(stream):
     def respond(body):

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from support.promises import promise
 
 from dbx_gateway import Client, Message, OutputFormat, Text, ToolCall, ToolChoice, ToolSpec, tool_result, user
 from dbx_gateway.call.property_names import PropertyNames
@@ -114,6 +115,7 @@ def test_an_answer_by_schema_comes_back_with_the_callers_names():
     assert fold(events).text == names.message(Message(role="assistant", parts=(Text(text),)), STOP)[0].text
 
 
+@promise("fitted-schemas")
 @pytest.mark.parametrize("api", ["messages", "chat-completions"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_with_such_names_is_called_and_answered(api, stream):

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from core.schema_like import schema_like
 from hypothesis import example, given
+from support.promises import promise
 
 from dbx_gateway import BadRequestError, Client, OutputFormat, ToolSpec
 from dbx_gateway.json_schema import keywords_in
@@ -55,6 +56,7 @@ def test_every_step_has_a_schema_that_needs_it():
     assert BREAKING.keys() == {step.name for step in STEPS}
 
 
+@promise("fitted-schemas")
 @pytest.mark.parametrize("name", BREAKING)
 def test_a_schema_is_taken_with_a_step_and_refused_without(name, monkeypatch):
     ask(*BREAKING[name])
@@ -135,6 +137,7 @@ TREE = {
 }
 
 
+@promise("fitted-schemas")
 @pytest.mark.parametrize("place", [TOOL_OF_CLAUDE, TOOL_OF_GPT], ids=str)
 def test_recursion_stays_where_a_model_takes_it(place):
     root = fitted(TREE, place)

@@ -9,6 +9,7 @@ from end_to_end.site import ADD
 from langchain_core.messages import HumanMessage
 from llama_index.core.llms import ChatMessage
 from support.odd_answers import APIS, MODELS
+from support.promises import promise
 
 from dbx_gateway import AsyncClient, Client, acting_as
 from dbx_gateway.events import fold
@@ -75,6 +76,7 @@ WAYS = [
 ]
 
 
+@promise("empty-answers")
 @each_api
 @pytest.mark.parametrize(("asks", "way"), WAYS, ids=lambda way: getattr(way, "__name__", ""))
 def test_an_empty_answer_with_a_normal_end_stays_one_and_is_told_once(api, asks, way, caplog):

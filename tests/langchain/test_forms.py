@@ -7,6 +7,7 @@ from langchain.agents import create_agent
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.tools import tool
 from pydantic import BaseModel
+from support.promises import promise
 
 MODELS = {
     "claude": ("databricks-claude-sonnet-4-5", {}),
@@ -53,6 +54,7 @@ def llm(request, make_llm):
     return make_llm(model, **settings)
 
 
+@promise("form-that-is-carried")
 @pytest.mark.parametrize("method", [None, "json_schema", "function_calling"])
 @pytest.mark.parametrize("form", [Bag, Node])
 def test_a_class_with_free_keys_or_of_itself_is_answered(llm, form, method):
@@ -67,6 +69,7 @@ async def test_async_too(llm):
     assert isinstance(await model.ainvoke("The name is 'oak'."), Bag)
 
 
+@promise("forced-calls")
 @pytest.mark.parametrize("choice", ["any", "City"])
 def test_a_call_that_is_forced_is_made(llm, choice):
     bound = llm.bind_tools([City], tool_choice=choice)

@@ -9,6 +9,7 @@ from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from support.promises import promise
 
 from dbx_gateway.chat import ChatResponse, Finish, Message, Text
 from langchain_dbx_gateway.answers import answer_messages
@@ -47,6 +48,7 @@ def taken(agent, way, text, config):
     return agent.get_state(config).values["messages"]
 
 
+@promise("own-message-ids")
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 @pytest.mark.parametrize("api", MODELS)
 def test_a_thread_whose_answers_share_one_id_stays_whole(make_llm, api, way):
@@ -77,6 +79,7 @@ def test_each_of_several_answers_has_an_id_of_its_own(make_llm):
     assert len({answer.message.id for answer in answers}) == 3
 
 
+@promise("own-message-ids")
 @pytest.mark.parametrize("answer_id", ["", None, "chatcmpl-1"])
 def test_whatever_id_a_server_sends_none_is_the_messages(answer_id):
     answer = Message(role="assistant", parts=(Text("ok"),))

@@ -7,6 +7,7 @@ import asyncio
 import httpx
 import pytest
 from langchain_core.messages import HumanMessage
+from support.promises import promise
 
 from dbx_gateway import Client
 from dbx_gateway.call.reading import replay
@@ -71,6 +72,7 @@ def bare(block):
     return {name: value for name, value in block.items() if name != "index"}
 
 
+@promise("signed-ends")
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_signature_behind_a_text_is_on_its_one_block(form, answer):
@@ -82,6 +84,7 @@ def test_a_signature_behind_a_text_is_on_its_one_block(form, answer):
     assert blocks == FORMS["whole, v1"](ANSWERS[answer]).content_blocks
 
 
+@promise("signed-ends")
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_signature_behind_a_text_goes_back_as_it_came(form, answer):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import HumanMessage, ToolMessage, message_to_dict, messages_from_dict
 from langchain_core.tools import tool
+from support.promises import promise
 
 from dbx_gateway.call.reading import replay
 from dbx_gateway.chat import ChatResponse, Exchange, Finish, Message, Origin, Reasoning, Segment, Text, ToolCall
@@ -91,6 +92,7 @@ def stored(message):
 FORMS = {"whole": whole, "streamed": streamed}
 
 
+@promise("plain-content")
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", STRINGS)
 def test_the_content_is_a_string(form, name):
@@ -99,6 +101,7 @@ def test_the_content_is_a_string(form, name):
     assert "output_version" not in message.response_metadata
 
 
+@promise("plain-content")
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", {**STRINGS, **LISTS})
 def test_it_goes_back_as_it_came(form, name):
@@ -182,6 +185,7 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
+@promise("plain-content")
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("model", [MODEL, "databricks-claude-fable-5"])
 def test_a_thread_of_strings_goes_on_with_its_reasoning(make_llm, workspace, model, stream):

@@ -5,6 +5,7 @@ from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.selectors import PydanticSingleSelector
 from pydantic import BaseModel
+from support.promises import promise
 
 
 class Bag(BaseModel):
@@ -34,6 +35,7 @@ of_every_family = pytest.mark.parametrize(
 )
 
 
+@promise("forced-calls")
 @of_every_family
 @pytest.mark.parametrize("form", [Bag, Tree])
 def test_a_program_gets_its_object_of_every_family(make_llm, model, settings, form):
@@ -47,6 +49,7 @@ def test_a_program_gets_its_object_of_every_family(make_llm, model, settings, fo
     assert isinstance([*llm.stream_structured_predict(form, PromptTemplate(asked))][-1], form)
 
 
+@promise("forced-calls")
 @of_every_family
 def test_a_selector_chooses_on_every_family(make_llm, model, settings):
     selector = PydanticSingleSelector.from_defaults(llm=make_llm(model, **settings))

@@ -1,4 +1,5 @@
 import pytest
+from support.promises import promise
 
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.quirks.catalogue import applicable, quirk_named
@@ -61,6 +62,7 @@ def test_tools_that_the_caller_runs_pass(tool, at, fixed):
 GONE = {"type": "object", "properties": {"x": {"$ref": "#/$defs/Gone"}}}
 
 
+@promise("schemas-refused-by-name")
 @pytest.mark.parametrize(
     ("family", "api", "tool"),
     [

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from pydantic_core import from_json, to_json
+from support.promises import promise
 
 from dbx_gateway.call.repairs import repair_for
 from dbx_gateway.chat import (
@@ -335,6 +336,7 @@ def test_a_refusal_is_recognised_and_the_repaired_request_accepted(name, asking)
     asking.ask(Workspace(without=[name]))
 
 
+@promise("schemas-refused-by-name")
 @pytest.mark.parametrize(("name", "asking"), everywhere(GUARDS))
 def test_a_guard_refuses_before_sending_what_the_workspace_would_refuse(name, asking):
     with pytest.raises(InvalidRequestError, match=name):

@@ -21,6 +21,7 @@ from saved_threads.threads import (
     model_of,
     stored,
 )
+from support.promises import promise
 
 FILES = Path(__file__).parent / "files"
 NAMES = sorted(path.stem for path in FILES.glob("*.json"))
@@ -70,6 +71,7 @@ def test_a_stored_thread_is_read_as_what_it_was(name):
     assert core(framework, loaded(framework, file["messages"])) == file["core"]
 
 
+@promise("plain-content")
 @pytest.mark.parametrize(("framework", "family", "way"), THREADS)
 def test_a_stored_thread_goes_on(framework, family, way):
     messages = loaded(framework, saved(f"{framework}_{family}_{way}")["messages"])
