@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from dbx_gateway.chat import NO_ARGUMENTS, Blob, Part, Text, ToolCall, ToolResult
 from dbx_gateway.media_types import media_type
+from dbx_gateway.notices import warn_once
 
 __all__ = [
     "INVALID_JSON",
@@ -20,6 +21,7 @@ __all__ = [
     "object_arguments",
     "plain_arguments",
     "result_text",
+    "warn_not_replayed",
     "wire_id",
 ]
 
@@ -86,6 +88,19 @@ def object_arguments(call: ToolCall) -> str:
 def result_text(result: ToolResult) -> str:
     """Return the text of a tool's result, its text parts joined by a line break."""
     return "\n".join(part.text for part in result.content if isinstance(part, Text))
+
+
+def warn_not_replayed(api: str, kind: str) -> None:
+    """Warn that an object which a server sent is left out of the next request, whose api has no such thing.
+
+    Args:
+        api: of the request.
+        kind: what the server called it.
+    """
+    warn_once(
+        f"{api}: {kind} not replayed",
+        f"a {kind!r} in an answer is not sent back: requests of the {api} api have no such thing, and are refused with it",
+    )
 
 
 def name_of_call(call_id: str, parts: Iterable[Part]) -> str | None:

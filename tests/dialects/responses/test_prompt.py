@@ -158,6 +158,10 @@ def test_a_cache_mark_is_sent_where_the_model_takes_it(ttl, mark):
         }
     ]
     assert items(message) == [{"type": "message", "role": "user", "content": "long"}]
+    blank = user("long", Text(" ", cache=CacheHint(ttl)))
+    assert items(blank, profile=replace(GPT, prompt_caching=True)) == items(
+        message, profile=replace(GPT, prompt_caching=True)
+    )
 
 
 def test_an_assistant_text_of_another_api_is_sent_plain_and_without_its_citations():

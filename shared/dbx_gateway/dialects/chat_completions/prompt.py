@@ -33,7 +33,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import data_url, object_arguments
+from dbx_gateway.parts import data_url, object_arguments, warn_not_replayed
 
 __all__ = ["encode_messages"]
 
@@ -48,6 +48,9 @@ _AUDIO_FORMATS: Final = {
     "audio/mp3": "mp3",
 }
 """Media types of the two sound formats the api takes (docs/wire/chat-completions.md#request)."""
+
+_CONTENT: Final = frozenset({"text", "refusal", "image_url", "input_audio", "file"})
+"""Types of content that requests know; an agent takes back whatever it sent (docs/wire/chat-completions.md#request)."""
 
 _FILE_NAMES: Final = {"application/pdf": "document.pdf", "text/plain": "document.txt"}
 
@@ -294,9 +297,15 @@ class _Conversation:
                     f"an assistant message holds {type(part).__name__}, which chat-completions takes in user messages "
                     "only; move it there or leave it out"
                 )
+            case Native(api="chat-completions", payload=payload) if not self._is_replayed(payload):
+                warn_not_replayed(_API, str(payload.get("type")))
+                return []
             case _:
                 wire = self._user_part(part, origin)
                 return [] if wire is None else [wire]
+
+    def _is_replayed(self, payload: JsonObject) -> bool:
+        return self._profile.intermediate_messages or payload.get("type") in _CONTENT
 
 
 def _with_name(wire: JsonObject, message: Message) -> JsonObject:

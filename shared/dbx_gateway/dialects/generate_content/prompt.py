@@ -35,7 +35,7 @@ from dbx_gateway.media_types import media_type, type_of_name
 from dbx_gateway.models.families import family_of
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import blob_of_url
+from dbx_gateway.parts import blob_of_url, warn_not_replayed
 from dbx_gateway.surfaces import Api
 
 __all__ = ["API", "SKIP_SIGNATURE", "Contents", "write_contents"]
@@ -47,6 +47,11 @@ SKIP_SIGNATURE: Final = "skip_thought_signature_validator"
 
 The vendor documents the value; it is sent as it is, not in base64 (docs/wire/generate-content.md#round-trip).
 """
+
+_NATIVE: Final = frozenset(
+    {"executableCode", "codeExecutionResult", "toolCall", "toolResponse", "inlineData", "fileData"}
+)
+"""What a part of an answer that has no field here may hold to be one of a request (docs/wire/generate-content.md#request)."""
 
 _EMPTY: Final[JsonObject] = {"text": ""}
 """The part of a content that would otherwise have none.
@@ -245,6 +250,9 @@ def _thought(part: Reasoning, extras: JsonObject) -> JsonObject | None:
 
 
 def _native(part: Native, message: Message) -> JsonObject | None:
+    if part.api == API and message.role == "assistant" and not part.payload.keys() & _NATIVE:
+        warn_not_replayed(API, ", ".join(part.payload))
+        return None
     if part.api == API:
         return {**part.payload}
     if message.role == "assistant":

@@ -36,11 +36,26 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import INVALID_JSON, NO_OUTPUT, blob_of_url, wire_id
+from dbx_gateway.parts import INVALID_JSON, NO_OUTPUT, blob_of_url, warn_not_replayed, wire_id
 
 __all__ = ["Prompt", "cache_control", "write_prompt"]
 
 _IMAGE_TYPES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
+_NATIVE: Final = frozenset(
+    {"server_tool_use", "mcp_tool_use", "mcp_tool_result", "compaction", "container_upload"}
+    | {
+        f"{tool}_tool_result"
+        for tool in (
+            "web_search",
+            "web_fetch",
+            "code_execution",
+            "bash_code_execution",
+            "text_editor_code_execution",
+            "tool_search",
+        )
+    }
+)
+"""Blocks of server-side tools that an assistant's message may hold (docs/wire/messages.md#round-trip)."""
 _UNMARKED: Final = frozenset({"thinking", "redacted_thinking"})
 """Blocks that carry no cache mark (docs/wire/messages.md#request)."""
 
@@ -93,7 +108,8 @@ def write_prompt(request: ChatRequest, profile: Profile) -> Prompt:
         _warn_of_name(message, request.model)
         if message.role not in ("system", "developer"):
             role = "assistant" if message.role == "assistant" else "user"
-            prompt.add(role, _blocks(message.parts, message.origin, request.model))
+            parts = _replayed(message.parts) if role == "assistant" else message.parts
+            prompt.add(role, _blocks(parts, message.origin, request.model))
         elif _stays(prompt, request.messages[position + 1 :], profile):
             prompt.add("system", _system_blocks(message))
         else:
@@ -162,6 +178,28 @@ def _strip_end(blocks: list[JsonValue]) -> None:
     last = blocks[-1]
     if isinstance(last, dict) and last.get("type") == "text" and isinstance(text := last["text"], str):
         last["text"] = text.rstrip()
+
+
+def _replayed(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return the parts of an assistant without blocks that requests do not have, and what belongs to these."""
+    own = [part for part in parts if isinstance(part, Native) and part.api == "messages"]
+    unknown = [part for part in own if part.payload.get("type") not in _NATIVE]
+    if not unknown:
+        return parts
+    lost = {_server_call(part) for part in unknown} - {None}
+    for part in unknown:
+        warn_not_replayed("messages", str(part.payload.get("type")))
+    return tuple(
+        part
+        for part in parts
+        if not isinstance(part, Native) or (part not in unknown and _server_call(part) not in lost)
+    )
+
+
+def _server_call(part: Native) -> str | None:
+    """Return the id of the server's own call that a block is, or is the result of."""
+    call_id = part.payload.get("tool_use_id") or part.payload.get("id")
+    return call_id if isinstance(call_id, str) else None
 
 
 def _blocks(parts: tuple[Part, ...], origin: Origin | None, model: str) -> list[JsonObject]:

@@ -37,13 +37,33 @@ from dbx_gateway.events import with_late_proofs
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import NO_OUTPUT, data_url, plain_arguments, result_text, wire_id
+from dbx_gateway.parts import NO_OUTPUT, data_url, plain_arguments, result_text, warn_not_replayed, wire_id
 from dbx_gateway.surfaces import Api
 
 __all__ = ["input_items"]
 
 _API: Final[Api] = "responses"
 _ERROR: Final = "Error: "
+_MARK: Final = "prompt_cache_breakpoint"
+_ITEMS: Final = frozenset(
+    {f"{tool}_call" for tool in ("file_search", "computer", "web_search", "tool_search", "image_generation")}
+    | {
+        f"{tool}_call"
+        for tool in ("code_interpreter", "local_shell", "shell", "apply_patch", "mcp", "custom_tool", "function")
+    }
+    | {f"{tool}_call_output" for tool in ("computer", "local_shell", "shell", "apply_patch", "custom_tool", "function")}
+    | {
+        "tool_search_output",
+        "mcp_list_tools",
+        "mcp_approval_request",
+        "mcp_approval_response",
+        "program",
+        "program_output",
+    }
+    | {"additional_tools", "configuration_update", "compaction", "compaction_trigger", "item_reference"}
+)
+"""Items of an answer that may be input too, beside messages and reasoning (docs/wire/responses.md#round-trip)."""
+_OUTPUT_TYPES: Final = frozenset({"output_text", "refusal"})
 _CACHE_TTLS: Final = frozenset({"30m", "12h"})
 
 
@@ -54,6 +74,8 @@ class _Conversation:
     model: str
     custom_calls: frozenset[str]
     cache_marks: bool
+    any_item: bool
+    """Whether the server takes back whatever it sent: an agent's does."""
 
 
 def input_items(request: ChatRequest, profile: Profile) -> list[JsonValue]:
@@ -66,7 +88,7 @@ def input_items(request: ChatRequest, profile: Profile) -> list[JsonValue]:
         InvalidRequestError: a part cannot be carried by this api.
     """
     custom = frozenset(call.call_id for message in request.messages for call in message.tool_calls if call.custom)
-    conversation = _Conversation(request.model, custom, profile.prompt_caching)
+    conversation = _Conversation(request.model, custom, profile.prompt_caching, any_item=not profile.client_defaults)
     items: list[JsonValue] = []
     for message in request.messages:
         if message.name is not None:
@@ -108,7 +130,19 @@ def _own_item(part: Part, conversation: _Conversation) -> JsonObject | None:
             return None
 
 
+def _without_blanks(content: list[JsonObject]) -> list[JsonObject]:
+    """Return content without blank texts, where there is other content; a blank one's cache mark moves to what is before."""
+    full: list[JsonObject] = []
+    for part in content:
+        if part.get("type") != "input_text" or str(part["text"]).strip():
+            full.append(part)
+        elif full and _MARK in part:
+            full[-1] = {_MARK: part[_MARK], **full[-1]}
+    return full or content
+
+
 def _caller_message(role: str, content: list[JsonObject]) -> JsonObject:
+    content = _without_blanks(content)
     if len(content) == 1 and content[0].keys() == {"type", "text"}:
         return {"type": "message", "role": role, "content": content[0]["text"]}
     return {"type": "message", "role": role, "content": list[JsonValue](content)}
@@ -144,7 +178,7 @@ def _cache_mark(cache: CacheHint | None, conversation: _Conversation) -> JsonObj
     mark: JsonObject = {"mode": "explicit"}
     if cache.ttl in _CACHE_TTLS:
         mark["ttl"] = cache.ttl
-    return {"prompt_cache_breakpoint": mark}
+    return {_MARK: mark}
 
 
 def _image_source(blob: Blob) -> JsonObject:
@@ -184,10 +218,11 @@ def _output(result: ToolResult, conversation: _Conversation) -> JsonValue:
     if all(isinstance(part, Text) for part in result.content):
         text = result_text(result)
         return (_ERROR if result.is_error else "") + (text if text.strip() else NO_OUTPUT)
-    failed: list[JsonValue] = [{"type": "input_text", "text": _ERROR.strip()}] if result.is_error else []
-    return failed + [
+    failed: list[JsonObject] = [{"type": "input_text", "text": _ERROR.strip()}] if result.is_error else []
+    content = [
         _content(part, conversation) for part in result.content if not (isinstance(part, Native) and part.api != _API)
     ]
+    return list[JsonValue](failed + _without_blanks(content))
 
 
 def _answer_items(message: Message, conversation: _Conversation) -> list[JsonObject]:
@@ -223,7 +258,7 @@ def _answer_item(part: Part, origin: Origin | None, conversation: _Conversation)
         case ToolResult():
             return [_result_item(part, conversation)]
         case Native():
-            return [part.payload] if part.api == _API else []
+            return _native_item(part, conversation)
         case _:
             kind = type(part).__name__.lower()
             warn_once(
@@ -232,6 +267,21 @@ def _answer_item(part: Part, origin: Origin | None, conversation: _Conversation)
                 "Put it into a user message if the model should see it.",
             )
             return []
+
+
+def _native_item(part: Native, conversation: _Conversation) -> list[JsonObject]:
+    """Return an item that has no part of its own, where requests know its type."""
+    if part.api != _API:
+        return []
+    kind, content = part.payload.get("type"), part.payload.get("content")
+    types = [kind]
+    if kind == "message" and isinstance(content, list):
+        types = [one.get("type") if isinstance(one, dict) else None for one in content]
+    unknown = [one for one in types if one not in (_OUTPUT_TYPES if kind == "message" else _ITEMS)]
+    if unknown and not conversation.any_item:
+        warn_not_replayed(_API, str(unknown[0]))
+        return []
+    return [part.payload]
 
 
 def _same_item(part: Text | Refusal, following: Text | Refusal) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from dbx_gateway.testing.apis.responses.shapes import bad_request, supported_values
 from dbx_gateway.testing.apis.schema_soundness import is_sound_schema, lost_reference, root_union, strict_excess
 from dbx_gateway.testing.apis.wire import Refused
-from dbx_gateway.testing.json_values import entries, inside, is_object
+from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
 from dbx_gateway.testing.model.signatures import is_of
 from dbx_gateway.testing.model.situation import Situation
 
@@ -66,6 +66,7 @@ def check_items(body: dict[str, Any], situation: Situation) -> None:
         )
     for at, item in enumerate(items):
         _check_id(at, item)
+    _check_texts(items)
     _check_pairs(items)
     _check_reasoning(items)
 
@@ -90,6 +91,22 @@ def _check_id(at: int, item: dict[str, Any]) -> None:
             f"input[{at}].id",
             "invalid_value",
         )
+
+
+def _check_texts(items: list[dict[str, Any]]) -> None:
+    """Refuse a blank text beside other content (docs/wire/responses.md#round-trip)."""
+    for at, item in enumerate(items):
+        for key in ("content", "output"):
+            parts = item.get(key)
+            for inner, part in enumerate(parts if is_array(parts) and len(parts) > 1 else ()):
+                if part.get("type") == "input_text" and not part["text"].strip():
+                    where = f"input[{at}].{key}[{inner}].text"
+                    raise bad_request(
+                        f"Invalid '{where}': empty string. Expected a string with minimum length 1, but got an empty "
+                        "string instead.",
+                        where,
+                        "empty_string",
+                    )
 
 
 def _check_pairs(items: list[dict[str, Any]]) -> None:
