@@ -7,7 +7,15 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any, Final, get_args
 
-from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from dbx_gateway.adapters.part_facts import MessageFacts
@@ -53,6 +61,8 @@ def _message(message: BaseMessage, ids_with_result: frozenset[str]) -> Message:
                 is_error=message.status == "error",
             )
             return Message(role="tool", parts=(result,))
+        case FunctionMessage() | ChatMessage(role="function" | "tool"):
+            return _named_result(message)
         case AIMessage():
             return _assistant(message, ids_with_result)
         case SystemMessage():
@@ -63,13 +73,23 @@ def _message(message: BaseMessage, ids_with_result: frozenset[str]) -> Message:
         case ChatMessage() if message.role in _ROLES:
             return _content_message(_ROLES[message.role], message)
         case ChatMessage():
-            raise InvalidRequestError(
-                f"a ChatMessage of role {message.role!r} cannot be sent; its role may be {', '.join(_ROLES)}"
-            )
+            roles = ", ".join((*_ROLES, "tool", "function"))
+            raise InvalidRequestError(f"a ChatMessage of role {message.role!r} cannot be sent; its role may be {roles}")
         case _:
             raise InvalidRequestError(
                 f"a {type(message).__name__} cannot be sent; use system, human, AI and tool messages"
             )
+
+
+def _named_result(message: BaseMessage) -> Message:
+    """Return the result of a call in its older form, which names the tool and has no id."""
+    call_id = message.additional_kwargs.get("tool_call_id") or message.name
+    if not call_id:
+        raise InvalidRequestError(
+            f"a {type(message).__name__} names no call that it is the result of; give a ToolMessage with tool_call_id="
+        )
+    result = ToolResult(call_id=str(call_id), name=message.name, content=tuple(result_parts_of(message.content)))
+    return Message(role="tool", parts=(result,))
 
 
 def _content_message(role: Role, message: BaseMessage) -> Message:
@@ -91,7 +111,7 @@ def _assistant(message: AIMessage, ids_with_result: frozenset[str]) -> Message:
         texts = sum(1 for _ in takewhile(lambda part: isinstance(part, Text), parts))
         parts = [*with_silent_texts(parts[:texts], hidden), *parts[texts:]]
     calls = _calls(message, facts, ids_with_result)
-    if not (own or message.tool_calls or message.invalid_tool_calls):
+    if not (own or calls or message.tool_calls or message.invalid_tool_calls):
         return Message(role="assistant", parts=tuple(parts), name=message.name)
     return Message(
         role="assistant",
@@ -117,7 +137,15 @@ def _merged(parts: Sequence[Part], calls: list[ToolCall]) -> list[Part]:
 
 
 def _calls(message: AIMessage, facts: MessageFacts, ids_with_result: frozenset[str]) -> list[ToolCall]:
-    """Return the calls that the message lists; of the invalid ones only those that have a result."""
+    """Return the calls that the message lists; of the invalid ones only those that have a result.
+
+    A message that lists none may have one in its older form, which has no id and is named by its tool.
+    """
+    older = message.additional_kwargs.get("function_call")
+    if isinstance(older, Mapping) and not (message.tool_calls or message.invalid_tool_calls):
+        name, arguments = str(older.get("name") or ""), older.get("arguments") or ""
+        text = arguments if isinstance(arguments, str) else to_json(arguments).decode()
+        return [ToolCall(call_id=name, name=name, arguments=text)]
     calls = [_call(call, facts) for call in message.tool_calls]
     for broken in message.invalid_tool_calls:
         if broken["id"] in ids_with_result:

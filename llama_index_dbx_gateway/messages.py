@@ -283,9 +283,12 @@ class ListedCall:
 
 
 def listed_calls(message: ChatMessage) -> list[ListedCall]:
-    """Return the calls in ``message.additional_kwargs["tool_calls"]``."""
+    """Return the calls in ``message.additional_kwargs["tool_calls"]``, else the one in its older ``"function_call"``."""
     listed = message.additional_kwargs.get("tool_calls")
-    return [ListedCall(call) for call in listed] if isinstance(listed, list | tuple) else []
+    if isinstance(listed, list | tuple) and listed:
+        return [ListedCall(call) for call in listed]
+    older = message.additional_kwargs.get("function_call")
+    return [ListedCall(older)] if _of(older, "name") else []
 
 
 def _listed_as_part(call: ListedCall, facts: MessageFacts) -> ToolCall:

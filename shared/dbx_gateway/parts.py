@@ -1,4 +1,4 @@
-"""What dialects, quirks and tool names share about parts: data URLs, ids the wire can carry, the text of a tool's result."""
+"""What dialects, quirks and tool names share about parts: data URLs, ids, the text of a result, later system messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pydantic_core import to_json
 
-from dbx_gateway.chat import NO_ARGUMENTS, Blob, Part, Text, ToolCall, ToolResult
+from dbx_gateway.chat import NO_ARGUMENTS, Blob, Message, Part, Text, ToolCall, ToolResult
 from dbx_gateway.media_types import media_type
 from dbx_gateway.notices import warn_once
 
@@ -21,6 +21,7 @@ __all__ = [
     "object_arguments",
     "plain_arguments",
     "result_text",
+    "system_as_user",
     "warn_not_replayed",
     "wire_id",
 ]
@@ -109,3 +110,22 @@ def name_of_call(call_id: str, parts: Iterable[Part]) -> str | None:
         if isinstance(part, ToolCall) and part.call_id == call_id:
             return part.name
     return None
+
+
+def system_as_user(message: Message, model: str) -> Message:
+    """Return a later system message as a user's turn that is marked as the system's.
+
+    For a model that takes system messages at the start only (docs/wire/comparison.md#order-of-turns): at the start it
+    would speak of what had not happened yet. A warning says so, once for each model.
+    """
+    warn_once(
+        f"{model}: later system message",
+        f"{model} takes system messages only at the start; a later one was sent in its place as a user's turn, marked "
+        "<system>. Put it first if it holds for the whole conversation",
+    )
+    texts = [part for part in message.parts if isinstance(part, Text)]
+    others = [part for part in message.parts if not isinstance(part, Text)]
+    cache = next((part.cache for part in reversed(texts) if part.cache is not None), None)
+    text = "\n\n".join(part.text for part in texts if part.text.strip())
+    marked = [Text(f"<system>\n{text}\n</system>", cache=cache)] if text else []
+    return Message(role="user", parts=(*marked, *others))

@@ -100,26 +100,26 @@ gemma-3-12b                     gemma      chat       ..sT.i.....P..w.l..dgxn  n
 glm-5-2                         glm        chat       tfsTr......P..w.l..dgxn  none
 glm-5-3                         glm        chat       tfsTr......P..w.l..dgxn  none
 glm-5-3-flash                   glm        chat       tfsTri.....P..w.l..dgxn  none
-gpt-5                           gpt        chat       tfs.rip..I.P..w.l..dg.n  none     minimal,low,medium,high
-gpt-5-1                         gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high
-gpt-5-2                         gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-3-codex                   gpt        chat       tfs.rip..I.P.Ow.l..dg.n  none     low,medium,high
-gpt-5-4                         gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-4-mini                    gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-4-nano                    gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-4-pro                     gpt        chat       tfs.rip..I.P.Ow.l..dg.n  none     medium,high,xhigh
-gpt-5-5                         gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-5-pro                     gpt        chat       tfs.rip..I.P.Ow.l..dg.n  none     medium,high,xhigh
-gpt-5-6-luna                    gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-5-6-sol                     gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-5-6-terra                   gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-5-mini                      gpt        chat       tfs.rip..I.P..w.l..dg.n  none     minimal,low,medium,high
-gpt-5-nano                      gpt        chat       tfs.rip..I.P..w.l..dg.n  none     minimal,low,medium,high
-gpt-6-1-sol                     gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-6-1-terra                   gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-6-astra                     gpt        chat       tfs.rip..I.P..w.l..dg.n  none     low,medium,high,xhigh,max
-gpt-6-luna                      gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-6-sol                       gpt        chat       tfs.rip..I.P..w.l..dg.n  none     none,low,medium,high,xhigh,max
+gpt-5                           gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     minimal,low,medium,high
+gpt-5-1                         gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high
+gpt-5-2                         gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
+gpt-5-3-codex                   gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     low,medium,high
+gpt-5-4                         gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
+gpt-5-4-mini                    gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
+gpt-5-4-nano                    gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
+gpt-5-4-pro                     gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     medium,high,xhigh
+gpt-5-5                         gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
+gpt-5-5-pro                     gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     medium,high,xhigh
+gpt-5-6-luna                    gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
+gpt-5-6-sol                     gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
+gpt-5-6-terra                   gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
+gpt-5-mini                      gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     minimal,low,medium,high
+gpt-5-nano                      gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     minimal,low,medium,high
+gpt-6-1-sol                     gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
+gpt-6-1-terra                   gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
+gpt-6-astra                     gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     low,medium,high,xhigh,max
+gpt-6-luna                      gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
+gpt-6-sol                       gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
 gpt-image-1                     gpt        image      ...T.......P..w.l..dgxn  none
 gpt-image-1-5                   gpt        image      ...T.ip....P..w.l..dgxn  none
 gpt-image-1-mini                gpt        image      ...T.......P..w.l..dgxn  none
@@ -140,13 +140,13 @@ qwen3-embedding-0-6b            embeddings embedding  ...........P..w.l..dgxn  n
 qwen3-next-80b-a3b-instruct     qwen       chat       tfsT.......P..w.l..dgxn  none
 qwen35-122b-a10b                qwen       chat       tfsTr......P..w.l..dgxn  none
 typesafeai-jev-1-14-0           other      evaluation .....i.....P..w.l..dgxn  none
-gpt-5-1-codex-max               gpt        chat       tfs.rip..I.P.Ow.l..dg.n  none     low,medium,high
-gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.P.Ow.l..dg.n  none     low,medium,high
-gpt-5-2-codex                   gpt        chat       tfs.rip..I.P.Ow.l..dg.n  none     low,medium,high
+gpt-5-1-codex-max               gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     low,medium,high
+gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     low,medium,high
+gpt-5-2-codex                   gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     low,medium,high
 deepseek-v3-2                   deepseek   chat       tfsT.......P..w.l..dgxn  none
 claude-3-7-sonnet               claude     chat       tf.Trip..IcP....l..dgx.  budget
 gemini-4-carbon                 gemini     chat       tfsTripavI.P..wSl..dgxn  none     low,medium,high
-gpt-astra-6                     gpt        chat       tfs.rip..I.P..w.l..dg.n  none     low,medium,high,xhigh,max
+gpt-astra-6                     gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     low,medium,high,xhigh,max
 """
 
 
@@ -173,8 +173,8 @@ def test_every_row_is_of_the_family_its_name_tells():
 
 
 FAMILIES = """\
-                                agent      chat       tfsT.......P..w..MC..xn  none
-                                other      chat       tfsT.......P..w.l..dgxn  none
+                                agent      chat       tfsT.......Pm.w..MC..xn  none
+                                other      chat       tfsT.......Pm.w.l..dgxn  none
 """
 
 

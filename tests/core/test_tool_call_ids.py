@@ -57,6 +57,22 @@ def test_a_result_too_many_stays_with_the_latest_call_of_its_id():
     assert ids_in(with_distinct_ids(messages)) == ["x", "x", "x_2", "x_2", "x_2"]
 
 
+def named(name, call_id=None):
+    return Message(role="tool", parts=(ToolResult(call_id=call_id or name, name=name),))
+
+
+def test_a_result_that_names_a_tool_only_is_that_of_the_tools_first_call_without_one():
+    calls = assistant(call("x"), ToolCall(call_id="y", name="sub", arguments="{}"), call("z"))
+    results = (named("sub"), named("add"), named("add"))
+    assert ids_in(with_distinct_ids((calls, *results))) == ["x", "y", "z", "y", "x", "z"]
+    assert ids_in(with_distinct_ids((calls, result("x"), named("add")))) == ["x", "y", "z", "x", "z"]
+
+
+def test_a_result_of_an_unknown_id_or_tool_stays_as_it_is():
+    calls = assistant(call("x"))
+    assert ids_in(with_distinct_ids((calls, named("add", "w"), named("sub")))) == ["x", "w", "sub"]
+
+
 def test_a_call_without_an_id_gets_one_and_so_does_its_result():
     messages = (assistant(call("")), result(""), assistant(call("call"), call("")), result("call"), result(""))
 

@@ -5,15 +5,16 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dbx_gateway import Client
 from dbx_gateway.call.turns import check_answered, in_order
 from dbx_gateway.chat import (
-    Blob,
-    Image,
     Message,
     Native,
     Origin,
+    Refusal,
     Text,
     ToolCall,
     ToolResult,
@@ -76,6 +77,7 @@ SHUFFLED = {
     ),
     "a user between results": ((ASKED, AB, result(1), WAIT, result(2)), (ASKED, AB, result(1), result(2), WAIT)),
     "two users between": ((ASKED, A, WAIT, HURRY, result(1)), (ASKED, A, result(1), WAIT, HURRY)),
+    "nothing between": ((ASKED, A, Message(role="user"), result(1)), (ASKED, A, result(1), Message(role="user"))),
     "a system message between": ((ASKED, A, NOTE, result(1)), (ASKED, A, result(1), NOTE)),
     "text before a result in one message": (
         (ASKED, A, Message(role="user", parts=(Text("So?"), *result(1).parts))),
@@ -197,15 +199,150 @@ def test_without_that_check_the_request_is_sent_and_the_workspace_refuses_it(rou
             asked(route, *messages, disabled_quirks=(disabled,))
 
 
+# --- system messages ---------------------------------------------------------------------------------------------
+
+TAKES_LATE_SYSTEM = ("gpt", "gpt on chat")
+LATER = (system("First rule."), system("Second rule."), user("Hi."), assistant("Ho."), system("Be brief."), user("So?"))
+
+
 @each_route
-def test_a_result_with_a_picture_stays_with_its_call(route):
-    picture = Image(
-        blob=Blob(
-            data="iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-            mime="image/png",
-        )
-    )
-    if route in ("llama", "qwen"):
+def test_a_later_system_message_keeps_its_place_on_every_family(route):
+    _, (body,) = asked(route, *LATER)
+    sent = str(body)
+    assert ("<system>" in sent) is (route not in TAKES_LATE_SYSTEM)
+    assert sent.index("Ho.") < sent.index("Be brief.") < sent.index("So?")
+    assert "First rule." in sent
+    assert "Second rule." in sent
+
+
+@each_route
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (ASKED, A, NOTE, result(1)),
+        (ASKED, A, result(1), NOTE),
+        (ASKED, AB, result(1), NOTE, result(2), user("So?")),
+        (ASKED, NOTE),
+        (ASKED, assistant("Ho."), NOTE),
+        (NOTE, ASKED, assistant("Ho."), NOTE, NOTE, user("So?"), NOTE),
+    ],
+)
+def test_a_system_message_may_stand_anywhere(route, messages):
+    _, (body,) = asked(route, *messages)
+    assert str(body).count("Be brief.") == messages.count(NOTE)
+
+
+def test_a_model_that_takes_system_messages_in_the_middle_is_sent_one_where_it_may_stand():
+    workspace, model = Workspace(), "databricks-claude-opus-5"
+    client(workspace, model=model).chat((user("Hi."), NOTE, assistant("Ho."), NOTE, user("So?")))
+    (sent,) = workspace.ledger.model_calls()
+    assert [message["role"] for message in sent.body["messages"]] == ["user", "system", "assistant", "user"]
+
+
+# --- the first and the last turn ---------------------------------------------------------------------------------
+
+GREETED = (assistant("How can I help?"), user("Add it."))
+
+
+@each_route
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_conversation_that_begins_with_the_assistant_goes_as_it_is_and_after_a_refusal_behind_a_users_turn(
+    route, stream, caplog
+):
+    workspace = Workspace()
+    front = client(workspace, **ROUTES[route])
+    for _ in range(2):
+        if stream:
+            list(front.stream(GREETED))
+        else:
+            front.chat(GREETED)
+    bodies = [one.body for one in workspace.ledger.model_calls()]
+    refuses = route not in ("gpt", "gpt on chat", "gemini", "gemini 3")
+    assert len(bodies) == (3 if refuses else 2)
+    assert "begins.)" not in str(bodies[0])
+    assert all(("begins.)" in str(body)) is refuses for body in bodies[1:])
+    assert ("begin with the assistant, which was refused" in caplog.text) is refuses
+    assert (assistant("How can I help?"), user("Add it.")) == GREETED
+
+
+@pytest.mark.parametrize("messages", [(NOTE, *GREETED), (AB, result(1, 2), user("So?"))])
+@each_route
+def test_so_does_one_that_begins_with_rules_or_with_calls(route, messages):
+    _, bodies = asked(route, *messages)
+    assert "How can I help?" in str(bodies[-1]) or "done" in str(bodies[-1])
+
+
+@pytest.mark.parametrize("disabled", ["user-first", "all"])
+def test_that_repair_can_be_turned_off(disabled):
+    with pytest.raises(BadRequestError, match='first message must use the "user" role'):
+        asked("claude", *GREETED, disabled_quirks=(disabled,))
+
+
+@each_route
+@pytest.mark.parametrize(
+    "last", [(assistant("Once upon"),), (A, WAIT, assistant("I am."), result(1)), (assistant(Refusal("No.")),)]
+)
+def test_a_conversation_that_ends_with_the_assistant_is_refused_with_the_remedy_where_the_model_does_not_go_on(
+    route, last
+):
+    if not route.startswith("claude"):
+        asked(route, ASKED, *last)
         return
-    shown = Message(role="tool", parts=(ToolResult(call_id="c1", name="add", content=(Text("See."), picture)),))
-    asked(route, ASKED, AB, shown, WAIT, result(2))
+    with pytest.raises(InvalidRequestError, match=r"does not continue one \(no prefill\); end with a user message"):
+        asked(route, ASKED, *last)
+
+
+# --- any order ---------------------------------------------------------------------------------------------------
+
+words = st.integers(0, 999).map(lambda number: f"word {number}.")
+plain = st.one_of(words.map(user), words.map(system), words.map(assistant), st.sampled_from([assistant(), user()]))
+
+
+@st.composite
+def conversations(draw):
+    """Turns of every kind; most calls have their results somewhere after them."""
+    made, number = [], 0
+    for turn in draw(st.lists(plain | st.integers(1, 3), min_size=1, max_size=6)):
+        if isinstance(turn, Message):
+            made.append(turn)
+            continue
+        ids = range(number, number + turn)
+        number += turn
+        made.append(
+            replace(assistant(*map(call, ids)), origin=draw(st.sampled_from([None, Origin("messages", CLAUDE)])))
+        )
+        here = len(made)
+        for one in ids:
+            beside = draw(words)
+            message = draw(
+                st.sampled_from([result(one), Message(role="user", parts=(Text(beside), *result(one).parts))])
+            )
+            made.insert(draw(st.integers(here, len(made))), message)
+    lost = draw(st.integers(-20, len(made) - 1))
+    return [message for at, message in enumerate(made) if at != lost] or made
+
+
+@given(messages=conversations())
+@settings(max_examples=60, deadline=None)
+def test_any_turns_in_any_order_are_our_own_error_or_taken_by_every_family_with_no_text_lost(messages):
+    before = copy.deepcopy(messages)
+    for workspace, front in LAW.values():
+        asked_before = len(workspace.ledger.model_calls())
+        try:
+            front.chat(messages, tools=(ADD,))
+        except InvalidRequestError:
+            assert len(workspace.ledger.model_calls()) == asked_before
+            continue
+        sent = str(workspace.ledger.model_calls()[-1].body)
+        assert all(part.text in sent for message in messages for part in message.parts if isinstance(part, Text))
+    assert messages == before
+
+
+def _law():
+    for route, fields in ROUTES.items():
+        workspace = Workspace()
+        yield route, (workspace, client(workspace, **fields))
+
+
+LAW = dict(_law())
+"""A workspace for each route, and a client of it."""

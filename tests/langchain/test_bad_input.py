@@ -84,7 +84,11 @@ CASES = {
         with_tools(tool_with(type="object"), tool_choice="garden"),
         "'garden', which is none of the tools on offer: house; give one of them",
     ),
-    "a function message": (CLAUDE, saying(FunctionMessage("1", name="f")), "FunctionMessage .*; use system, human"),
+    "a function message": (
+        CLAUDE,
+        saying(FunctionMessage("1", name="f")),
+        "answers call 'f', which no earlier message makes",
+    ),
     "a message that removes one": (GPT, saying(RemoveMessage(id="1")), "RemoveMessage cannot be sent; use system"),
     "a message of a class of the user's own": (
         GEMINI,

@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from support.promises import promise
 
 from dbx_gateway import Client
@@ -122,7 +122,8 @@ def test_the_events_of_a_stream_finish_that_block_once(answer):
     texts = [event["content"]["text"] for event in stream
              if event["event"] == "content-block-finish" and event["content"]["type"] == "text"]  # fmt: skip
     assert texts == ["Hello world"]
-    list(llm.stream([HumanMessage("hi"), stream.output, HumanMessage("again")]))
+    results = [ToolMessage("3", tool_call_id=call["id"]) for call in stream.output.tool_calls]
+    list(llm.stream([HumanMessage("hi"), stream.output, *results, HumanMessage("again")]))
     assert '"thoughtSignature":"c2ln"' in sent[-1].replace(" ", "")
 
 

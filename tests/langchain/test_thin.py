@@ -20,6 +20,8 @@ LANGCHAINS = {
     *("source", "content", "value"),
     # roles of messages
     *("system", "developer", "user", "assistant", "tool", "role"),
+    # ToolMessage, and additional_kwargs of an older message
+    *("tool_call_id", "function_call"),
     # usage_metadata and response_metadata
     *("input_tokens", "output_tokens", "total_tokens", "usage", "metadata", "model", "finish_reason"),
     # arguments of bind_tools, with_structured_output and invoke

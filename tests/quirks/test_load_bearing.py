@@ -25,6 +25,7 @@ from dbx_gateway.chat import (
     ToolChoice,
     ToolResult,
     ToolSpec,
+    assistant,
     system,
     user,
 )
@@ -219,6 +220,9 @@ REACTIVE: Cases = [
     ("oss-output-cap", Asking(asked(GLM, max_tokens=200_000))),
     ("tool-choice-required", Asking(asked(QWEN, tools=(ADD,), tool_choice=ToolChoice("required")))),
     ("tool-choice-required", Asking(asked(QWEN, tools=(ADD,), tool_choice=ToolChoice("required", ("add",))))),
+    ("user-first", Asking(asked(CLAUDE, assistant("Hi."), user("Hi.")), "messages")),
+    ("user-first", Asking(asked(CLAUDE, system("Be kind."), assistant("Hi."), user("Hi.")))),
+    ("user-first", Asking(asked(LLAMA, assistant("Hi."), user("Hi.")))),
     ("schema-open-models", Asking(asked(GPT_OSS, tools=(parameters(maxLength=9),)))),
     ("schema-open-models", Asking(asked(LLAMA, tools=(parameters(anyOf=[{"type": "string"}, {"type": "null"}]),)))),
     ("gpt-tools-effort", Asking(asked(GPT_REASONING, tools=(ADD,)))),

@@ -76,7 +76,6 @@ REFUSALS = [
     (body(max_tokens=-1), {}, "max_tokens: Input should be greater than or equal to 0"),
     (body(user({"type": "audio", "data": "x"})), {}, "Input tag 'audio' found using 'type'"),
     (body(thinking={"type": "deep"}), {}, "thinking: Input tag 'deep' found using 'type'"),
-    (body(assistant(text("hi"))), {}, 'first message must use the "user" role'),
     (body(messages=[]), {}, "at least one message is required"),
     (body({"role": "user", "content": ""}), {}, "text content blocks must be non-empty"),
     (body(user(text("  "))), {}, "text content blocks must contain non-whitespace text"),
@@ -222,6 +221,7 @@ def test_the_vendor_refuses_it_in_its_own_words(request_body, profile, words):
 
 
 RULE_BREAKERS = {
+    "user-first": (body(assistant(text("hi")), ASKED), 'messages: first message must use the "user" role'),
     "empty-parts": (body(user(text(" "))), 'messages: text content blocks must be non-empty"}'),
     "anth-eager-streaming": (
         body(tools=[{**TOOL, "eager_input_streaming": True}]),

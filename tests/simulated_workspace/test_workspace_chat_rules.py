@@ -118,6 +118,16 @@ BREAKERS = {
         {"messages": [{"role": "system", "content": "be"}, {"role": "system", "content": "brief"}, USER]},
         "Chat message input may have one system message only.",
     ),
+    "late-system": (
+        LLAMA,
+        messages({"role": "assistant", "content": "Hi"}, {"role": "system", "content": "be brief"}, USER),
+        "Chat message input roles must alternate (user -> assistant -> u -> a -> ...) with an optional system at the start.",
+    ),
+    "user-first": (
+        CLAUDE,
+        {"messages": [{"role": "assistant", "content": "Hi"}, USER]},
+        "A conversation must start with a user message.",
+    ),
     "trailing-assistant": (
         "databricks-claude-sonnet-4-6",
         messages({"role": "assistant", "content": "Well,"}),

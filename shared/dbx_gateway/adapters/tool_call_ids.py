@@ -1,4 +1,4 @@
-"""Distinct ids for tool calls that share one, as in conversations from apis without ids."""
+"""Distinct ids for tool calls that share one, and results that name only a tool, as in conversations from apis without ids."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ _NAMELESS: Final = "call"
 def with_distinct_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Return ``messages`` with an id of its own for each tool call; results follow their calls in order.
 
-    The first call with an id keeps it; a call without one gets one. The id of a call depends only on what is before it,
+    The first call with an id keeps it; a call without one gets one. A result whose id is the name of a tool, and no
+    call's, is that of the first call of the tool that has none (``role="function"`` has no ids:
+    docs/wire/chat-completions.md#round-trip). The id of a call depends only on what is before it,
     so that the ids stay the same as the conversation goes on. Needed because where an api gives calls no ids, some
     libraries use the tool's name as the id (docs/wire/peers.md#tool-call-identity), or none, and other apis reject a
     duplicate id (docs/wire/messages.md#round-trip).
     """
     received = [part.call_id for message in messages for part in message.parts if isinstance(part, ToolCall)]
-    if len(set(received)) == len(received) and all(received):
+    answered = {part.call_id for message in messages for part in message.parts if isinstance(part, ToolResult)}
+    if len(set(received)) == len(received) and all(received) and answered.issubset(received):
         return tuple(messages)
     ids = _Ids()
     return tuple(replace(message, parts=tuple(map(ids.part, message.parts))) for message in messages)
@@ -36,13 +39,19 @@ class _Ids:
         self._numbers: dict[str, int] = {}
         self._open: defaultdict[str, deque[str]] = defaultdict(deque)
         self._latest: dict[str, str] = {}
+        self._waiting: dict[str, str] = {}
+        """The tool of each call without a result, by the call's own id."""
 
     def part(self, part: Part) -> Part:
         match part:
             case ToolCall():
-                return replace(part, call_id=self._of_call(part.call_id))
+                call_id = self._of_call(part.call_id)
+                self._waiting[call_id] = part.name
+                return replace(part, call_id=call_id)
             case ToolResult():
-                return replace(part, call_id=self._of_result(part.call_id))
+                call_id = self._of_result(part.call_id, part.name)
+                self._waiting.pop(call_id, None)
+                return replace(part, call_id=call_id)
             case _:
                 return part
 
@@ -59,6 +68,12 @@ class _Ids:
         self._latest[received] = fresh
         return fresh
 
-    def _of_result(self, received: str) -> str:
+    def _of_result(self, received: str, name: str | None) -> str:
         waiting = self._open[received]
-        return waiting.popleft() if waiting else self._latest.get(received, received)
+        while waiting:
+            call_id = waiting.popleft()
+            if call_id in self._waiting:
+                return call_id
+        if received not in self._latest and received == name:
+            return next((call_id for call_id, tool in self._waiting.items() if tool == name), received)
+        return self._latest.get(received, received)

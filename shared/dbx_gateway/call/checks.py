@@ -15,6 +15,7 @@ from dbx_gateway.chat import (
     Image,
     Message,
     Part,
+    Reasoning,
     Refusal,
     Text,
     ToolCall,
@@ -239,14 +240,23 @@ def _capability(part: Part) -> str | None:
             return None
 
 
+def _is_sent(message: Message) -> bool:
+    """Whether a message is a turn on every api: one of nothing but blank text and reasoning may be left out."""
+    return any(
+        bool(part.text.strip()) if isinstance(part, Text) else not isinstance(part, Reasoning) for part in message.parts
+    )
+
+
 def check_last_turn(request: ChatRequest, profile: Profile) -> None:
     """Check that the model takes the conversation's last turn.
 
     Raises:
         InvalidRequestError: it is an assistant's, and the model continues none.
     """
-    last = request.messages[-1]
-    if last.role == "assistant" and not profile.prefill and any(isinstance(part, Text) for part in last.parts):
+    if profile.prefill:
+        return
+    last = next((message for message in reversed(request.messages) if _is_sent(message)), request.messages[-1])
+    if last.role == "assistant" and any(isinstance(part, Text | Refusal) for part in last.parts):
         raise InvalidRequestError(
             f"the conversation ends with an assistant message, and {request.model!r} does not continue one (no prefill); "
             "end with a user message, or set family= if the model does"

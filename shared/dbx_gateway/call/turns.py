@@ -65,7 +65,7 @@ def in_order(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     are one turn. A conversation in order is returned as it is.
     """
     answered = frozenset(part.call_id for message in messages for part in message.parts if isinstance(part, ToolResult))
-    if _is_in_order(messages, answered):
+    if not answered or _is_in_order(messages, answered):
         return messages
     turns = _Turns(messages)
     return tuple(message for turn in turns.turns for message in (turn.message, *turn.results))
@@ -77,13 +77,15 @@ def _is_in_order(messages: tuple[Message, ...], answered: Collection[str]) -> bo
         if message.role == "assistant":
             if waiting:
                 return False
-            own = {part.call_id for part in message.parts if isinstance(part, ToolResult)}
-            waiting = {call.call_id for call in message.tool_calls if call.call_id in answered} - own
-            continue
-        results = [part.call_id for part in message.parts if isinstance(part, ToolResult)]
-        first = message.parts[: len(results)]
-        waiting.difference_update(results)
-        if not all(isinstance(part, ToolResult) for part in first) or (waiting and len(results) < len(message.parts)):
+            if calls := message.tool_calls:
+                own = {part.call_id for part in message.parts if isinstance(part, ToolResult)}
+                waiting = {call.call_id for call in calls if call.call_id in answered} - own
+        elif results := [part.call_id for part in message.parts if isinstance(part, ToolResult)]:
+            waiting.difference_update(results)
+            first = message.parts[: len(results)]
+            if not all(isinstance(part, ToolResult) for part in first) or (waiting and len(first) < len(message.parts)):
+                return False
+        elif waiting:
             return False
     return True
 

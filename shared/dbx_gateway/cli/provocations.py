@@ -137,6 +137,10 @@ def _bare_assistant(context: Context) -> ChatRequest:
     return _request(context, user("Hello."), Message(role="assistant"), user(_PROMPT))
 
 
+def _assistant_first(context: Context) -> ChatRequest:
+    return _request(context, assistant("How can I help?"), user(_PROMPT))
+
+
 def _merge_system(context: Context) -> ChatRequest:
     return _request(context, system("Be kind."), system("Be brief."), user(_PROMPT))
 
@@ -354,6 +358,7 @@ PROVOCATIONS: Final[Mapping[str, Provocation]] = of_every_quirk(
         "schema-gemini": Provocation(request=_json_schema_only, needs=_TOOLS),
         "resp-output-only-fields": Provocation(request=_replayed_item),
         "resp-id-64": Provocation(request=_long_ids, needs=_TOOLS),
+        "user-first": Provocation(request=_assistant_first),
         "schema-open-models": Provocation(request=_constrained, needs=_TOOLS),
         "tool-choice-required": Provocation(request=_forced_call, needs=_TOOLS, lacks=_no_call),
         "gpt-tools-effort": Provocation(request=_with_a_tool, needs=_TOOLS),

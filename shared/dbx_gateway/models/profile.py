@@ -53,7 +53,10 @@ class Profile:
     prefill: bool = True
     """Takes a conversation that ends with an assistant turn; False only where a refusal is known."""
     mid_system: bool = False
-    """Takes a system message in the middle of a conversation (messages api)."""
+    """Takes a system message in the middle of a conversation; elsewhere it is a marked turn of the user.
+
+    Source: docs/wire/comparison.md#order-of-turns.
+    """
     sampling: bool = True
     """Takes temperature, top_p and top_k."""
     responses_only: bool = False

@@ -40,6 +40,7 @@ from dbx_gateway.quirks import (
     tool_choice_required,
     tools_cap_32,
     tools_with_response_format,
+    user_first,
 )
 from dbx_gateway.quirks.quirk import AnswerFix, Context, Evidence, Quirk
 
@@ -94,6 +95,7 @@ QUIRKS: tuple[Quirk, ...] = (
     resp_output_only_fields.QUIRK,
     resp_id_64.QUIRK,
     # Reactive quirks repair the request that was refused, with the fixes above applied.
+    user_first.QUIRK,
     schema_open_models.QUIRK,
     tool_choice_required.QUIRK,
     gpt_tools_effort.QUIRK,

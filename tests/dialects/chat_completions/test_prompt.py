@@ -714,10 +714,9 @@ def test_every_extension_of_the_judge_is_used():
     assert used == EXTENSIONS.keys() | NESTED_EXTENSIONS.keys()
 
 
-def test_system_messages_stay_where_they_stand():
-    assert [message["role"] for message in sent(system("a"), user("b"), system("c"), user("d"))] == [
-        "system",
-        "user",
-        "system",
-        "user",
-    ]
+@pytest.mark.parametrize(("mid_system", "role"), [(True, "system"), (False, "user")])
+def test_a_later_system_message_stays_where_it_stands_and_is_marked_where_the_model_takes_none(mid_system, role):
+    profile = replace(OPEN, mid_system=mid_system)
+    *_, late, last = sent(system("a"), user("b"), system("c"), user("d"), profile=profile)
+    assert late == {"role": role, "content": "c" if mid_system else "<system>\nc\n</system>"}
+    assert last == {"role": "user", "content": "d"}

@@ -84,10 +84,15 @@ def test_the_smallest_request_is_one_content():
     assert encode() == {"contents": HI}
 
 
-def test_system_messages_are_joined_in_order_and_a_later_one_is_said_to_move(caplog):
-    body = encode(system("A"), Message(role="developer", parts=(Text("B"),)), user("Hi"), system("C"))
-    assert body == {"systemInstruction": {"parts": [{"text": "A"}, {"text": "B"}, {"text": "C"}]}, "contents": HI}
-    assert "a later one was moved there" in caplog.text
+def test_the_first_system_messages_are_joined_in_order_and_a_later_one_is_a_marked_turn_of_the_user(caplog):
+    body = encode(system("A"), Message(role="developer", parts=(Text("B"),)), user("Hi"), assistant("Ho"), system("C"))
+    assert body["systemInstruction"] == {"parts": [{"text": "A"}, {"text": "B"}]}
+    assert body["contents"] == [
+        *HI,
+        {"role": "model", "parts": [{"text": "Ho"}]},
+        {"role": "user", "parts": [{"text": "<system>\nC\n</system>"}]},
+    ]
+    assert "a later one was sent in its place" in caplog.text
 
 
 def test_an_image_in_a_system_message_is_refused():

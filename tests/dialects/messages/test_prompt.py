@@ -104,11 +104,10 @@ def test_a_plain_question_holds_what_the_api_demands_and_nothing_else():
             (Message(role="system", parts=(Text("a", cache=CacheHint("1h")),)), user("hi")),
             [text("a", cache_control={"type": "ephemeral", "ttl": "1h"})],
         ),
-        ((user("hi"), assistant("yes"), system("late"), user("go")), "late"),
     ],
-    ids=["one", "developer", "several", "cached", "late"],
+    ids=["one", "developer", "several", "cached"],
 )
-def test_system_messages_are_hoisted(messages, expected):
+def test_the_first_system_messages_are_hoisted(messages, expected):
     assert encode(*messages)["system"] == expected
 
 
@@ -122,19 +121,33 @@ def test_a_later_system_message_stays_in_place_where_the_model_takes_it(caplog):
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize(
-    "messages",
-    [
-        (user("a"), assistant("b"), system("late"), user("c")),
-        (user("a"), from_here(CALL), tool_result(CALL, "5"), system("late"), results(ToolResult(call_id="toolu_1"))),
-    ],
-    ids=["after an assistant turn", "between tool results"],
-)
-def test_a_later_system_message_is_hoisted_with_a_warning_where_it_may_not_stand(messages, caplog):
-    profile = Profile(model=MODEL, family="claude", mid_system=True)
-    assert encode(*messages, profile=profile)["system"] == "late"
+MARKED = text("<system>\nlate\n</system>")
+
+
+@pytest.mark.parametrize("mid_system", [False, True])
+def test_a_later_system_message_is_a_marked_user_turn_with_a_warning_where_it_may_not_stand(mid_system, caplog):
+    profile = Profile(model=MODEL, family="claude", mid_system=mid_system)
+    sent = encode(system("first"), user("a"), assistant("b"), system("late"), user("c"), profile=profile)
+    assert sent["system"] == "first"
+    assert sent["messages"][2:] == [{"role": "user", "content": [MARKED, text("c")]}]
     assert len(caplog.messages) == 1
     assert "system messages only at the start" in caplog.messages[0]
+
+
+def test_a_later_system_message_between_tool_results_comes_after_them():
+    profile = Profile(model=MODEL, family="claude", mid_system=True)
+    late = (tool_result(CALL, "5"), system("late"), results(ToolResult(call_id="toolu_1")))
+    last = turns(user("a"), from_here(CALL), *late, profile=profile)[-1]["content"]
+    assert [block["type"] for block in last] == ["tool_result", "tool_result", "text"]
+    assert last[-1] == MARKED
+
+
+def test_a_later_system_message_keeps_its_cache_mark_and_a_blank_one_is_left_out():
+    late = Message(role="system", parts=(Text("a", cache=CacheHint()), Text(" "), Text("b")))
+    assert turns(user("x"), late, system(" "), assistant("y"))[0]["content"] == [
+        text("x"),
+        text("<system>\na\n\nb\n</system>", cache_control={"type": "ephemeral"}),
+    ]
 
 
 def test_a_system_message_with_a_picture_is_refused():

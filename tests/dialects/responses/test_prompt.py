@@ -87,12 +87,21 @@ def test_a_model_that_does_not_reason_is_asked_for_no_proof():
 
 def test_system_and_developer_messages_keep_their_role_and_place():
     developer = Message(role="developer", parts=(Text("be brief"),))
-    assert items(system("one"), system("two"), user("hi"), developer) == [
+    profile = replace(GPT, mid_system=True)
+    assert items(system("one"), system("two"), user("hi"), developer, profile=profile) == [
         {"type": "message", "role": "system", "content": "one"},
         {"type": "message", "role": "system", "content": "two"},
         {"type": "message", "role": "user", "content": "hi"},
         {"type": "message", "role": "developer", "content": "be brief"},
     ]
+
+
+def test_a_later_system_message_is_a_marked_turn_of_the_user_where_the_model_takes_none_there(caplog):
+    assert items(system("one"), user("hi"), system("be brief"), user("so?"))[2:] == [
+        {"type": "message", "role": "user", "content": "<system>\nbe brief\n</system>"},
+        {"type": "message", "role": "user", "content": "so?"},
+    ]
+    assert "system messages only at the start" in caplog.text
 
 
 @pytest.mark.parametrize(

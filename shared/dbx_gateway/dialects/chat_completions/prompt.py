@@ -33,7 +33,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import data_url, object_arguments, warn_not_replayed
+from dbx_gateway.parts import data_url, object_arguments, system_as_user, warn_not_replayed
 
 __all__ = ["encode_messages"]
 
@@ -79,6 +79,8 @@ class _Conversation:
         self._profile = profile
         self._messages: list[JsonValue] = []
         self._moved: list[JsonObject] = []
+        self._begun = False
+        """Whether there was a message of another role than the system's."""
 
     def add(self, message: Message) -> None:
         results = [part for part in message.parts if isinstance(part, ToolResult)]
@@ -88,6 +90,12 @@ class _Conversation:
         if results and not others:
             return
         self._add_moved()
+        if message.role in ("system", "developer"):
+            if self._begun and not self._profile.mid_system:
+                message = system_as_user(message, self._profile.model)
+                others = list(message.parts)
+        else:
+            self._begun = True
         match message.role:
             case "assistant":
                 self._assistant(message, others)

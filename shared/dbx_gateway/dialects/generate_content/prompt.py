@@ -35,7 +35,7 @@ from dbx_gateway.media_types import media_type, type_of_name
 from dbx_gateway.models.families import family_of
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import blob_of_url, warn_not_replayed
+from dbx_gateway.parts import blob_of_url, system_as_user, warn_not_replayed
 from dbx_gateway.surfaces import Api
 
 __all__ = ["API", "SKIP_SIGNATURE", "Contents", "write_contents"]
@@ -73,7 +73,7 @@ class Contents:
 def write_contents(request: ChatRequest, profile: Profile) -> Contents:
     """Return the conversation of ``request`` on the wire.
 
-    System messages move to the system instruction; neighbours of one role are merged. Tool results have contents of
+    The first system messages move to the system instruction, and a later one is a marked turn of the user; neighbours of one role are merged. Tool results have contents of
     their own, in the order of their calls. A signature goes back on the part it came with, to the family that made it.
     Thoughts and native parts of other families are left out.
 
@@ -115,8 +115,10 @@ class _Writer:
                 "text if the model should know it",
             )
         if message.role in ("system", "developer"):
-            self._system(message)
-            return
+            if not (self._result.contents or self._parts or self._results):
+                self._system(message)
+                return
+            message = system_as_user(message, self._request.model)
         own = self._is_own(message.origin)
         role = "model" if message.role == "assistant" else "user"
         for part in message.parts:
@@ -128,12 +130,6 @@ class _Writer:
             self._add(role, None)
 
     def _system(self, message: Message) -> None:
-        if self._result.contents or self._parts or self._results:
-            warn_once(
-                f"{API}: later system message",
-                "the generate-content api takes system messages only at the start; a later one was moved there. "
-                "Put it first, or into a user message, to choose its place",
-            )
         for part in message.parts:
             if not isinstance(part, Text):
                 raise InvalidRequestError(

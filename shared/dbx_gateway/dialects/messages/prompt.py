@@ -36,7 +36,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import INVALID_JSON, NO_OUTPUT, blob_of_url, warn_not_replayed, wire_id
+from dbx_gateway.parts import INVALID_JSON, NO_OUTPUT, blob_of_url, system_as_user, warn_not_replayed, wire_id
 
 __all__ = ["Prompt", "cache_control", "write_prompt"]
 
@@ -96,8 +96,8 @@ class Prompt:
 def write_prompt(request: ChatRequest, profile: Profile) -> Prompt:
     """Return the conversation of ``request`` on the wire.
 
-    System messages move to the system prompt. A later one stays in its place where the model takes that, it follows a
-    user turn and no tool result comes next. Turns of one role are merged; tool results come first in their turn. Blank
+    The first system messages move to the system prompt. A later one stays in its place: as itself where the model takes
+    that, it follows a user turn and no tool result comes next, else as a marked turn of the user. Turns of one role are merged; tool results come first in their turn. Blank
     texts, and reasoning and native parts of another api or model, are left out, and so is a message of nothing else.
 
     Raises:
@@ -112,8 +112,10 @@ def write_prompt(request: ChatRequest, profile: Profile) -> Prompt:
             prompt.add(role, _blocks(parts, message.origin, request.model))
         elif _stays(prompt, request.messages[position + 1 :], profile):
             prompt.add("system", _system_blocks(message))
+        elif prompt.messages:
+            prompt.add("user", _blocks(system_as_user(message, request.model).parts, None, request.model))
         else:
-            _hoist(prompt, message, request.model)
+            prompt.system += _system_blocks(message)
     for turn in prompt.messages:
         _results_first(turn)
     if prompt.role == "assistant":
@@ -131,21 +133,11 @@ def cache_control(cache: CacheHint) -> JsonObject:
 
 
 def _stays(prompt: Prompt, following: tuple[Message, ...], profile: Profile) -> bool:
-    """Whether a system message may stay where it is (docs/wire/messages.md#request)."""
+    """Whether a system message may stay as it is where it is (docs/wire/messages.md#request)."""
     if not profile.mid_system or prompt.role not in ("user", "system"):
         return False
     after = next((message for message in following if message.role not in ("system", "developer")), None)
     return after is None or not any(isinstance(part, ToolResult) for part in after.parts)
-
-
-def _hoist(prompt: Prompt, message: Message, model: str) -> None:
-    if prompt.messages:
-        warn_once(
-            f"{model}: later system message",
-            f"{model} takes system messages only at the start; a later one was moved there. "
-            "Put it first, or into a user message, to choose its place",
-        )
-    prompt.system += _system_blocks(message)
 
 
 def _system_blocks(message: Message) -> list[JsonObject]:

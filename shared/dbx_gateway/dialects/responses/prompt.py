@@ -37,7 +37,15 @@ from dbx_gateway.events import with_late_proofs
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
-from dbx_gateway.parts import NO_OUTPUT, data_url, plain_arguments, result_text, warn_not_replayed, wire_id
+from dbx_gateway.parts import (
+    NO_OUTPUT,
+    data_url,
+    plain_arguments,
+    result_text,
+    system_as_user,
+    warn_not_replayed,
+    wire_id,
+)
 from dbx_gateway.surfaces import Api
 
 __all__ = ["input_items"]
@@ -82,7 +90,8 @@ def input_items(request: ChatRequest, profile: Profile) -> list[JsonValue]:
     """Return the conversation as flat input items.
 
     Every message keeps its place and its role: system and developer messages become items of that role, not
-    ``instructions``, which have neither role nor place. The ``content`` of a message of one plain text is a string.
+    ``instructions``, which have neither role nor place. A later one is a marked turn of the user where the model takes none
+    there. The ``content`` of a message of one plain text is a string.
 
     Raises:
         InvalidRequestError: a part cannot be carried by this api.
@@ -90,7 +99,12 @@ def input_items(request: ChatRequest, profile: Profile) -> list[JsonValue]:
     custom = frozenset(call.call_id for message in request.messages for call in message.tool_calls if call.custom)
     conversation = _Conversation(request.model, custom, profile.prompt_caching, any_item=not profile.client_defaults)
     items: list[JsonValue] = []
+    begun = False
     for message in request.messages:
+        if message.role not in ("system", "developer"):
+            begun = True
+        elif begun and not profile.mid_system:
+            message = system_as_user(message, request.model)  # noqa: PLW2901  # it is this message that is sent
         if message.name is not None:
             warn_once("responses: name", "The responses api has no name on messages; it was left out.")
         if message.role == "assistant":

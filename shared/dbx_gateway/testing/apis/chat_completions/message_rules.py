@@ -27,11 +27,18 @@ __all__ = [
     "empty_assistant_content",
     "empty_parts",
     "empty_tool_result",
+    "late_system",
     "long_ids",
     "one_system_message",
     "replayed_reasoning",
     "trailing_assistant",
+    "user_first",
 ]
+
+_ALTERNATE = (
+    "Chat message input roles must alternate (user -> assistant -> u -> a -> ...) with an optional system at the start. "
+    "Tool messages are optional and must follow a preceding assistant message containing tool calls."
+)
 
 _NO_SIGNATURE = ("gemini-2-5", "gemini-2.5")
 """Gemini before 3 does not ask for its signatures back (row gemini-signature)."""
@@ -83,10 +90,26 @@ def alternating_roles(body: Body, _situation: Situation) -> Verdict:
     roles = [message["role"] for message in messages_of(body)]
     if not any(one == other == "tool" for one, other in pairwise(roles)):
         return None
-    return bad(
-        "Chat message input roles must alternate (user -> assistant -> u -> a -> ...) with an optional system at the "
-        "start. Tool messages are optional and must follow a preceding assistant message containing tool calls."
-    )
+    return bad(_ALTERNATE)
+
+
+def late_system(body: Body, _situation: Situation) -> Verdict:
+    """Refuse a system message after one of another role (row late-system)."""
+    roles = ["system" if message["role"] == "developer" else message["role"] for message in messages_of(body)]
+    begun = next((at for at, role in enumerate(roles) if role != "system"), len(roles))
+    return bad(_ALTERNATE) if "system" in roles[begun:] else None
+
+
+def user_first(body: Body, situation: Situation) -> Verdict:
+    """Refuse a conversation that begins with the assistant (row user-first)."""
+    first = next((message["role"] for message in messages_of(body, "user", "assistant")), "user")
+    if first == "user":
+        return None
+    if situation.profile.family == "claude":
+        return bad(
+            "A conversation must start with a user message. Try again with a conversation that starts with a user message."
+        )
+    return bad(_ALTERNATE)
 
 
 def one_system_message(body: Body, _situation: Situation) -> Verdict:

@@ -212,6 +212,8 @@ RULES: tuple[Rule, ...] = (
     _rule("bare-assistant", _ALL, of_messages.bare_assistant),
     _rule("split-parallel-tool-results", _ALL - {"claude", "gemini"}, of_messages.alternating_roles),
     _rule("merge-system", _ALL - {"claude"}, of_messages.one_system_message),
+    _rule("late-system", OPEN_FAMILIES - {"other"}, of_messages.late_system),
+    _rule("user-first", _ALL - {"gpt", "agent"}, of_messages.user_first),
     _rule("trailing-assistant", _CLAUDE, of_messages.trailing_assistant),
     _rule("reasoning-replay", _CLAUDE, of_messages.replayed_reasoning),
     _rule("resp-id-64", _ALL, of_messages.long_ids),

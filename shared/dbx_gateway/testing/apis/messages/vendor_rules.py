@@ -70,8 +70,6 @@ def check_conversation(body: dict[str, Any], situation: Situation) -> None:
     messages = body["messages"]
     if not messages:
         raise bad_request("messages: at least one message is required")
-    if messages[0]["role"] == "assistant":
-        raise bad_request('messages: first message must use the "user" role')
     for _, text in () if situation.enforces("empty-parts") else prompt_texts(body):
         if not text:
             raise bad_request("messages: text content blocks must be non-empty")

@@ -32,6 +32,13 @@ def _empty_parts(body: dict[str, Any], situation: Situation) -> Refused | None:
     return Refused(400, inner, body=databricks_error("BAD_REQUEST", inner))
 
 
+def _user_first(body: dict[str, Any], situation: Situation) -> Refused | None:
+    del situation
+    if body["messages"][0]["role"] != "assistant":
+        return None
+    return bad_request('messages: first message must use the "user" role')
+
+
 def _eager_streaming(body: dict[str, Any], situation: Situation) -> Refused | None:
     del situation
     for at, tool in enumerate(entries(body, "tools")):
@@ -67,6 +74,8 @@ def _schema_limits(body: dict[str, Any], situation: Situation) -> Refused | None
 RULES: tuple[Rule, ...] = (
     # docs/wire/quirks.md#empty-parts
     Rule("empty-parts", _BOTH, frozenset(), _MESSAGES, check=_empty_parts),
+    # docs/wire/quirks.md#user-first
+    Rule("user-first", _BOTH, frozenset(), _MESSAGES, check=_user_first),
     # docs/wire/quirks.md#anth-eager-streaming
     Rule("anth-eager-streaming", _GATEWAY, _CLAUDE, _MESSAGES, check=_eager_streaming),
     # docs/wire/quirks.md#schema-limits
