@@ -320,8 +320,10 @@ def _loaded(kind: type[_Base], settings: Settings, observations: Observations | 
 def _response(result: CallResult[Any], request: ChatRequest) -> ChatResponse:
     response = result.response
     assert response is not None  # noqa: S101  # a call that is not streamed ends with a response
-    is_empty = not any(map(is_visible, response.message.parts))
-    warn_of_end(result, response.finish, request.model, is_empty=is_empty)
+    others = [(other.message, other.finish) for other in response.alternatives]
+    for message, finish in ((response.message, response.finish), *others):
+        is_empty = not any(map(is_visible, message.parts))
+        warn_of_end(result, finish, request.model, is_empty=is_empty)
     return response
 
 

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from dbx_gateway.call import reading as answers_module
 from dbx_gateway.call.reading import AnswerStream, Reading, read_answer, replay
 from dbx_gateway.call.sse import SSEReader
+from dbx_gateway.call.stop_sequences import StopSequences
 from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
 from dbx_gateway.chat import ChatRequest, Finish, Reasoning, Segment, Text, ToolCall, ToolSpec, user
 from dbx_gateway.dialects.catalogue import DIALECTS
@@ -27,10 +29,10 @@ from dbx_gateway.events import Start, TextDelta, ToolCallDelta, ToolCallEnd, Too
 CHAT, MESSAGES, RESPONSES, GEMINI = "chat-completions", "messages", "responses", "generate-content"
 
 
-def reading(api=CHAT, *, names=None, joined=True, undemanding=frozenset()) -> Reading:
+def reading(api=CHAT, *, names=None, joined=True, undemanding=frozenset(), **more) -> Reading:
     asked = RequestTarget("m", f"ai-gateway {api} https://ws.example.com/x")
     names = names or ToolNames()
-    return Reading(DIALECTS[api], lambda event: event, names, asked, undemanding=undemanding, joined=joined)
+    return Reading(DIALECTS[api], lambda event: event, names, asked, undemanding=undemanding, joined=joined, **more)
 
 
 def chunk(delta, finish=None, **more):
@@ -120,6 +122,45 @@ def begun(api) -> tuple[AnswerStream, list]:
 
 def said(events) -> str:
     return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+@each_api
+@given(data=st.data())
+def test_an_answer_that_is_cut_at_a_stop_sequence_is_the_same_wherever_the_bytes_are_cut(api, data):
+    body = sse(*ANSWER[api])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=5)))
+    stream = opened(api, stop=StopSequences(("ß \u2028Go",)))
+    events = heard(stream, *(body[start:end] for start, end in pairwise([0, *cuts, len(body)])))
+    answer = fold(events + stream.close())
+    assert (answer.text, answer.tool_calls, answer.finish.stop_sequence) == ("Grü", (), "ß \u2028Go")
+    assert (stream.cut, stream.failure) == (True, None)
+
+
+class Marked:
+    """A translation that marks each text it sees."""
+
+    def message(self, message, finish):
+        return message, finish
+
+    def reader(self):
+        return lambda event: [TextDelta(event.index, f"<{event.text}") if isinstance(event, TextDelta) else event]
+
+
+@each_api
+@pytest.mark.parametrize("rest", [b"data: {broken\n\n", b""], ids=["broken", "cut"])
+def test_what_was_handed_out_before_a_failure_is_translated_once(api, rest):
+    stream = opened(api, translations=(Marked(),), joined=False)
+    events = heard(stream, sse(*ANSWER[api][: BEGUN[api]])[:-2] + b"\n\n" + rest) + stream.close()
+    assert stream.failure is not None
+    assert said(events) == "<Grüß< \u2028Gott"
+
+
+@each_api
+def test_the_last_event_of_a_cut_stream_that_no_blank_line_closes_is_translated_once(api):
+    stream = opened(api, translations=(Marked(),), joined=False)
+    events = heard(stream, sse(*ANSWER[api][: BEGUN[api]])[:-2]) + stream.close()
+    assert stream.failure is not None
+    assert said(events) == "<Grüß< \u2028Gott"
 
 
 # --- a whole stream ----------------------------------------------------------------------------------------------

@@ -6,9 +6,11 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from end_to_end.raw_host import raw_host
 from end_to_end.site import CLAUDE, GEMINI, GPT, LLAMA
+from faults.wires import WIRES
 from support.promises import promise
 
 import dbx_gateway
@@ -72,6 +74,12 @@ async def test_a_stream_of_several_answers_is_refused_before_it_is_sent(site, mo
     assert fold(site.client(model, n=1, **fields).stream("Hello")).text == "You said: Hello"
 
 
+@pytest.mark.parametrize(("model", "fields"), BY_CALLS.values(), ids=BY_CALLS)
+def test_the_workspace_refuses_the_field_that_is_not_sent(site, model, fields):
+    with pytest.raises(BadRequestError, match=r"Unknown parameter: 'n'|n: Extra inputs|'n' must be '1'"):
+        site.client(model, extra_body={"n": 2}, **fields).chat("Hello")
+
+
 @WAYS
 async def test_an_agent_is_not_made_to_act_several_times(site, way):
     with pytest.raises(InvalidRequestError, match="it may be an agent, which would act 2 times"):
@@ -120,6 +128,20 @@ def test_no_thread_is_left_after_the_answers(site):
     for thread in answer_threads():
         thread.join(5)
     assert answer_threads() == []
+
+
+async def test_an_alternative_that_is_cut_at_the_default_length_is_warned_about(warned):
+    wire, ends = next(wire for wire in WIRES if wire.api == "messages"), iter(("end_turn", "max_tokens"))
+
+    def handle(request):
+        return httpx.Response(200, json=wire.whole_message([{"type": "text", "text": "Hi"}], next(ends)))
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle)) as http_client:
+        url = "https://w.example.com/serving-endpoints/anthropic/v1/messages"
+        client = AsyncClient(model=CLAUDE, token="t", endpoint_url=url, n=2, http_async_client=http_client)
+        answer = await client.chat("Hello")
+    assert [answer.finish.reason, answer.alternatives[0].finish.reason] == ["stop", "length"]
+    assert ["was cut at max_tokens=" in line for line in warned()] == [True]
 
 
 @WAYS

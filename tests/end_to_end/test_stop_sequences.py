@@ -12,7 +12,7 @@ from end_to_end.site import ADD, CLAUDE, GEMINI, GPT, LLAMA
 from faults.wires import WIRES, sse
 from support.promises import promise
 
-from dbx_gateway import AsyncClient, Client, fold
+from dbx_gateway import AsyncClient, BadRequestError, Client, fold
 from dbx_gateway.events import TextDelta
 
 ROUTES = {
@@ -46,10 +46,18 @@ async def test_every_api_ends_at_a_stop_sequence_whole_and_streamed(site, model,
     whole, streams = await both(site, model, surface=surface, stop=STOP, **fields)
     for answer in [*whole, *map(fold, streams)]:
         assert (answer.text, answer.finish.reason) == (CUT, "stop")
+    assert site.statuses() == [200] * 4
     for answer in whole:
         assert answer.usage is not None
     for events in streams:
         assert "".join(event.text for event in events if isinstance(event, TextDelta)) == CUT
+
+
+@pytest.mark.parametrize("name", ["responses", "gpt on chat"])
+def test_the_workspace_refuses_the_field_that_is_not_sent(site, name):
+    model, fields = ROUTES[name]
+    with pytest.raises(BadRequestError, match=r"(Unknown|Unsupported) parameter: 'stop'"):
+        site.client(model, extra_body={"stop": ["END"]}, **fields).chat("Hello")
 
 
 @pytest.mark.parametrize("model", AGENTS)
@@ -89,6 +97,14 @@ def test_an_endpoint_that_refuses_the_field_is_asked_without_it_and_cut_here(sit
     client = site.client(LLAMA, observations=seen, surface="model-serving", stop=STOP)
     assert [client.chat(TEXT).text for _ in range(2)] == [CUT, CUT]
     assert ["stop" in entry.body for entry in site.posts()] == [True, False, False]
+
+
+@pytest.mark.parametrize("model", [GPT, CLAUDE])
+def test_an_answer_that_begins_with_a_stop_sequence_is_empty_without_a_warning(site, warned, model):
+    client = site.client(model, stop=["You"])
+    for answer in (client.chat("Hello"), fold(client.stream("Hello"))):
+        assert (answer.text, answer.finish.stop_sequence) == ("", "You")
+    assert warned() == []
 
 
 def test_calls_of_tools_are_not_cut(site):

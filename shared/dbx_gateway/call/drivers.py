@@ -289,17 +289,18 @@ class SyncDriver(_Driver[OwnClient]):
             else:
                 result.set_result(cast("T", outcome))
 
-        for flow, result in zip(together.flows, results, strict=True):
-            threading.Thread(
-                target=thread.context().run, args=(work, flow, result), name="dbx-gateway-answer", daemon=True
-            ).start()
         try:
+            for flow, result in zip(together.flows, results, strict=True):
+                threading.Thread(
+                    target=thread.context().run, args=(work, flow, result), name="dbx-gateway-answer", daemon=True
+                ).start()
             thread.serve(until=results)
             failed = next((one for one in results if not one.cancelled() and one.exception() is not None), None)
             return [one.result() for one in results] if failed is None else _failure_of(failed)
         finally:
             for one in results:
                 one.cancel()
+            thread.serve(until=())  # a thread that still asks for something is refused
 
 
 class AsyncDriver(_Driver[OwnAsyncClients]):
@@ -661,7 +662,7 @@ def warn_of_end(result: CallResult[Any], finish: Finish, model: str, *, is_empty
                 f"the answer of {model!r} was cut at max_tokens={result.default_max_tokens}, the default where none is set; "
                 "set max_tokens= for longer answers",
             )
-    elif is_empty and finish.reason in _NORMAL_ENDS:
+    elif is_empty and finish.reason in _NORMAL_ENDS and finish.stop_sequence is None:
         with addressed_to(result.identity):
             warn_once(
                 f"{model}: empty answer",

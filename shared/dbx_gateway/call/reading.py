@@ -354,8 +354,8 @@ class AnswerStream:
         return list(replay(response))
 
     def _mapped(self, events: list[Event]) -> list[Event]:
-        self._started = self._started or bool(events)
-        self.heard = self.heard or bool(events)
+        if events:
+            self._started = self.heard = True
         if self._stop is not None:
             events = translated_events(events, (self._stop.feed,))
             self.done = self.done or self._stop.over
