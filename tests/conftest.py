@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -28,6 +29,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if is_quick(item.path, {mark.name for mark in item.iter_markers()}):
             item.add_marker(_QUICK)
+
+
+def pytest_collection_finish():
+    """Keep the garbage collector off the tests themselves: many tests force it, and so many take a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

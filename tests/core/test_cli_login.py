@@ -71,6 +71,7 @@ forced = pytest.mark.skipif(
 
 
 @promise("cli-logins")
+@pytest.mark.thorough
 @forced
 def test_six_processes_on_one_login_all_sign_in_and_never_ask_at_the_same_time(home, server):
     command_line(

@@ -48,7 +48,7 @@ def in_order(names) -> bool:
 @promise("paced")
 @pytest.mark.parametrize("prompt", [True, False], ids=["refused-at-once", "refused-as-slowly"])
 @pytest.mark.parametrize("latency", LATENCIES)
-@pytest.mark.parametrize("limit", [5, 20, 100])
+@pytest.mark.parametrize("limit", [5, 20, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("server", SERVERS)
 def test_ten_times_as_many_callers_as_are_admitted_each_second_all_succeed(server, limit, latency, prompt):
     refusal_latency = 0.02 if prompt else latency
@@ -451,7 +451,7 @@ def test_forgetting_ends_the_pacing_and_keeps_what_is_in_flight():
 def test_a_long_storm_takes_no_memory_of_its_own():
     clock = Clock()
     pacer = Pacer(clock)
-    for _ in range(20_000):
+    for _ in range(6_000):
         turn = pacer.turn()
         while (pause := turn.ask()) is not None:
             clock.now += pause

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import ipaddress
 import ssl
 
@@ -12,11 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from faults.server import fault_server
-
-
-def pytest_collection_finish():
-    """Keep the garbage collector off the tests themselves: to go through so many takes longer than a timeout here."""
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -56,15 +56,6 @@ def leaves_nothing(host):
     settled(before, running)
 
 
-@pytest.fixture(autouse=True)
-def _quick_collections():
-    """What is there before a test is not looked at by the collector each time that the test forces it."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 class Cycle:
     """Holds something in a cycle that only the garbage collector can take apart."""
 

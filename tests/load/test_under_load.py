@@ -57,7 +57,7 @@ class Load:
 
 
 LOADS = [
-    Load("core", 80, 3, 16),
+    Load("core", 40, 3, 16),
     *(
         pytest.param(load, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])
         for load in (

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,7 +41,8 @@ def promise(*names: str) -> Callable[[F], F]:
     return marked
 
 
-def marked_tests() -> dict[str, list[str]]:
+@cache
+def marked_tests() -> Mapping[str, list[str]]:
     """Return the ids of the tests that stand for each promise, in the order of files and lines."""
     found: dict[str, list[str]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from dbx_gateway.errors import APIError, ConfigurationError, InvalidRequestError, NotFoundError
 from dbx_gateway.models.families import Family, acts, native_api_of
 from dbx_gateway.models.profile import Profile
-from dbx_gateway.surfaces import Api, Surface
+from dbx_gateway.surfaces import APPS_DOMAIN, Api, Surface
 
 __all__ = [
     "API_HEADERS",
@@ -26,7 +26,6 @@ __all__ = [
     "choose_surface",
     "embeddings_route",
     "endpoint_route",
-    "is_app",
     "is_gateway_host",
     "may_try_next",
 ]
@@ -234,17 +233,15 @@ def endpoint_route(endpoint_url: str, model: str, family: Family, api: Api | Non
         stream_url=stream_url,
         model_in_body=api != "generate-content" and not path.endswith("/invocations"),
         reason="endpoint_url is set: requests go exactly there",
-        may_act=is_app(endpoint_url)
+        may_act=_is_at_app(endpoint_url)
         or (path.endswith(_PATHS_OF_AGENTS) if acts(family) is None else bool(acts(family))),
     )
 
 
-def is_app(url: str) -> bool:
+def _is_at_app(url: str) -> bool:
     """Whether ``url`` is a Databricks App's (docs/wire/endpoints.md#agents)."""
-    return (urlsplit(url).hostname or "").endswith(_APPS)
+    return (urlsplit(url).hostname or "").endswith(APPS_DOMAIN)
 
-
-_APPS: Final = ".databricksapps.com"
 
 _PATHS_OF_AGENTS: Final = ("/invocations", "/responses")
 """Ends of URLs at which agents are served, as models are too: only the family tells one from the other."""

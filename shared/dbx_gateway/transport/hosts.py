@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.surfaces import APPS_DOMAIN
 
 __all__ = ["HostOrigin", "is_app", "is_loopback", "normalise_host", "origin_of"]
 
@@ -80,7 +81,7 @@ def origin_of(url: str) -> HostOrigin:
 def is_app(url: str) -> bool:
     """Whether ``url`` is at a Databricks App: a program of somebody's own, at ``https://<app>.databricksapps.com``."""
     scheme, name, port = origin_of(url)
-    return (scheme, port) == ("https", 443) and name.endswith(".databricksapps.com")
+    return (scheme, port) == ("https", 443) and name.endswith(APPS_DOMAIN)
 
 
 def is_loopback(name: str) -> bool:
