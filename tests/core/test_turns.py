@@ -7,6 +7,7 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.promises import promise
 
 from dbx_gateway import Client
 from dbx_gateway.call.turns import check_answered, in_order
@@ -143,6 +144,7 @@ def test_a_conversation_in_order_is_left_as_it_is(case):
     check_answered(given)
 
 
+@promise("turns-in-any-order")
 @each_route
 @pytest.mark.parametrize("case", [case for case in SHUFFLED if case != "an id that comes back"])
 def test_every_family_takes_turns_in_any_order(route, case):
@@ -179,6 +181,7 @@ UNANSWERED = {
 }
 
 
+@promise("calls-have-results")
 @each_route
 @pytest.mark.parametrize("case", UNANSWERED)
 def test_a_call_that_has_not_one_result_is_refused_with_its_id_before_anything_is_sent(route, case):
@@ -205,6 +208,7 @@ TAKES_LATE_SYSTEM = ("gpt", "gpt on chat")
 LATER = (system("First rule."), system("Second rule."), user("Hi."), assistant("Ho."), system("Be brief."), user("So?"))
 
 
+@promise("later-system-messages")
 @each_route
 def test_a_later_system_message_keeps_its_place_on_every_family(route):
     _, (body,) = asked(route, *LATER)
@@ -244,6 +248,7 @@ def test_a_model_that_takes_system_messages_in_the_middle_is_sent_one_where_it_m
 GREETED = (assistant("How can I help?"), user("Add it."))
 
 
+@promise("assistant-first")
 @each_route
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_conversation_that_begins_with_the_assistant_goes_as_it_is_and_after_a_refusal_behind_a_users_turn(
@@ -322,6 +327,7 @@ def conversations(draw):
     return [message for at, message in enumerate(made) if at != lost] or made
 
 
+@promise("turns-in-any-order")
 @given(messages=conversations())
 @settings(max_examples=60, deadline=None)
 def test_any_turns_in_any_order_are_our_own_error_or_taken_by_every_family_with_no_text_lost(messages):

@@ -18,6 +18,7 @@ from langchain_core.messages import (
 from llama_index.core.base.llms.types import MessageRole, ToolCallBlock
 from llama_index.core.llms import ChatMessage as LlamaIndexMessage
 from support.odd_answers import MODELS
+from support.promises import promise
 
 from dbx_gateway.call.reading import replay
 from dbx_gateway.chat import ChatResponse, Finish, ToolCall, assistant
@@ -124,6 +125,7 @@ def sent(framework, model, messages, way="invoke", **fields):
     return [call.body for call in workspace.ledger.model_calls()]
 
 
+@promise("calls-have-results")
 @each_way
 @each_framework
 @each_model
@@ -200,6 +202,7 @@ def of_langchain(model, *, blocks, streamed):
     return first.__add__(others)
 
 
+@promise("cut-calls-left-out")
 @each_model
 @pytest.mark.parametrize("blocks", [False, True])
 @pytest.mark.parametrize("streamed", [False, True])
@@ -213,6 +216,7 @@ def test_a_cut_call_of_langchain_is_left_out_and_one_with_a_result_is_sent(model
     assert "'add'" in str(body)
 
 
+@promise("cut-calls-left-out")
 @each_model
 def test_a_cut_call_of_llama_index_is_left_out_and_one_with_a_result_is_sent(model):
     answer, go_on = chat_response(CUT, model).message, LlamaIndexMessage("Go on.")
@@ -253,6 +257,7 @@ def older_llama_index(arguments='{"a": 1}'):
 OLDER = {LangChain: older_langchain, LlamaIndex: older_llama_index}
 
 
+@promise("older-calls")
 @each_framework
 @each_model
 @pytest.mark.parametrize("arguments", ['{"a": 1}', {"a": 1}, "", "null"])
@@ -262,6 +267,7 @@ def test_calls_and_results_without_ids_in_their_older_form_are_sent_as_pairs(mod
     assert body.index("first") < body.index("So.") < body.index("second")
 
 
+@promise("older-calls")
 @each_framework
 @each_model
 def test_a_result_in_the_older_form_answers_a_call_that_has_an_id(model, framework):
