@@ -56,6 +56,7 @@ SHOWN_BY = {
     "schema-limits": (GPT, "responses"),
     "tools-cap-32": (LLAMA, "chat-completions"),
     "anth-server-tools": (CLAUDE, "messages"),
+    "anth-media-url": (CLAUDE, "messages"),
 }
 """For each quirk, a model and an api that show it."""
 
@@ -130,12 +131,14 @@ def test_there_is_a_row_for_each_quirk_that_applies_on_each_api_of_the_model(str
         "user-first",
         "schema-limits",
         "anth-server-tools",
+        "anth-media-url",
     }
     assert asked(CLAUDE, "model-serving", "messages") == {
         "empty-parts",
         "user-first",
         "schema-limits",
         "anth-server-tools",
+        "anth-media-url",
     }
     assert asked(LLAMA, "ai-gateway", "responses") == set()
     assert asked(LLAMA, "ai-gateway", "chat-completions") == {
@@ -268,6 +271,7 @@ def test_the_command_prints_one_object_and_ends_well_whatever_it_finds(signed_in
         "user-first",
         "schema-limits",
         "anth-server-tools",
+        "anth-media-url",
     ]
     assert printed["rows"][1] == {
         "quirk": "anth-eager-streaming",
@@ -283,7 +287,7 @@ def test_the_command_says_that_calls_cost_tokens_and_counts_its_verdicts(signed_
     assert main(["check", "--quirks", "--surface", "ai-gateway", "--api", "messages", CLAUDE]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Each row is one or two calls with short answers; they cost tokens."
-    assert lines[-1] == "5 needed"
+    assert lines[-1] == "6 needed"
 
 
 def test_the_command_does_not_warn_about_options_that_only_it_has_set(signed_in, caplog, capsys):
@@ -321,7 +325,7 @@ def test_the_command_records_both_sides_of_each_question(signed_in, workspace, t
     arguments = ["check", "--quirks", "--json", "--surface", "ai-gateway", "--api", "messages", CLAUDE]
     assert main([*arguments, "--record", str(tmp_path / "said")]) == 0
     records = [json.loads(file.read_text("utf-8")) for file in sorted((tmp_path / "said").iterdir())]
-    assert [record["status"] for record in records] == [*[400, 200] * 2, 400, *[400, 200] * 3]
+    assert [record["status"] for record in records] == [*[400, 200] * 2, 400, *[400, 200] * 4]
     assert records[2]["request"]["tools"][0]["eager_input_streaming"] is True
     assert records[2]["answer"]["error"]["message"] == "tools.0.eager_input_streaming: Extra inputs are not permitted"
     assert workspace.token not in json.dumps(records)

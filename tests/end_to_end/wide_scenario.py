@@ -240,8 +240,9 @@ def pictures_and_papers(client: Client, profile: Profile) -> None:
         asked = Message(role="user", parts=(Text("What is this?"), PICTURE))
         answer = client.chat([asked])
         client.chat([asked, answer.message, user("And why?")])
-        linked = Image(blob=Blob(url="https://example.com/a.png"), detail="low")
-        client.chat([Message(role="user", parts=(Text("And this?"), linked))])
+        if profile.family != "claude" or client.settings.api == "chat-completions":  # its own api fetches none
+            linked = Image(blob=Blob(url="https://example.com/a.png"), detail="low")
+            client.chat([Message(role="user", parts=(Text("And this?"), linked))])
     if profile.pdf:
         client.chat([Message(role="user", parts=(Text("Read this"), PDF))])
 

@@ -46,6 +46,7 @@ NAMES = tuple(field.name for field in fields(Flags) if field.name != "usage_deta
 
 FLAGS: dict[tuple[str, str], Flags] = {
     ("claude", "auto"): Flags(
+        supports_image_urls=False,
         supports_audio_inputs=False,
         supports_video_inputs=False,
         usage_details=("reasoning_output", "cache_read_input", "cache_creation_input"),
@@ -84,6 +85,7 @@ _TEXT_ONLY = "docs/wire/models.md#limits-and-prices: the Llama models of a works
 
 WHY_NOT: dict[tuple[str, str], dict[str, str]] = {
     ("claude", "auto"): {
+        "supports_image_urls": "docs/wire/quirks.md#anth-media-url: Claude's own api on a workspace fetches no URL",
         "supports_audio_inputs": "docs/wire/messages.md#request: the messages api has no sound",
         "supports_video_inputs": "docs/wire/messages.md#request: the messages api has no film",
     },

@@ -51,6 +51,39 @@ def test_anthropics_server_tools_are_refused_with_the_off_switch_named(extra, na
     assert 'disabled_quirks=["anth-server-tools"]' in caught.value.message
 
 
+LINK = {"type": "url", "url": "https://e.com/a"}
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ([{"type": "text", "text": "See"}, {"type": "image", "source": LINK}], "an image"),
+        ([{"type": "document", "source": LINK}], "a document"),
+        ([{"type": "tool_result", "tool_use_id": "a", "content": [{"type": "image", "source": LINK}]}], "an image"),
+    ],
+)
+def test_media_by_url_are_refused_with_the_route_and_the_off_switch_named(content, named, at):
+    with pytest.raises(InvalidRequestError) as caught:
+        quirk_named("anth-media-url").request(
+            {"messages": [{"role": "user", "content": content}]}, at("claude", "messages")
+        )
+    for words in (named, "ai-gateway messages", "give its bytes", 'disabled_quirks=["anth-media-url"]'):
+        assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "hello",
+        [{"type": "image", "source": {"type": "base64", "data": ""}}],
+        [{"type": "tool_result", "content": "url"}],
+    ],
+)
+def test_media_by_their_bytes_pass(content, at, fixed):
+    body = {"messages": [{"role": "user", "content": content}]}
+    assert fixed("anth-media-url", body, at("claude", "messages")) is body
+
+
 @pytest.mark.parametrize(
     "tool", [{"name": "add", "input_schema": {}}, {"type": "custom", "name": "add"}, {"type": "bash_20250124"}]
 )

@@ -13,9 +13,12 @@ from support.promises import promise
 
 from dbx_gateway.call.repairs import repair_for
 from dbx_gateway.chat import (
+    Blob,
     CacheHint,
     ChatRequest,
     ChatResponse,
+    File,
+    Image,
     Message,
     Native,
     Origin,
@@ -146,6 +149,15 @@ def called(*ids, text=None):
     said = () if text is None else (Text(text),)
     calls = (ToolCall(call_id=one, name="add", arguments='{"x":2,"y":3}') for one in ids)
     return Message(role="assistant", parts=(*said, *calls))
+
+
+LINKED = Image(blob=Blob(url="https://e.com/a.png"))
+LINKED_FILE = File(blob=Blob(url="https://e.com/a.pdf"))
+
+
+def linked_result():
+    result = ToolResult(call_id="toolu_1", name="add", content=(Text("See"), LINKED))
+    return user("Add."), called("toolu_1"), Message(role="tool", parts=(result,))
 
 
 def told(*ids, text="5"):
@@ -284,6 +296,9 @@ GUARDS: Cases = [
     ("tools-cap-32", Asking(asked(LLAMA, tools=MANY))),
     ("tools-cap-32", Asking(asked(GPT, tools=MANY), "responses")),
     ("anth-server-tools", Asking(asked(CLAUDE, tools=(SEARCH,)), "messages")),
+    ("anth-media-url", Asking(asked(CLAUDE, user("See", LINKED)), "messages")),
+    ("anth-media-url", Asking(asked(CLAUDE, user("See", LINKED_FILE)), "messages")),
+    ("anth-media-url", Asking(asked(CLAUDE, *linked_result()), "messages")),
 ]
 
 CACHED = asked(CLAUDE, Message(role="user", parts=(Text("Remember this. " * 50, cache=CacheHint()),)))

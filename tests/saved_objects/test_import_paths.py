@@ -62,7 +62,7 @@ QUIRKS = (
     "drop-parallel-tool-calls drop-openai-bookkeeping no-penalties-seed strip-strict anth-eager-streaming "
     "params-required schema-object-root schema-gemini resp-output-only-fields resp-id-64 schema-open-models "
     "tool-choice-required gpt-tools-effort max-tokens-name oss-output-cap claude-empty-args-delta "
-    "claude-usage-exclusive tools-cap-32 schema-limits anth-server-tools"
+    "claude-usage-exclusive tools-cap-32 schema-limits anth-server-tools anth-media-url"
 )
 
 EACH_FIRST = """

@@ -231,6 +231,10 @@ RULE_BREAKERS = {
         body(tools=[{**TOOL, "input_schema": {"type": "object", "properties": {"x": {"$ref": "#/$defs/X"}}}}]),
         "tools.0.custom.input_schema: JSON schema is invalid. It must match JSON Schema draft 2020-12",
     ),
+    "anth-media-url": (
+        body(user(text("See"), {"type": "image", "source": {"type": "url", "url": "https://e.com/a.png"}})),
+        "messages.0.content.1.image.source.base64.data: URL sources are not supported",
+    ),
     "anth-server-tools": (
         body(tools=[{"type": "web_search_20250305", "name": "web_search"}]),
         "tools.0: Input tag 'web_search_20250305' found using 'type' does not match any of the expected tags: 'custom'",

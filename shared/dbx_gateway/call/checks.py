@@ -31,6 +31,10 @@ from dbx_gateway.models.profile import Profile
 __all__ = ["check_last_turn", "check_media", "check_request", "check_tools"]
 
 
+_LOCAL: Final = ("file:", "dbfs:", "blob:", "/", "./", "../", "~/")
+"""How URLs and paths begin that name a place that only this machine, workspace or browser can read."""
+
+
 def check_request(request: ChatRequest) -> None:
     """Check what no server would take, whatever the model and the api.
 
@@ -182,6 +186,10 @@ def _check_blob(part: Image | Audio | Video | File, what: str) -> None:
         raise InvalidRequestError(f"the {what} has {sources} of data, url and file_id; give exactly one")
     if blob is not None and "" in (blob.data, blob.url, blob.file_id):
         raise InvalidRequestError(f"the {what} is empty; check what was loaded")
+    if blob is not None and blob.url is not None and blob.url.lower().startswith(_LOCAL):
+        raise InvalidRequestError(
+            f"the {what} is named by a place on this machine, which no server can read; load it and give its bytes in base64"
+        )
 
 
 def _check_picture(part: Image) -> None:

@@ -14,9 +14,11 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from dbx_gateway.chat import (
+    Blob,
     CacheHint,
     ChatRequest,
     ChatResponse,
+    Image,
     Message,
     Native,
     Origin,
@@ -35,6 +37,10 @@ from dbx_gateway.quirks.catalogue import of_every_quirk
 from dbx_gateway.quirks.quirk import Context
 
 __all__ = ["PROVOCATIONS", "Provocation"]
+
+
+_DOT: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""A picture of one point, a PNG."""
 
 
 def _nothing(answer: ChatResponse) -> str | None:
@@ -274,6 +280,14 @@ def _too_many_tools(context: Context) -> ChatRequest:
     return replace(most, tools=(*most.tools, _ADD))
 
 
+def _picture_by_url(context: Context) -> ChatRequest:
+    return _request(context, user("Hello.", Image(blob=Blob(url="https://www.databricks.com/favicon.ico"))))
+
+
+def _picture(context: Context) -> ChatRequest:
+    return _request(context, user("Hello.", Image(blob=Blob(data=_DOT, mime="image/png"))))
+
+
 def _server_tool(context: Context) -> ChatRequest:
     search = ToolSpec(name="web_search", native={"type": "web_search_20250305", "name": "web_search", "max_uses": 1})
     return _request(context, tools=(search,))
@@ -369,6 +383,7 @@ PROVOCATIONS: Final[Mapping[str, Provocation]] = of_every_quirk(
         "schema-limits": Provocation(request=_lost_reference, needs=_TOOLS, allowed=_with_a_tool),
         "tools-cap-32": Provocation(request=_too_many_tools, needs=_TOOLS, allowed=_most_tools),
         "anth-server-tools": Provocation(request=_server_tool, needs=_TOOLS, allowed=_with_a_tool),
+        "anth-media-url": Provocation(request=_picture_by_url, needs=("images",), allowed=_picture),
     },
 )
 """One for each quirk, by its name."""

@@ -10,6 +10,7 @@ from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import unknown_name
 from dbx_gateway.quirks import (
     anth_eager_streaming,
+    anth_media_url,
     anth_server_tools,
     bare_assistant,
     claude_empty_args_delta,
@@ -109,6 +110,7 @@ QUIRKS: tuple[Quirk, ...] = (
     tools_cap_32.QUIRK,
     schema_limits.QUIRK,
     anth_server_tools.QUIRK,
+    anth_media_url.QUIRK,
 )
 """Every quirk, in the order in which requests are fixed; answers are fixed in the opposite one."""
 

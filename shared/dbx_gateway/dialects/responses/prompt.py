@@ -34,6 +34,7 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.events import with_late_proofs
+from dbx_gateway.json_values import objects_in
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
@@ -287,15 +288,20 @@ def _native_item(part: Native, conversation: _Conversation) -> list[JsonObject]:
     """Return an item that has no part of its own, where requests know its type."""
     if part.api != _API:
         return []
-    kind, content = part.payload.get("type"), part.payload.get("content")
-    types = [kind]
-    if kind == "message" and isinstance(content, list):
-        types = [one.get("type") if isinstance(one, dict) else None for one in content]
-    unknown = [one for one in types if one not in (_OUTPUT_TYPES if kind == "message" else _ITEMS)]
-    if unknown and not conversation.any_item:
-        warn_not_replayed(_API, str(unknown[0]))
+    unknown = _unknown_type(part.payload)
+    if unknown is not None and not conversation.any_item:
+        warn_not_replayed(_API, unknown)
         return []
     return [part.payload]
+
+
+def _unknown_type(item: JsonObject) -> str | None:
+    """Return the type of an item, or of a message's content, that requests do not know; None where they know it."""
+    kind = item.get("type")
+    if kind != "message":
+        return None if kind in _ITEMS else str(kind)
+    types = [content.get("type") for content in objects_in(item.get("content"))]
+    return next((str(one) for one in types if one not in _OUTPUT_TYPES), None)
 
 
 def _same_item(part: Text | Refusal, following: Text | Refusal) -> bool:

@@ -11,7 +11,7 @@ from dbx_gateway.testing.apis.messages.shapes import bad_request, tag_refusal
 from dbx_gateway.testing.apis.messages.vendor_rules import prompt_texts
 from dbx_gateway.testing.apis.schema_soundness import is_recursive, lost_reference
 from dbx_gateway.testing.apis.wire import Refused, Rule, databricks_error
-from dbx_gateway.testing.json_values import entries
+from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES"]
@@ -45,6 +45,22 @@ def _eager_streaming(body: dict[str, Any], situation: Situation) -> Refused | No
         if "eager_input_streaming" in tool:
             return bad_request(f"tools.{at}.eager_input_streaming: Extra inputs are not permitted")
     return None
+
+
+def _media_url(body: dict[str, Any], situation: Situation) -> Refused | None:
+    del situation
+    for at, message in enumerate(body["messages"]):
+        for inner, block in enumerate(_blocks(message.get("content"))):
+            if inside(block, "source").get("type") == "url":
+                where = f"messages.{at}.content.{inner}.{block['type']}.source.base64.data"
+                return bad_request(f"{where}: URL sources are not supported")
+    return None
+
+
+def _blocks(content: Any) -> list[dict[str, Any]]:
+    """Return the blocks of a content, and those of the results in it."""
+    blocks: list[dict[str, Any]] = [one for one in content if is_object(one)] if is_array(content) else []
+    return blocks + [inner for block in blocks for inner in _blocks(block.get("content"))]
 
 
 def _server_tools(body: dict[str, Any], situation: Situation) -> Refused | None:
@@ -82,6 +98,8 @@ RULES: tuple[Rule, ...] = (
     Rule("schema-limits", _BOTH, _CLAUDE_AND_GPT, _MESSAGES, check=_schema_limits),
     # docs/wire/quirks.md#anth-server-tools
     Rule("anth-server-tools", _BOTH, _CLAUDE, _MESSAGES, check=_server_tools),
+    # docs/wire/quirks.md#anth-media-url
+    Rule("anth-media-url", _BOTH, _CLAUDE, _MESSAGES, check=_media_url),
     # docs/wire/quirks.md#anth-bedrock-metrics
     Rule("anth-bedrock-metrics", _BOTH, _CLAUDE, _MESSAGES, kind="oddity"),
 )
