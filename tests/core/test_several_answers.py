@@ -3,7 +3,7 @@
 import pytest
 
 from dbx_gateway.call.actions import left_when, wait
-from dbx_gateway.call.several_answers import check_calls, combined, needs_calls
+from dbx_gateway.call.several_answers import check_calls, combined, missing, needs_calls
 from dbx_gateway.chat import Alternative, ChatRequest, ChatResponse, Exchange, Finish, Usage, assistant, user
 from dbx_gateway.errors import InvalidRequestError
 
@@ -56,6 +56,19 @@ def test_the_others_are_alternatives_and_tokens_are_summed():
     assert whole.alternatives == (Alternative(message=assistant("b"), finish=CUT),)
     assert whole.usage == Usage(input=11, output=22, total=33, cache_read=44, reasoning=1, audio_in=5)
     assert whole.usage.raw == {"answers": [{"a": 1}, {"b": 2}]}
+
+
+def test_answers_of_one_request_and_of_calls_come_together_in_order():
+    first = response("a", alternatives=(Alternative(message=assistant("b"), finish=CUT),))
+    whole = combined([first, response("c"), response("d")])
+    assert [other.message.text for other in whole.alternatives] == ["b", "c", "d"]
+
+
+@pytest.mark.parametrize(("n", "expected"), [(None, 0), (1, 0), (2, 0), (3, 1), (4, 2)])
+def test_answers_that_a_server_left_out_are_counted(n, expected):
+    two = response("a", alternatives=(Alternative(message=assistant("b"), finish=CUT),))
+    assert missing(request(n=n), two) == expected
+    assert missing(request(n=n), None) == 0
 
 
 def test_tokens_are_unknown_where_those_of_one_call_are():

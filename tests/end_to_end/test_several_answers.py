@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,7 @@ from support.promises import promise
 
 import dbx_gateway
 from dbx_gateway import (
+    APITimeoutError,
     AsyncClient,
     AuthenticationError,
     BadRequestError,
@@ -171,6 +173,39 @@ def test_a_gemini_that_gives_one_candidate_is_asked_by_calls(site, seen, words):
     answer = site.client(GEMINI, observations=seen, n=2).chat("Hello")
     assert len(answer.alternatives) == 1
     assert [entry.status for entry in site.posts()] == [400, 200, 200]
+
+
+def test_answers_that_a_host_leaves_out_are_asked_for_by_calls():
+    wire, sent = next(wire for wire in WIRES if wire.api == "chat-completions"), []
+
+    def handle(request):
+        sent.append(json.loads(request.content).get("n"))
+        return httpx.Response(200, json=wire.whole(f"answer {len(sent)}"))
+
+    with httpx.Client(transport=httpx.MockTransport(handle)) as http_client:
+        url = "https://w.example.com/serving-endpoints/chat/completions"
+        client = Client(model=LLAMA, token="t", endpoint_url=url, n=3, http_client=http_client)
+        answer = client.chat("Hello")
+    assert answer.text == "answer 1"
+    assert {other.message.text for other in answer.alternatives} == {"answer 2", "answer 3"}
+    assert sent == [3, None, None]
+    assert len(answer.exchange.attempts) == 3
+    assert answer.usage.total == 3 * wire.usage()["total_tokens"]
+
+
+def test_an_agent_that_ignores_the_number_is_not_asked_again(site, warned):
+    answer = site.client("legacy-agent", n=3).chat("Hello")
+    assert answer.alternatives == ()
+    assert ["left out 2 of 3 answers; it may be an agent" in line for line in warned()] == [True]
+    assert [entry.body["n"] for entry in site.posts()] == [3]
+
+
+@WAYS
+async def test_the_time_of_a_call_is_that_of_all_its_calls(site, way):
+    site.fail(where="/responses", stall=600, times=None)
+    with pytest.raises(APITimeoutError) as error:
+        await ask(site, way, n=2, surface="model-serving", total_timeout=0.2)
+    assert error.value.error_code == "total"
 
 
 def test_a_refusal_of_another_number_is_no_refusal_of_the_field(site, seen):

@@ -29,7 +29,7 @@ from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
 from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before, surely_not_taken
-from dbx_gateway.call.several_answers import check_calls, combined, needs_calls
+from dbx_gateway.call.several_answers import check_calls, combined, missing, needs_calls
 from dbx_gateway.call.stop_sequences import StopSequences, unsent
 from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
 from dbx_gateway.call.turns import check_answered, in_order
@@ -221,37 +221,58 @@ class Call(Generic[H]):
                 repairs.append(repair)
 
         outcome = yield from self._with_retries(attempt, turn, may_act=route.may_act)
-        if not isinstance(outcome, _ByCalls):
+        if isinstance(outcome, _ByCalls):
+            check_calls(request, may_act=route.may_act)
+            first, number, applied = [], request.n or 1, outcome.repairs
+        elif isinstance(outcome, CallResult) and (number := missing(request, outcome.response)):
+            if route.may_act:
+                with addressed_to(plan.caller.identity):
+                    warn_once(
+                        f"{route.model}: n",
+                        f"{route.model!r} left out {number} of {request.n} answers; it may be an agent, "
+                        "which is not asked again",
+                    )
+                return outcome
+            first, applied = [outcome], ()
+        else:
             return outcome
-        check_calls(request, may_act=route.may_act)
-        results = yield from self._single_answers(request, route, plan, names)
+        results = yield from self._single_answers(number, request, route, plan, names)
         if isinstance(results, DbxGatewayError):
             return results
         self._learn(repairs, route)
         with addressed_to(plan.caller.identity):
-            _warn_of(outcome.repairs, route)
-        exchange = self._exchange_of_all(outcome.repairs, [result.exchange for result in results])
-        response = combined([result.response for result in results if result.response is not None])
-        return replace(results[0], response=replace(response, exchange=exchange), exchange=exchange)
+            _warn_of(applied, route)
+        answers = [*first, *results]
+        exchange = self._exchange_of_all(answers[0].exchange, applied, [one.exchange for one in results])
+        response = combined([one.response for one in answers if one.response is not None])
+        return replace(answers[0], response=replace(response, exchange=exchange), exchange=exchange)
 
     def _single_answers(
-        self, request: ChatRequest, route: Route, plan: Plan, names: ToolNames
+        self, number: int, request: ChatRequest, route: Route, plan: Plan, names: ToolNames
     ) -> Flow[list[CallResult[H]] | DbxGatewayError]:
-        """Ask for one answer as many times as several were asked for, at once; the first failure is that of all."""
+        """Ask for one answer, ``number`` times at once; the first failure is that of all."""
         single = replace(request, n=None)
-        calls = [
-            Call[H](self._settings, self._observations, self._product, self._deadline) for _ in range(request.n or 1)
-        ]
+        calls = [Call[H](self._settings, self._observations, self._product, self._deadline) for _ in range(number)]
         return together([call._try_route(single, route, plan, names) for call in calls])  # noqa: SLF001  # of this class
 
-    def _exchange_of_all(self, repairs: tuple[Repair, ...], exchanges: list[Exchange]) -> Exchange:
-        """Return how several answers were obtained: as the first of them, with what was tried and repaired for any."""
-        names = [repair.name for repair in repairs] + [name for one in exchanges for name in one.repairs]
+    def _exchange_of_all(self, first: Exchange, repairs: tuple[Repair, ...], others: list[Exchange]) -> Exchange:
+        """Return how several answers were obtained: as the first of them, with what was tried and repaired for any.
+
+        Args:
+            first: that of the first answer.
+            repairs: that led to calls for single answers.
+            others: those of these calls.
+        """
+        names = [
+            *(repair.name for repair in repairs),
+            *first.repairs,
+            *(name for one in others for name in one.repairs),
+        ]
         return replace(
-            exchanges[0],
-            attempts=(*self._attempts, *(attempt for one in exchanges for attempt in one.attempts)),
+            first,
+            attempts=(*self._attempts, *(attempt for one in others for attempt in one.attempts)),
             repairs=tuple(dict.fromkeys(names)),
-            paced=max(one.paced for one in exchanges),
+            paced=max(one.paced for one in (first, *others)),
         )
 
     def _with_retries(self, attempt: Callable[[], Flow[T]], turn: Turn, *, may_act: bool = False) -> Flow[T]:

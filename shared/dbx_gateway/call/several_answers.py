@@ -16,7 +16,7 @@ from dbx_gateway.chat import Alternative, ChatRequest, ChatResponse, JsonObject,
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.surfaces import Api
 
-__all__ = ["check_calls", "combined", "needs_calls"]
+__all__ = ["check_calls", "combined", "missing", "needs_calls"]
 
 _FIELDS: Final[Mapping[Api, tuple[str, ...]]] = {
     # Where a body has the number of answers; an api without a row has no field for it.
@@ -35,6 +35,13 @@ def needs_calls(request: ChatRequest, body: JsonObject, api: Api) -> bool:
     return value is None
 
 
+def missing(request: ChatRequest, response: ChatResponse | None) -> int:
+    """Return how many answers a server left out of a whole ``response`` to a request for several; hosts may ignore the number."""
+    if request.n is None or response is None:
+        return 0
+    return max(0, request.n - 1 - len(response.alternatives))
+
+
 def check_calls(request: ChatRequest, *, may_act: bool) -> None:
     """See that several answers can be had by several calls.
 
@@ -51,12 +58,16 @@ def check_calls(request: ChatRequest, *, may_act: bool) -> None:
 
 
 def combined(responses: Sequence[ChatResponse]) -> ChatResponse:
-    """Return the answers of several calls as one response: the first, with the others as its alternatives.
+    """Return the answers of several calls as one response: the first, with all others as its alternatives.
 
     The tokens are those of all calls; unknown where one call's are.
     """
     first = responses[0]
-    others = tuple(Alternative(message=one.message, finish=one.finish) for one in responses[1:])
+    others = tuple(
+        other
+        for one in responses[1:]
+        for other in (Alternative(message=one.message, finish=one.finish), *one.alternatives)
+    )
     return replace(
         first,
         alternatives=(*first.alternatives, *others),
