@@ -10,7 +10,7 @@ from dbx_gateway import Client, OutputFormat, ToolChoice, ToolSpec, tool_result,
 from dbx_gateway.call.forms import asked_otherwise
 from dbx_gateway.call.observations import Observations
 from dbx_gateway.call.translation import translated_events
-from dbx_gateway.chat import ChatRequest, Finish, Text
+from dbx_gateway.chat import ChatRequest, Finish, Text, system
 from dbx_gateway.errors import BadRequestError
 from dbx_gateway.events import End, PartEnd, TextDelta, fold
 from dbx_gateway.models.profiles import profile_of
@@ -297,3 +297,11 @@ def test_prose_in_place_of_a_call_stays_prose():
     }))  # fmt: skip
     answer = asked(False, **forced(ADD))
     assert (answer.text, answer.tool_calls, answer.finish.reason) == ("I would rather not.", (), "stop")
+
+
+def test_braces_in_the_callers_instructions_do_not_hide_the_schema():
+    tool = ToolSpec(name="pack", parameters=BAG)
+    answer = Asked(UNFORCEABLE)(
+        False, system("The document is {'name': 'elm'}."), user("The name is 'oak'."), **forced(tool)
+    )
+    assert calls_of(answer) == [("pack", {"name": "oak", "props": {}})]

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbx_gateway.testing.faults.faults import ConnectionCut, Fault, Pause, Reply
+from dbx_gateway.testing.faults.faults import CONSIDER_RETRYING, ConnectionCut, Fault, Pause, Reply
+from dbx_gateway.testing.faults.odd_answers import ODD_ANSWERS, OddAnswer
 from dbx_gateway.testing.faults.rates import TRANSIENT_FAULTS
 from dbx_gateway.testing.in_process import WorkspaceTransport, workspace_transport
 from dbx_gateway.testing.model.brain import Memory
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from dbx_gateway.testing.server import RunningServer
 
 __all__ = [
+    "CONSIDER_RETRYING",
+    "ODD_ANSWERS",
     "TRANSIENT_FAULTS",
     "ConnectionCut",
     "Counts",
@@ -31,6 +34,7 @@ __all__ = [
     "Fault",
     "Ledger",
     "Memory",
+    "OddAnswer",
     "Pause",
     "Reply",
     "Served",

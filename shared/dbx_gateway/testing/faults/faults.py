@@ -9,7 +9,19 @@ from typing import Any, TypeAlias
 
 from pydantic_core import to_json
 
-__all__ = ["NO_ANSWER", "ConnectionCut", "Failure", "Fault", "Faults", "Pause", "Reply", "Streamed"]
+from dbx_gateway.testing.faults.odd_answers import OddAnswer, odd_body, odd_event
+
+__all__ = [
+    "CONSIDER_RETRYING",
+    "NO_ANSWER",
+    "ConnectionCut",
+    "Failure",
+    "Fault",
+    "Faults",
+    "Pause",
+    "Reply",
+    "Streamed",
+]
 
 NO_ANSWER = 0
 """The status of a request whose connection was reset instead of answered."""
@@ -76,6 +88,7 @@ class Fault:
         stall: seconds to wait before the headers.
         stall_after: send this many events first, then wait for ``stall`` seconds.
         slow: seconds to wait before each event.
+        odd: the answer of a model is written oddly in this way.
         cut_after: send this many bytes of the body, then break the connection.
         end_after: send this many events, then end the stream as if it were complete, without its closing events.
         error_after: send this many events, then an error event of this api, then end the stream. An answer that is
@@ -94,6 +107,7 @@ class Fault:
     stall: float = 0.0
     stall_after: int | None = None
     slow: float = 0.0
+    odd: OddAnswer | None = None
     cut_after: int | None = None
     end_after: int | None = None
     error_after: int | None = None
@@ -128,6 +142,8 @@ class Fault:
             body = self._events(body, failure, is_terminal)
         elif self.error_after is not None and reply.status == 200 and failure.body is not None:
             body = failure.body
+        elif self.odd is not None and reply.status == 200 and failure.body is not None:
+            body = odd_body(body, self.odd)
         if self.cut_after is not None:
             body = _cut(body, self.cut_after)
         stall = self.stall if self.stall_after is None else 0.0
@@ -144,7 +160,17 @@ class Fault:
                 return
             if self.slow:
                 yield Pause(self.slow)
-            yield event
+            written = odd_event(event, self.odd) if self.odd is not None and isinstance(event, bytes) else event
+            if written:
+                yield written
+
+
+CONSIDER_RETRYING = Fault(
+    status=400,
+    error_code="BAD_REQUEST",
+    error_message="Model response did not respect the required format. Please consider retrying or using a simpler prompt.",
+)
+"""Llama's refusal of an answer of its own, which passes (docs/wire/errors.md)."""
 
 
 def _ends(event: bytes | Pause, is_terminal: Callable[[bytes], bool]) -> bool:

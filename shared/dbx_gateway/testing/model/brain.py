@@ -51,6 +51,7 @@ _KEYS = re.compile(
 )
 _KEY = re.compile(r"['\"]([\w-]+)['\"]")
 _JSON_ONLY = re.compile(r"\bone JSON object\b", re.IGNORECASE)
+_OBJECT_LINE = re.compile(r"^\{\"", re.MULTILINE)
 _TOOL_TOKENS = 10
 _MEDIA_TOKENS = 100
 _IMPLICIT_CACHE = 1024
@@ -227,15 +228,17 @@ def _code_answer(request: ParsedRequest, functions: tuple[OfferedTool, ...]) -> 
 def _prompted_schema(request: ParsedRequest) -> dict[str, Any] | None:
     """Return the JSON schema in the text of a system turn, or None."""
     for turn in request.turns:
-        start, end = turn.text.find("{"), turn.text.rfind("}")
-        if turn.role != "system" or "schema" not in turn.text.lower() or not 0 <= start < end:
+        if turn.role != "system" or "schema" not in turn.text.lower():
             continue
-        try:
-            found = from_json(turn.text[start : end + 1])
-        except ValueError:
-            continue
-        if is_object(found) and "properties" in found:
-            return found
+        end = turn.text.rfind("}") + 1
+        starts = (turn.text.find("{"), *(found.start() for found in _OBJECT_LINE.finditer(turn.text)))
+        for start in starts:  # other braces may stand before the schema, but not on a line of their own
+            try:
+                found = from_json(turn.text[start:end]) if start >= 0 else None
+            except ValueError:
+                continue
+            if is_object(found) and "properties" in found:
+                return found
     return None
 
 
