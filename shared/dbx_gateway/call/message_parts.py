@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import replace
+from typing import Final
 
 from dbx_gateway.chat import (
     Audio,
@@ -14,6 +15,7 @@ from dbx_gateway.chat import (
     Part,
     Reasoning,
     Refusal,
+    Text,
     ToolResult,
     Video,
 )
@@ -36,7 +38,22 @@ def sendable(request: ChatRequest) -> ChatRequest:
     return replace(request, messages=tuple(message for message in messages if message is not None))
 
 
+_MEDIA: Final = frozenset({Image, File, Audio, Video})
+_OF_A_MODEL: Final = frozenset({Reasoning, Refusal})
+"""Kinds of parts that only a model writes."""
+
+
 def _sendable(message: Message) -> Message | None:
+    for part in message.parts:  # most messages have nothing that could change: they cost one look at each part
+        kind = type(part)
+        if kind in _MEDIA or (kind in _OF_A_MODEL and message.role != "assistant"):
+            return _fit(message)
+        if isinstance(part, ToolResult) and any(type(inner) is not Text for inner in part.content):
+            return _fit(message)
+    return message
+
+
+def _fit(message: Message) -> Message | None:
     parts = tuple(_with_content(part) for part in message.parts)
     if message.role != "assistant":
         parts = _of_no_model(parts)
@@ -75,7 +92,7 @@ def _typed(part: Image | File | Audio | Video) -> Part:
 
 def _of_no_model(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Return ``parts`` without those that only a model writes."""
-    others = tuple(part for part in parts if not isinstance(part, Reasoning | Refusal))
+    others = tuple(part for part in parts if type(part) not in _OF_A_MODEL)
     if len(others) < len(parts):
         warn_once(
             "parts by role",
