@@ -47,7 +47,7 @@ def _input(row: Profile) -> dict[str, object]:
         "max_input_tokens": row.context_window,
         "text_inputs": True,
         "image_inputs": row.images,
-        "image_url_inputs": row.images,
+        "image_url_inputs": row.images and row.media_urls,
         "pdf_inputs": row.pdf,
         "audio_inputs": row.audio,
         "video_inputs": row.video,

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock
+from support.promises import promise
 
 from dbx_gateway import Client
 from dbx_gateway.chat import Blob, File, Image, ToolCall, ToolResult, assistant, user
@@ -107,6 +108,7 @@ def connected(cls, model, api):
     return cls(model=model, api=api, max_retries=0, **where), sent
 
 
+@promise("media-by-bytes")
 @pytest.mark.parametrize(("model", "api"), ROUTES)
 @pytest.mark.parametrize("label", LABELS)
 def test_a_jpeg_is_one_whatever_it_is_called(model, api, label):
@@ -124,6 +126,7 @@ def test_a_jpeg_is_one_whatever_it_is_called(model, api, label):
     assert picture == Image(blob=Blob(data=JPEG, mime=label))
 
 
+@promise("media-by-bytes")
 @pytest.mark.parametrize(("model", "api"), ROUTES)
 @pytest.mark.parametrize(
     "block",
@@ -154,6 +157,7 @@ def test_in_langchain(model, api, block):
     assert sent().count("image/jpeg") == 2
 
 
+@promise("media-by-bytes")
 @pytest.mark.parametrize(("model", "api"), ROUTES)
 @pytest.mark.parametrize("label", ["image/png", "image/jpg", None])
 def test_in_llama_index(model, api, label):
@@ -166,6 +170,7 @@ def test_in_llama_index(model, api, label):
     assert sent().count("image/jpeg") == 1
 
 
+@promise("media-by-bytes")
 @pytest.mark.parametrize(("model", "api"), ROUTES)
 @pytest.mark.parametrize(
     ("part", "kind"),

@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock
+from support.promises import promise
 
 from dbx_gateway import Client
 from dbx_gateway.call.message_parts import sendable
@@ -50,6 +51,7 @@ def asking(*messages):
     return ChatRequest(model="m", messages=messages)
 
 
+@promise("parts-by-role")
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("api", ["auto", "chat-completions"])
 def test_what_only_a_model_writes_is_sent_of_no_other_role(model, api, caplog):
@@ -74,6 +76,7 @@ def test_what_only_a_model_writes_is_sent_of_no_other_role(model, api, caplog):
     assert "only an assistant's message holds them" in caplog.text
 
 
+@promise("parts-by-role")
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("role", ["system", "user"])
 def test_it_is_the_same_from_langchain(model, role):
@@ -92,6 +95,7 @@ def test_it_is_the_same_from_langchain(model, role):
     assert (call.status, "visible" in json.dumps(call.body), "secret" in json.dumps(call.body)) == (200, True, False)
 
 
+@promise("parts-by-role")
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("role", ["system", "user"])
 def test_it_is_the_same_from_llama_index(model, role):

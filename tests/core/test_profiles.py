@@ -44,6 +44,7 @@ def matrix_line(row: Profile) -> str:
         "g": row.on_gateway,
         "x": row.stop_sequences,
         "n": row.several_answers,
+        "u": row.media_urls,
     }
     assert len(letters) == sum(isinstance(getattr(row, field.name), bool) for field in fields(row)) - len(BESIDE)
     shown = "".join(letter if on else "." for letter, on in letters.items())
@@ -57,96 +58,96 @@ def changes_between(before: list[str], after: list[str]) -> list[str]:
 
 
 MATRIX = """\
-bge-large-en                    embeddings embedding  ...........P..w.l..dgxn  none
-claude-fable-5                  claude     chat       t.s.rip..Ic.m...l..dgx.  adaptive low,medium,high,xhigh,max
-claude-fable-5-1                claude     chat       t.s.rip..Ic.m...l..dgx.  adaptive low,medium,high,xhigh,max
-claude-haiku-4-5                claude     chat       tfsTrip..IcP....l..dgx.  budget
-claude-haiku-5-5                claude     chat       tfs.rip..Ic.m...l..dgx.  adaptive low,medium,high,xhigh,max
-claude-opus-4                   claude     chat       tf.Trip..IcP....l..dgx.  budget
-claude-opus-4-1                 claude     chat       tf.Trip..IcP....l..dgx.  budget
-claude-opus-4-5                 claude     chat       tfsTrip..IcP....l..dgx.  budget   low,medium,high
-claude-opus-4-6                 claude     chat       tfsTrip..Ic.....l..dgx.  both     low,medium,high,max
-claude-opus-4-7                 claude     chat       tfs.rip..Ic.....l..dgx.  adaptive low,medium,high,xhigh,max
-claude-opus-4-8                 claude     chat       tfs.rip..Ic.m...l..dgx.  adaptive low,medium,high,xhigh,max
-claude-opus-5                   claude     chat       tfs.rip..Ic.m...l..dgx.  adaptive low,medium,high,xhigh,max
-claude-opus-5-5                 claude     chat       t.s.rip..Ic.....l..dgx.  always   low,medium,high,xhigh,max
-claude-sonnet-4                 claude     chat       tf.Trip..IcP....l..dgx.  budget
-claude-sonnet-4-1               claude     chat       tf.Trip..IcP....l..dgx.  budget
-claude-sonnet-4-5               claude     chat       tfsTrip..IcP....l..dgx.  budget
-claude-sonnet-4-6               claude     chat       tfsTrip..Ic.....l..dgx.  both     low,medium,high,max
-claude-sonnet-5                 claude     chat       tfs.rip..Ic.m...l..dgx.  adaptive low,medium,high,xhigh,max
-claude-sonnet-5-5               claude     chat       t.s.rip..Ic.m...l..dgx.  adaptive low,medium,high,xhigh,max
-deepseek-v4-1-flash             deepseek   chat       tfsTri.....P..w.l..dgxn  none     none,minimal,low,medium,high,xhigh,max
-deepseek-v4-1-flash-1017        deepseek   chat       tfsTri.....P..w.l..dgxn  none     none,minimal,low,medium,high,xhigh,max
-deepseek-v4-flash-0731          deepseek   chat       tfsTr......P..w.l..dgxn  none     low,high,max
-deepseek-v4-pro-0813            deepseek   chat       tfsTr......P..w.l..dgxn  none     low,high,max
-gemini-2-5-flash                gemini     chat       tfsTripav..P..wSl..dgxn  budget
-gemini-2-5-flash-lite           gemini     chat       tfsTripav..P..wSl..dgxn  budget
-gemini-2-5-pro                  gemini     chat       tfsTripav..P..wSl..dgxn  budget
-gemini-3-1-flash-image          gemini     image      ...T.i.....P..w.l..dgxn  none
-gemini-3-1-flash-lite           gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-1-flash-lite-image     gemini     image      ...T.i.....P..w.l..dgxn  none
-gemini-3-1-pro                  gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-5-flash                gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-5-flash-lite           gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-6-flash                gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-7-flash                gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-8-flash                gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-flash                  gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-pro                    gemini     chat       tfsTripavI.P..wSl..dgxn  none     minimal,low,medium,high
-gemini-3-pro-image              gemini     image      ...T.i.....P..w.l..dgxn  none
-gemini-4-argon                  gemini     chat       tfsTripavI.P..wSl..dgxn  none     low,medium,high
-gemma-3-12b                     gemma      chat       ..sT.i.....P..w.l..dgxn  none
-glm-5-2                         glm        chat       tfsTr......P..w.l..dgxn  none
-glm-5-3                         glm        chat       tfsTr......P..w.l..dgxn  none
-glm-5-3-flash                   glm        chat       tfsTri.....P..w.l..dgxn  none
-gpt-5                           gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     minimal,low,medium,high
-gpt-5-1                         gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high
-gpt-5-2                         gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-3-codex                   gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     low,medium,high
-gpt-5-4                         gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-4-mini                    gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-4-nano                    gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-4-pro                     gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     medium,high,xhigh
-gpt-5-5                         gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh
-gpt-5-5-pro                     gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     medium,high,xhigh
-gpt-5-6-luna                    gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-5-6-sol                     gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-5-6-terra                   gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-5-mini                      gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     minimal,low,medium,high
-gpt-5-nano                      gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     minimal,low,medium,high
-gpt-6-1-sol                     gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-6-1-terra                   gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-6-astra                     gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     low,medium,high,xhigh,max
-gpt-6-luna                      gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-6-sol                       gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     none,low,medium,high,xhigh,max
-gpt-image-1                     gpt        image      ...T.......P..w.l..dgxn  none
-gpt-image-1-5                   gpt        image      ...T.ip....P..w.l..dgxn  none
-gpt-image-1-mini                gpt        image      ...T.......P..w.l..dgxn  none
-gpt-image-2                     gpt        image      ...T.ip....P..w.l..dgxn  none
-gpt-oss-120b                    gpt-oss    chat       tfsTr......P..w.l..dgxn  none     low,medium,high
-gpt-oss-20b                     gpt-oss    chat       tfsTr......P..w.l..dgxn  none     low,medium,high
-grok-4-6                        grok       chat       tfsTr......P..w.l..dgxn  none
-grok-4-7                        grok       chat       tfsTri.....P..w.l..dgxn  none
-gte-large-en                    embeddings embedding  ...........P..w.l..dgxn  none
-inkling                         inkling    chat       tfsTri.....P..w.l..dgxn  none
-kimi-k2-7                       kimi       chat       tfsTri.....P..w.l..dgxn  none
-kimi-k3                         kimi       chat       tfsTri.....P..w.l..dgxn  none     low,high,max
-llama-4-maverick                llama      chat       tfsT.i.....P..w.l..dgxn  none
-meta-llama-3-1-8b-instruct      llama      chat       tfsT.......P..w.l..dgxn  none
-meta-llama-3-3-70b-instruct     llama      chat       tfsT.......P..w.l..dgxn  none
-openjev-qwen35-4b               qwen       evaluation ...........P..w.l..dgxn  none
-qwen3-embedding-0-6b            embeddings embedding  ...........P..w.l..dgxn  none
-qwen3-next-80b-a3b-instruct     qwen       chat       tfsT.......P..w.l..dgxn  none
-qwen35-122b-a10b                qwen       chat       tfsTr......P..w.l..dgxn  none
-typesafeai-jev-1-14-0           other      evaluation .....i.....P..w.l..dgxn  none
-gpt-5-1-codex-max               gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     low,medium,high
-gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     low,medium,high
-gpt-5-2-codex                   gpt        chat       tfs.rip..I.PmOw.l..dg.n  none     low,medium,high
-deepseek-v3-2                   deepseek   chat       tfsT.......P..w.l..dgxn  none
-claude-3-7-sonnet               claude     chat       tf.Trip..IcP....l..dgx.  budget
-gemini-4-carbon                 gemini     chat       tfsTripavI.P..wSl..dgxn  none     low,medium,high
-gpt-astra-6                     gpt        chat       tfs.rip..I.Pm.w.l..dg.n  none     low,medium,high,xhigh,max
+bge-large-en                    embeddings embedding  ...........P..w.l..dgxnu  none
+claude-fable-5                  claude     chat       t.s.rip..Ic.m...l..dgx..  adaptive low,medium,high,xhigh,max
+claude-fable-5-1                claude     chat       t.s.rip..Ic.m...l..dgx..  adaptive low,medium,high,xhigh,max
+claude-haiku-4-5                claude     chat       tfsTrip..IcP....l..dgx..  budget
+claude-haiku-5-5                claude     chat       tfs.rip..Ic.m...l..dgx..  adaptive low,medium,high,xhigh,max
+claude-opus-4                   claude     chat       tf.Trip..IcP....l..dgx..  budget
+claude-opus-4-1                 claude     chat       tf.Trip..IcP....l..dgx..  budget
+claude-opus-4-5                 claude     chat       tfsTrip..IcP....l..dgx..  budget   low,medium,high
+claude-opus-4-6                 claude     chat       tfsTrip..Ic.....l..dgx..  both     low,medium,high,max
+claude-opus-4-7                 claude     chat       tfs.rip..Ic.....l..dgx..  adaptive low,medium,high,xhigh,max
+claude-opus-4-8                 claude     chat       tfs.rip..Ic.m...l..dgx..  adaptive low,medium,high,xhigh,max
+claude-opus-5                   claude     chat       tfs.rip..Ic.m...l..dgx..  adaptive low,medium,high,xhigh,max
+claude-opus-5-5                 claude     chat       t.s.rip..Ic.....l..dgx..  always   low,medium,high,xhigh,max
+claude-sonnet-4                 claude     chat       tf.Trip..IcP....l..dgx..  budget
+claude-sonnet-4-1               claude     chat       tf.Trip..IcP....l..dgx..  budget
+claude-sonnet-4-5               claude     chat       tfsTrip..IcP....l..dgx..  budget
+claude-sonnet-4-6               claude     chat       tfsTrip..Ic.....l..dgx..  both     low,medium,high,max
+claude-sonnet-5                 claude     chat       tfs.rip..Ic.m...l..dgx..  adaptive low,medium,high,xhigh,max
+claude-sonnet-5-5               claude     chat       t.s.rip..Ic.m...l..dgx..  adaptive low,medium,high,xhigh,max
+deepseek-v4-1-flash             deepseek   chat       tfsTri.....P..w.l..dgxnu  none     none,minimal,low,medium,high,xhigh,max
+deepseek-v4-1-flash-1017        deepseek   chat       tfsTri.....P..w.l..dgxnu  none     none,minimal,low,medium,high,xhigh,max
+deepseek-v4-flash-0731          deepseek   chat       tfsTr......P..w.l..dgxnu  none     low,high,max
+deepseek-v4-pro-0813            deepseek   chat       tfsTr......P..w.l..dgxnu  none     low,high,max
+gemini-2-5-flash                gemini     chat       tfsTripav..P..wSl..dgxnu  budget
+gemini-2-5-flash-lite           gemini     chat       tfsTripav..P..wSl..dgxnu  budget
+gemini-2-5-pro                  gemini     chat       tfsTripav..P..wSl..dgxnu  budget
+gemini-3-1-flash-image          gemini     image      ...T.i.....P..w.l..dgxnu  none
+gemini-3-1-flash-lite           gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-1-flash-lite-image     gemini     image      ...T.i.....P..w.l..dgxnu  none
+gemini-3-1-pro                  gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-5-flash                gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-5-flash-lite           gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-6-flash                gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-7-flash                gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-8-flash                gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-flash                  gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-pro                    gemini     chat       tfsTripavI.P..wSl..dgxnu  none     minimal,low,medium,high
+gemini-3-pro-image              gemini     image      ...T.i.....P..w.l..dgxnu  none
+gemini-4-argon                  gemini     chat       tfsTripavI.P..wSl..dgxnu  none     low,medium,high
+gemma-3-12b                     gemma      chat       ..sT.i.....P..w.l..dgxnu  none
+glm-5-2                         glm        chat       tfsTr......P..w.l..dgxnu  none
+glm-5-3                         glm        chat       tfsTr......P..w.l..dgxnu  none
+glm-5-3-flash                   glm        chat       tfsTri.....P..w.l..dgxnu  none
+gpt-5                           gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     minimal,low,medium,high
+gpt-5-1                         gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high
+gpt-5-2                         gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh
+gpt-5-3-codex                   gpt        chat       tfs.rip..I.PmOw.l..dg.nu  none     low,medium,high
+gpt-5-4                         gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh
+gpt-5-4-mini                    gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh
+gpt-5-4-nano                    gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh
+gpt-5-4-pro                     gpt        chat       tfs.rip..I.PmOw.l..dg.nu  none     medium,high,xhigh
+gpt-5-5                         gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh
+gpt-5-5-pro                     gpt        chat       tfs.rip..I.PmOw.l..dg.nu  none     medium,high,xhigh
+gpt-5-6-luna                    gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh,max
+gpt-5-6-sol                     gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh,max
+gpt-5-6-terra                   gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh,max
+gpt-5-mini                      gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     minimal,low,medium,high
+gpt-5-nano                      gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     minimal,low,medium,high
+gpt-6-1-sol                     gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh,max
+gpt-6-1-terra                   gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh,max
+gpt-6-astra                     gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     low,medium,high,xhigh,max
+gpt-6-luna                      gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh,max
+gpt-6-sol                       gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     none,low,medium,high,xhigh,max
+gpt-image-1                     gpt        image      ...T.......P..w.l..dgxnu  none
+gpt-image-1-5                   gpt        image      ...T.ip....P..w.l..dgxnu  none
+gpt-image-1-mini                gpt        image      ...T.......P..w.l..dgxnu  none
+gpt-image-2                     gpt        image      ...T.ip....P..w.l..dgxnu  none
+gpt-oss-120b                    gpt-oss    chat       tfsTr......P..w.l..dgxnu  none     low,medium,high
+gpt-oss-20b                     gpt-oss    chat       tfsTr......P..w.l..dgxnu  none     low,medium,high
+grok-4-6                        grok       chat       tfsTr......P..w.l..dgxnu  none
+grok-4-7                        grok       chat       tfsTri.....P..w.l..dgxnu  none
+gte-large-en                    embeddings embedding  ...........P..w.l..dgxnu  none
+inkling                         inkling    chat       tfsTri.....P..w.l..dgxnu  none
+kimi-k2-7                       kimi       chat       tfsTri.....P..w.l..dgxnu  none
+kimi-k3                         kimi       chat       tfsTri.....P..w.l..dgxnu  none     low,high,max
+llama-4-maverick                llama      chat       tfsT.i.....P..w.l..dgxnu  none
+meta-llama-3-1-8b-instruct      llama      chat       tfsT.......P..w.l..dgxnu  none
+meta-llama-3-3-70b-instruct     llama      chat       tfsT.......P..w.l..dgxnu  none
+openjev-qwen35-4b               qwen       evaluation ...........P..w.l..dgxnu  none
+qwen3-embedding-0-6b            embeddings embedding  ...........P..w.l..dgxnu  none
+qwen3-next-80b-a3b-instruct     qwen       chat       tfsT.......P..w.l..dgxnu  none
+qwen35-122b-a10b                qwen       chat       tfsTr......P..w.l..dgxnu  none
+typesafeai-jev-1-14-0           other      evaluation .....i.....P..w.l..dgxnu  none
+gpt-5-1-codex-max               gpt        chat       tfs.rip..I.PmOw.l..dg.nu  none     low,medium,high
+gpt-5-1-codex-mini              gpt        chat       tfs.rip..I.PmOw.l..dg.nu  none     low,medium,high
+gpt-5-2-codex                   gpt        chat       tfs.rip..I.PmOw.l..dg.nu  none     low,medium,high
+deepseek-v3-2                   deepseek   chat       tfsT.......P..w.l..dgxnu  none
+claude-3-7-sonnet               claude     chat       tf.Trip..IcP....l..dgx..  budget
+gemini-4-carbon                 gemini     chat       tfsTripavI.P..wSl..dgxnu  none     low,medium,high
+gpt-astra-6                     gpt        chat       tfs.rip..I.Pm.w.l..dg.nu  none     low,medium,high,xhigh,max
 """
 
 
@@ -173,8 +174,8 @@ def test_every_row_is_of_the_family_its_name_tells():
 
 
 FAMILIES = """\
-                                agent      chat       tfsT.......Pm.w..MC..xn  none
-                                other      chat       tfsT.......Pm.w.l..dgxn  none
+                                agent      chat       tfsT.......Pm.w..MC..xnu  none
+                                other      chat       tfsT.......Pm.w.l..dgxnu  none
 """
 
 
@@ -208,6 +209,7 @@ def test_a_profile_that_was_pickled_before_it_had_a_field_has_its_default():
         "property_names": "any",
         "answers_without": (),
         "several_answers": True,
+        "media_urls": True,
     }
     assert loaded == replace(made, **newer)
     assert pickle.loads(pickle.dumps(made)) == made

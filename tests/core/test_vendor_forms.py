@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from support.promises import promise
 
 from dbx_gateway.adapters.vendor_forms import (
     cache_mark_of,
@@ -249,6 +250,7 @@ def test_a_record_that_names_a_type_is_no_block(record):
     assert result_part_of(record) == Text(json.dumps(record, separators=(",", ":")))
 
 
+@promise("mcp-blocks")
 @pytest.mark.parametrize(
     ("block", "part"),
     [

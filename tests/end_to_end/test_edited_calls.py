@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.tools import FunctionTool
+from support.promises import promise
 
 from dbx_gateway.testing import Workspace, workspace_transport
 from langchain_dbx_gateway import ChatDbxGateway
@@ -37,6 +38,7 @@ def last_body(workspace):
     return json.dumps(call.body)
 
 
+@promise("edited-calls")
 @pytest.mark.parametrize("edit", [None, "in place", "a copy"])
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("blocks", [None, "v1"])
@@ -65,6 +67,7 @@ def test_in_langchain(model, api, blocks, streamed, edit):
     assert (STAND_IN in body) == (model == GEMINI and edit is not None)
 
 
+@promise("edited-calls")
 @pytest.mark.parametrize("edited", [False, True])
 @pytest.mark.parametrize(("model", "api"), ROUTES)
 def test_in_llama_index(model, api, edited):

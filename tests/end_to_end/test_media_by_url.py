@@ -9,6 +9,7 @@ import pytest
 from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from llama_index.core.base.llms.types import ChatMessage, DocumentBlock, ImageBlock
+from support.promises import promise
 
 from dbx_gateway import Client
 from dbx_gateway.chat import Blob, Image, user
@@ -29,6 +30,7 @@ def connected(cls, model, api="auto", workspace=None, **settings):
     return cls(model=model, api=api, max_retries=0, **where, **settings), workspace
 
 
+@promise("media-by-url")
 @pytest.mark.parametrize(
     ("model", "api"),
     [(CLAUDE, "chat-completions"), *((model, api) for model in (GPT, GEMINI) for api in ("auto", "chat-completions"))],
@@ -41,6 +43,7 @@ def test_it_goes_where_it_is_taken(model, api):
     assert URL in json.dumps(workspace.ledger.model_calls()[0].body)
 
 
+@promise("media-by-url")
 @pytest.mark.parametrize("streamed", [False, True])
 def test_claudes_own_api_is_not_asked_in_vain(streamed):
     client, workspace = connected(Client, CLAUDE)
@@ -61,6 +64,7 @@ def test_it_is_sent_all_the_same_where_the_caller_says_so():
     assert workspace.ledger.model_calls()[0].status == 200
 
 
+@promise("media-by-url")
 @pytest.mark.parametrize(
     "block",
     [
@@ -83,6 +87,7 @@ def test_in_langchain(block, place):
     assert workspace.ledger.model_calls() == []
 
 
+@promise("media-by-url")
 @pytest.mark.parametrize(
     "block", [ImageBlock(url=URL), DocumentBlock(url="https://example.com/a.pdf")], ids=["image", "document"]
 )

@@ -7,7 +7,8 @@ import json
 import httpx
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock
+from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
+from support.promises import promise
 
 from dbx_gateway import Client
 from dbx_gateway.chat import Message, Native, Origin, Text, ToolCall, ToolResult, user
@@ -46,6 +47,7 @@ def connected(cls, model, api="auto"):
     return cls(model=model, api=api, max_retries=0, **where), sent
 
 
+@promise("unknown-blocks")
 @pytest.mark.parametrize(("model", "api", "payloads"), UNKNOWN, ids=str)
 def test_a_block_that_requests_do_not_have_is_not_sent_back(model, api, payloads, caplog):
     natives = [Native(api=api, payload=payload) for payload in payloads]
@@ -70,6 +72,7 @@ def test_neither_is_an_answer_of_nothing_else(model, api, payloads):
     assert "hologram" not in json.dumps(sent())
 
 
+@promise("unknown-blocks")
 @pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI, LLAMA])
 def test_in_langchain_a_stored_thread_with_such_a_block_goes_on(model):
     native = {"api": "messages", "payload": {"type": "hologram"}}
@@ -136,3 +139,26 @@ def test_beside_a_picture_too_in_every_front_end(model):
     index, sent = connected(DbxGateway, model)
     assert index.chat([ChatMessage(blocks=[TextBlock(text=" "), ImageBlock(url=f"data:image/png;base64,{PNG}")])])
     assert json.dumps(sent()).count(PNG) == 1
+
+
+BROKEN = ['{"city": "Pa', "[1]", "words", '{"a": 1e999}']
+
+
+@pytest.mark.parametrize("arguments", BROKEN)
+@pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI, LLAMA, "databricks-gpt-oss-120b"])
+def test_a_call_with_broken_arguments_and_its_result_go_back_on_every_family(model, arguments):
+    call = {"name": "look", "args": arguments, "id": "c1", "error": "cut", "type": "invalid_tool_call"}
+    failed = ToolMessage("not valid JSON", tool_call_id="c1", status="error")
+    llm, sent = connected(ChatDbxGateway, model)
+    assert llm.invoke(
+        [HumanMessage("Go"), AIMessage("", invalid_tool_calls=[call]), failed, HumanMessage("Again")]
+    ).text
+    assert "not valid JSON" in json.dumps(sent())
+
+    index, sent = connected(DbxGateway, model)
+    asked = ChatMessage(
+        role="assistant", blocks=[ToolCallBlock(tool_call_id="c1", tool_name="look", tool_kwargs=arguments)]
+    )
+    result = ChatMessage("not valid JSON", role="tool", additional_kwargs={"tool_call_id": "c1"})
+    assert index.chat([ChatMessage("Go"), asked, result, ChatMessage("Again")]).message.content
+    assert "not valid JSON" in json.dumps(sent())

@@ -18,6 +18,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 from langchain_core.tools.base import TOOL_MESSAGE_BLOCK_TYPES
+from support.promises import promise
 
 from dbx_gateway.chat import (
     Audio,
@@ -293,6 +294,7 @@ RECORDS = {
 """Records with a type, as tools return them: langchain-core hands most of them on as blocks."""
 
 
+@promise("records-as-json")
 @pytest.mark.parametrize("model", ALL)
 @pytest.mark.parametrize("kind", RECORDS)
 def test_records_in_a_tools_result_go_to_the_model_as_their_json(make_llm, workspace, model, kind):
@@ -307,6 +309,7 @@ def test_records_in_a_tools_result_go_to_the_model_as_their_json(make_llm, works
     assert result.content == RECORDS[kind]
 
 
+@promise("mcp-blocks")
 @pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI])
 @pytest.mark.parametrize("place", ["user", "tool"])
 def test_a_picture_of_mcp_is_a_picture(make_llm, workspace, model, place):

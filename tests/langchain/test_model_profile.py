@@ -43,7 +43,7 @@ def test_the_profile_of_claude_sonnet_4_5_is_this():
         "max_output_tokens": 64_000,
         "text_inputs": True,
         "image_inputs": True,
-        "image_url_inputs": True,
+        "image_url_inputs": False,
         "pdf_inputs": True,
         "audio_inputs": False,
         "video_inputs": False,

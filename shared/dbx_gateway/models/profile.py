@@ -113,6 +113,9 @@ class Profile:
     several_answers: bool = True
     """Gives several answers to one request, where its api has a field for that (docs/wire/comparison.md#several-answers)."""
 
+    media_urls: bool = True
+    """Takes media by their URL on its native api (docs/wire/comparison.md#media-by-url)."""
+
     def __setstate__(self, state: Sequence[object]) -> None:
         """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
         for number, field in enumerate(fields(self)):
