@@ -124,3 +124,35 @@ def test_what_a_model_takes_passes_the_guard_of_schemas(family, schema, at):
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     body = {"tools": [tool]}
     assert quirk_named("schema-limits").request(body, at(family)) is body
+
+
+def doubling(levels):
+    """Definitions of which each holds the next one twice."""
+    held = {
+        f"D{n}": {"type": "object", "properties": {key: {"$ref": f"#/$defs/D{n + 1}"} for key in "ab"}}
+        for n in range(levels)
+    }
+    return {
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/D0"}},
+        "$defs": {**held, f"D{levels}": {"type": "string"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("quirk", "family", "api"),
+    [
+        ("schema-gemini", "gemini", "generate-content"),
+        ("schema-gemini", "gemini", "chat-completions"),
+        ("schema-open-models", "llama", "chat-completions"),
+    ],
+)
+def test_a_schema_that_grows_beyond_every_measure_is_refused_by_its_tools_name(quirk, family, api, at):
+    function = {"name": "grows", "parameters": doubling(20)}
+    tool = (
+        {"functionDeclarations": [function]}
+        if api == "generate-content"
+        else {"type": "function", "function": function}
+    )
+    with pytest.raises(InvalidRequestError, match="tool 'grows': with its"):
+        quirk_named(quirk).request({"tools": [tool]}, at(family, api))

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from dbx_gateway.chat import JsonObject
+from dbx_gateway.errors import InvalidRequestError
 
 __all__ = [
     "each",
     "each_function",
     "each_message",
+    "fixed_parameters",
     "function_name",
     "is_blank",
     "is_blank_part",
@@ -61,6 +63,18 @@ def within(holder: JsonObject, key: str, fix: Callable[[JsonObject], JsonObject]
         return holder
     fixed = fix(inner)
     return holder if fixed is inner else {**holder, key: fixed}
+
+
+def fixed_parameters(function: JsonObject, fix: Callable[[JsonObject], JsonObject]) -> JsonObject:
+    """Return a function with ``fix`` applied to its parameters.
+
+    Raises:
+        InvalidRequestError: ``fix`` refuses them; the message names the tool.
+    """
+    try:
+        return within(function, "parameters", fix)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"tool {function.get('name')!r}: {error.message}") from None
 
 
 def is_blank(value: JsonValue | None) -> bool:

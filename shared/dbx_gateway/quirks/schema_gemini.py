@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from dbx_gateway.chat import JsonObject
 from dbx_gateway.json_schema import check_size, conjoin, distinct, inline_refs, keyword_note, map_children, with_note
 from dbx_gateway.json_values import object_or_empty, objects_in, strings_in
-from dbx_gateway.quirks.body import each, each_function, within
+from dbx_gateway.quirks.body import each, each_function, fixed_parameters, within
 from dbx_gateway.quirks.quirk import Context, Quirk
 
 __all__ = ["QUIRK", "for_gemini"]
@@ -346,7 +346,7 @@ def _fixed(schema: JsonObject) -> JsonObject:
 
 
 def _parameters(holder: JsonObject) -> JsonObject:
-    return within(holder, "parameters", _fixed)
+    return fixed_parameters(holder, _fixed)
 
 
 def _chat(body: JsonObject) -> JsonObject:

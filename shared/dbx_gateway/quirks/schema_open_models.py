@@ -11,7 +11,7 @@ from dbx_gateway.chat import JsonObject
 from dbx_gateway.errors import APIError
 from dbx_gateway.json_schema import drop_keywords, inline_refs, with_note
 from dbx_gateway.models.families import OPEN_FAMILIES
-from dbx_gateway.quirks.body import each_function, within
+from dbx_gateway.quirks.body import each_function, fixed_parameters
 from dbx_gateway.quirks.quirk import Context, Quirk
 from dbx_gateway.quirks.warning import warn_changed
 
@@ -29,7 +29,7 @@ _REFUSAL = re.compile(
 
 
 def _request(body: JsonObject, context: Context) -> JsonObject:
-    fixed = each_function(body, lambda function: within(function, "parameters", _simplified))
+    fixed = each_function(body, lambda function: fixed_parameters(function, _simplified))
     if fixed is not body:
         warn_changed(
             QUIRK.name,

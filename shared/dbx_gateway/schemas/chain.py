@@ -14,7 +14,8 @@ from typing import Final, Literal, TypeAlias
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from dbx_gateway.chat import ChatRequest, JsonObject
+from dbx_gateway.chat import ChatRequest, JsonObject, ToolSpec
+from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.json_schema import inline_refs
 from dbx_gateway.json_values import object_or_empty
 from dbx_gateway.models.families import Family
@@ -187,7 +188,7 @@ def fit_schemas(request: ChatRequest, family: Family, api: Api) -> ChatRequest:
         (number, schema)
         for number, tool in enumerate(request.tools)
         if tool.native is None and not tool.custom and tool.parameters
-        if (schema := fitted(tool.parameters, Place(family, api, "tool", bool(tool.strict)))) is not tool.parameters
+        if (schema := _of_tool(tool, Place(family, api, "tool", bool(tool.strict)))) is not tool.parameters
     ]
     if changed:
         tools = list(request.tools)
@@ -200,3 +201,10 @@ def fit_schemas(request: ChatRequest, family: Family, api: Api) -> ChatRequest:
         if schema is not output.schema:
             request = replace(request, output=replace(output, schema=schema))
     return request
+
+
+def _of_tool(tool: ToolSpec, place: Place) -> JsonObject:
+    try:
+        return fitted(tool.parameters, place)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"tool {tool.name!r}: {error.message}") from None

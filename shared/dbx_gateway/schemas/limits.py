@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from pydantic import JsonValue
@@ -193,8 +194,8 @@ def beyond_limits(body: JsonObject, family: Family, api: Api) -> str | None:
     count, most = len(objects_in(body.get("tools"))), MOST_TOOLS.get(family)
     if most is not None and count > most:
         return f"{count} tools are offered, and at most {most} are taken; offer fewer"
-    limits = [one for one in LIMITS if family in one.families and api in one.apis]
-    if not limits:
+    limits = _limits_of(family, api)
+    if not limits or (count == 0 and _FORMS.isdisjoint(body)):
         return None
     for what, schema, strict in _schemas(body, api):
         for limit in limits:
@@ -202,6 +203,14 @@ def beyond_limits(body: JsonObject, family: Family, api: Api) -> str | None:
             if fault is not None:
                 return f"the schema of {what} is not taken: {fault}"
     return None
+
+
+@cache
+def _limits_of(family: Family, api: Api) -> tuple[SchemaLimit, ...]:
+    return tuple(one for one in LIMITS if family in one.families and api in one.apis)
+
+
+_FORMS: Final = frozenset({"response_format", "text", "output_config"})
 
 
 def _schemas(body: JsonObject, api: Api) -> Iterator[tuple[str, JsonObject, bool]]:
