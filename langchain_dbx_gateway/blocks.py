@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage
 from pydantic_core import PydanticSerializationError, to_json
 
 from dbx_gateway.adapters.part_facts import cut, facts_of, fields_of, filled, native_facts, native_of
-from dbx_gateway.adapters.vendor_forms import cache_hint_of, is_citable, is_record, json_text, part_of
+from dbx_gateway.adapters.vendor_forms import cache_hint_of, is_citable, part_of
 from dbx_gateway.chat import (
     Audio,
     Blob,
@@ -28,7 +28,6 @@ from dbx_gateway.chat import (
     Segment,
     Text,
     ToolCall,
-    ToolResult,
     Video,
 )
 from dbx_gateway.errors import InvalidRequestError
@@ -48,7 +47,6 @@ __all__ = [
     "joins_run",
     "listed",
     "parts_of",
-    "result_parts_of",
     "text_block",
     "texts_apart",
 ]
@@ -246,34 +244,6 @@ def parts_of(content: str | Iterable[str | Mapping[str, Any]]) -> list[Part]:
         else:
             _add(parts, block)
     return parts
-
-
-def result_parts_of(content: str | Iterable[str | Mapping[str, Any]]) -> list[Part]:
-    """Return the content of a tool's result as parts.
-
-    LangChain hands over a tool's list of records as blocks where they have a ``type`` of a block, such as the files of a
-    folder. What is no block of the type it names goes as its JSON.
-    """
-    parts: list[Part] = []
-    for block in [content] if isinstance(content, str) else content:
-        if isinstance(block, str):
-            parts += [Text(block)] if block else []
-        elif _is_content(block):
-            _add(parts, block)
-        else:
-            parts.append(Text(json_text(block)))
-    return parts
-
-
-def _is_content(block: Mapping[str, Any]) -> bool:
-    """Whether an object in a tool's result is a content block."""
-    if is_record(block) or (block.get("type") == "text" and not isinstance(block.get("text"), str)):
-        return False
-    try:
-        part = _part(block)
-    except InvalidRequestError:
-        return False
-    return not isinstance(part, ToolCall | ToolResult)
 
 
 def _add(parts: list[Part], block: Mapping[str, Any]) -> None:

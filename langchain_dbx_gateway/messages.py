@@ -24,7 +24,8 @@ from dbx_gateway.chat import Message, Origin, Part, Role, Text, ToolCall, ToolRe
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.surfaces import Api
 from langchain_dbx_gateway.answers import PROVIDER, facts_in
-from langchain_dbx_gateway.blocks import FREE_TEXT, parts_of, result_parts_of, texts_apart
+from langchain_dbx_gateway.blocks import FREE_TEXT, parts_of, texts_apart
+from langchain_dbx_gateway.result_blocks import result_parts_of
 from langchain_dbx_gateway.silent_parts import with_silent_parts, with_silent_texts
 
 __all__ = ["PROVIDER", "to_core"]

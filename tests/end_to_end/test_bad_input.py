@@ -132,7 +132,7 @@ BAD_REQUESTS = {
     "a call required without tools": ({}, "Add", {"tool_choice": ToolChoice("required")}, "no tools"),
     "an image that is no image": ({}, [picture(data="SGVsbG8sIHdvcmxkIQ==")], {}, "no picture"),
     "an image that is no base64": ({}, [picture(data="<svg/>")], {}, "base64"),
-    "an image that is a PDF": ({}, [picture(data="JVBERi0xLjcK", mime="application/pdf")], {}, "file part"),
+    "an image that is an archive": ({}, [picture(data="UEsDBA==", mime="application/zip")], {}, "file part"),
     "an image without data": ({}, [picture(mime="image/png")], {}, "exactly one"),
     "NaN in a tool's schema": ({}, "Add", {"tools": [ToolSpec(name="t", parameters=NOT_A_NUMBER)]}, "'t'"),
     "NaN in the answer's schema": (

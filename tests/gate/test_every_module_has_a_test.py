@@ -79,6 +79,7 @@ OTHERWISE = {
     ),
     "langchain_dbx_gateway/chunks": ("langchain/test_streams.py", "langchain/test_laws.py"),
     "langchain_dbx_gateway/message_events": ("langchain/test_streams.py", "langchain/test_laws.py"),
+    "langchain_dbx_gateway/result_blocks": ("langchain/test_messages.py",),
     "langchain_dbx_gateway/middleware": ("langchain/test_caching.py", "langchain/test_history.py"),
     # LlamaIndex
     "llama_index_dbx_gateway/answers": ("llama_index/test_messages.py",),

@@ -30,6 +30,7 @@ from dbx_gateway.chat import (
 from dbx_gateway.dialects.chat_completions.tools import cache_mark
 from dbx_gateway.dialects.generate_content.prompt import SKIP_SIGNATURE
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.json_values import text_or_empty
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
@@ -313,7 +314,7 @@ class _Conversation:
                 return [] if wire is None else [wire]
 
     def _is_replayed(self, payload: JsonObject) -> bool:
-        return self._profile.intermediate_messages or payload.get("type") in _CONTENT
+        return self._profile.intermediate_messages or text_or_empty(payload.get("type")) in _CONTENT
 
 
 def _with_name(wire: JsonObject, message: Message) -> JsonObject:

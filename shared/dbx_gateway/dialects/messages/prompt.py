@@ -33,6 +33,7 @@ from dbx_gateway.chat import (
     opaque_for,
 )
 from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.json_values import text_or_empty
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
@@ -175,7 +176,7 @@ def _strip_end(blocks: list[JsonValue]) -> None:
 def _replayed(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Return the parts of an assistant without blocks that requests do not have, and what belongs to these."""
     own = [part for part in parts if isinstance(part, Native) and part.api == "messages"]
-    unknown = [part for part in own if part.payload.get("type") not in _NATIVE]
+    unknown = [part for part in own if text_or_empty(part.payload.get("type")) not in _NATIVE]
     if not unknown:
         return parts
     lost = {_server_call(part) for part in unknown} - {None}

@@ -34,7 +34,7 @@ from dbx_gateway.chat import (
 )
 from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.events import with_late_proofs
-from dbx_gateway.json_values import objects_in
+from dbx_gateway.json_values import objects_in, text_or_empty
 from dbx_gateway.media_types import media_type
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import warn_once
@@ -299,9 +299,9 @@ def _unknown_type(item: JsonObject) -> str | None:
     """Return the type of an item, or of a message's content, that requests do not know; None where they know it."""
     kind = item.get("type")
     if kind != "message":
-        return None if kind in _ITEMS else str(kind)
+        return None if text_or_empty(kind) in _ITEMS else str(kind)
     types = [content.get("type") for content in objects_in(item.get("content"))]
-    return next((str(one) for one in types if one not in _OUTPUT_TYPES), None)
+    return next((str(one) for one in types if text_or_empty(one) not in _OUTPUT_TYPES), None)
 
 
 def _same_item(part: Text | Refusal, following: Text | Refusal) -> bool:
