@@ -61,6 +61,15 @@ def test_a_selector_chooses_on_every_family(make_llm, model, settings):
     assert selector.select(["about tea", "about cats"], query="What is tea? [no tools]").ind in (0, 1)
 
 
+@promise("form-that-is-carried")
+@of_every_family
+def test_free_keys_are_in_the_object_of_every_family(make_llm, model, settings):
+    llm, prompt = make_llm(model, **settings), PromptTemplate("The name is 'oak', its 'colour' is 'green'. [no tools]")
+    program = FunctionCallingProgram.from_defaults(output_cls=Bag, prompt=prompt, llm=llm)
+    for bag in (llm.structured_predict(Bag, prompt), [*llm.stream_structured_predict(Bag, prompt)][-1], program()):
+        assert bag == Bag(name="oak", props={"colour": "green"})
+
+
 @AGENT_WARNINGS
 @promise("forced-calls")
 @of_every_family

@@ -52,7 +52,7 @@ def value_for(schema: dict[str, Any], hints: Hints, name: str = "value") -> Any:
     """Return a value that ``schema`` accepts.
 
     Understands types (also lists of types and Gemini's upper-case ones), ``enum``, ``const``, ``required``, nesting,
-    ``$ref`` into the same schema, ``anyOf``, ``oneOf``, ``allOf``, bounds, lengths and common formats. A ``pattern`` is
+    ``$ref`` into the same schema, ``anyOf``, ``oneOf``, ``allOf``, free keys, bounds, lengths and common formats. A ``pattern`` is
     not understood: its value is the ``default``, the first of the ``examples``, or any string.
 
     Args:
@@ -145,11 +145,27 @@ class _Maker:
         required = {name for name in entries(schema, "required") if isinstance(name, str)}
         if not required and depth == 0:
             required = set(properties)
+        free = schema.get("additionalProperties")
+        if free is None and "additionalProperties" in str(
+            schema.get("description")
+        ):  # the model reads what is said in words
+            free = {"type": "string"}
+        if not properties and is_object(free) and free:
+            return self._pairs(free, depth)
         return {
             name: self.make(inner, name, depth + 1)
             for name, inner in properties.items()
             if name in required or (depth < _DEEPEST and self._is_hinted(inner))
         }
+
+    def _pairs(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
+        """Return an object of free keys: each quoted word that is left is one, if a value for it is left too."""
+        pairs: dict[str, Any] = {}
+        words = 2 if self._type(self._resolve(schema)) == "string" else 1
+        while len(self._hints.strings) >= words and (words == 2 or self._is_hinted(schema)):
+            key = self._hints.strings.popleft()
+            pairs[key] = self.make(schema, key, depth + 1)
+        return pairs
 
     def _is_hinted(self, schema: Any) -> bool:
         kind = self._type(self._resolve(schema))
