@@ -128,4 +128,4 @@ def system_as_user(message: Message, model: str) -> Message:
     cache = next((part.cache for part in reversed(texts) if part.cache is not None), None)
     text = "\n\n".join(part.text for part in texts if part.text.strip())
     marked = [Text(f"<system>\n{text}\n</system>", cache=cache)] if text else []
-    return Message(role="user", parts=(*marked, *others))
+    return Message(role="user", parts=(*marked, *others), name=message.name)

@@ -30,6 +30,7 @@ SHOWN_BY = {
     "bare-assistant": (CLAUDE, "chat-completions"),
     "merge-system": (QWEN, "chat-completions"),
     "split-parallel-tool-results": (LLAMA, "chat-completions"),
+    "merge-turns": (LLAMA, "chat-completions"),
     "drop-name": (LLAMA, "chat-completions"),
     "tools-with-response-format": (LLAMA, "chat-completions"),
     "claude-structured-output": (CLAUDE, "chat-completions"),

@@ -182,7 +182,7 @@ def test_a_plain_text_that_holds_none_is_refused_by_what_it_needs(text):
 @pytest.mark.parametrize(
     ("message", "what"),
     [
-        (FunctionMessage("3", name="f"), "FunctionMessage"),
+        (FunctionMessage("3", name="f"), "answers call 'f', which no earlier message makes"),
         (RemoveMessage(id="a"), "RemoveMessage"),
         (ChatMessage("hi", role="critic"), "'critic'"),
     ],

@@ -15,7 +15,8 @@ EACH_MODULE = pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 
 LLAMA_INDEXS = {
     # additional_kwargs of messages and responses, as every integration writes them
-    *("id", "type", "function", "name", "arguments", "tool_calls", "tool_call_id", "is_error"),
+    *("id", "type", "function", "name", "arguments", "tool_calls", "function_call", "tool_call_id"),
+    "is_error",
     # other integrations' tool calls in them
     "input",
     # raw, in the one form that counters and tracers read

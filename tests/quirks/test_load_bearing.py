@@ -188,6 +188,8 @@ OUT: Cases = [
     ("split-parallel-tool-results", Asking(history(LLAMA, called("a", "b"), told("a", "b")))),
     ("split-parallel-tool-results", Asking(history(GPT, called("a", "b"), told("b", "a")))),
     ("merge-system", Asking(asked(QWEN, system("Be kind."), system("Be brief."), user("Hi.")))),
+    ("merge-turns", Asking(asked(LLAMA, user("Be kind."), user("Hi.")))),
+    ("merge-turns", Asking(history(LLAMA, assistant("So."), called("a"), told("a")))),
     ("drop-name", Asking(asked(LLAMA, Message(role="user", name="Ada", parts=(Text("Hi."),))))),
     *(
         ("drop-stream-options", Asking(asked(model, stream=True)))
@@ -234,6 +236,7 @@ REACTIVE: Cases = [
     ("tool-choice-required", Asking(asked(QWEN, tools=(ADD,), tool_choice=ToolChoice("required", ("add",))))),
     ("user-first", Asking(asked(CLAUDE, assistant("Hi."), user("Hi.")), "messages")),
     ("user-first", Asking(asked(CLAUDE, system("Be kind."), assistant("Hi."), user("Hi.")))),
+    ("user-first", Asking(asked(GEMINI, assistant("Hi."), user("Hi.")), "generate-content")),
     ("user-first", Asking(asked(LLAMA, assistant("Hi."), user("Hi.")))),
     ("schema-open-models", Asking(asked(GPT_OSS, tools=(parameters(maxLength=9),)))),
     ("schema-open-models", Asking(asked(LLAMA, tools=(parameters(anyOf=[{"type": "string"}, {"type": "null"}]),)))),

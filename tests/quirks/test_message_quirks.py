@@ -244,3 +244,37 @@ def test_what_a_fix_does_not_change_is_not_copied(at, fixed):
     sent = fixed("empty-assistant-content", body, at("claude"))
     assert sent["messages"][0] is USER
     assert sent["messages"][1]["tool_calls"] is body["messages"][1]["tool_calls"]
+
+
+def test_turns_in_a_row_of_one_speaker_become_one(at, fixed):
+    body = {
+        "messages": [
+            {"role": "user", "content": "2 + 2?"},
+            {"role": "user", "content": "Quick!"},
+            {"role": "user", "content": [{"type": "text", "text": "Please."}]},
+            {"role": "assistant", "content": "Let me see."},
+            turn("a"),
+            result("a"),
+            {"role": "user", "content": "So?"},
+        ]
+    }
+    texts = [{"type": "text", "text": text} for text in ("2 + 2?\n\nQuick!", "Please.")]
+    assert fixed("merge-turns", body, at("llama"))["messages"] == [
+        {"role": "user", "content": texts},
+        turn("a", content="Let me see."),
+        result("a"),
+        {"role": "user", "content": "So?"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [USER, turn("a"), result("a"), turn("b"), result("b"), USER],
+        [USER, {**USER, "cache_control": {"type": "ephemeral"}}],
+        [turn("a"), {"role": "assistant", "content": "So."}],
+    ],
+)
+def test_other_turns_are_not_merged(messages, at, fixed):
+    body = {"messages": messages}
+    assert fixed("merge-turns", body, at("llama")) is body

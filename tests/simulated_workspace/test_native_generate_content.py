@@ -239,8 +239,16 @@ def test_the_vendor_refuses_it_in_its_own_words(request_body, name, words):
 SCHEMAS = next(rule for rule in RULES if rule.name == "schema-gemini")
 
 
-def test_the_only_rule_is_about_schemas():
-    assert [(rule.name, rule.kind) for rule in RULES] == [("schema-gemini", "refusal")]
+def test_the_rules_are_about_the_first_turn_and_schemas():
+    assert [(rule.name, rule.kind) for rule in RULES] == [("user-first", "refusal"), ("schema-gemini", "refusal")]
+
+
+def test_a_conversation_that_begins_with_the_model_is_refused():
+    rule = next(rule for rule in RULES if rule.name == "user-first")
+    asked = {"role": "user", "parts": [{"text": "Hi"}]}
+    refused = rule.check({"contents": [{"role": "model", "parts": [{"text": "Hi"}]}, asked]}, situation())
+    assert refused.message == "Please ensure that multiturn requests alternate between user and model."
+    assert rule.check({"contents": [asked]}, situation()) is None
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,11 @@ BREAKERS = {
         {"messages": [{"role": "system", "content": "be"}, {"role": "system", "content": "brief"}, USER]},
         "Chat message input may have one system message only.",
     ),
+    "merge-turns": (
+        LLAMA,
+        messages(USER),
+        "Chat message input roles must alternate (user -> assistant -> u -> a -> ...) with an optional system at the start.",
+    ),
     "late-system": (
         LLAMA,
         messages({"role": "assistant", "content": "Hi"}, {"role": "system", "content": "be brief"}, USER),

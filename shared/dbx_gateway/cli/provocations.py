@@ -151,6 +151,10 @@ def _merge_system(context: Context) -> ChatRequest:
     return _request(context, system("Be kind."), system("Be brief."), user(_PROMPT))
 
 
+def _merge_turns(context: Context) -> ChatRequest:
+    return _request(context, user("Be brief."), user(_PROMPT))
+
+
 def _split_parallel_tool_results(context: Context) -> ChatRequest:
     return _with_tool_results(context, ("call_1", "call_2"))
 
@@ -354,6 +358,7 @@ PROVOCATIONS: Final[Mapping[str, Provocation]] = of_every_quirk(
         "empty-tool-result": Provocation(request=_empty_tool_result, needs=_TOOLS),
         "bare-assistant": Provocation(request=_bare_assistant),
         "merge-system": Provocation(request=_merge_system),
+        "merge-turns": Provocation(request=_merge_turns),
         "split-parallel-tool-results": Provocation(request=_split_parallel_tool_results, needs=_TOOLS),
         "drop-name": Provocation(request=_drop_name),
         "tools-with-response-format": Provocation(request=_tools_with_response_format, needs=_TOOLS, lacks=_no_object),

@@ -26,6 +26,7 @@ from dbx_gateway.quirks import (
     gpt_tools_effort,
     max_tokens_name,
     merge_system,
+    merge_turns,
     no_penalties_seed,
     oss_output_cap,
     params_required,
@@ -78,6 +79,7 @@ QUIRKS: tuple[Quirk, ...] = (
     merge_system.QUIRK,
     split_parallel_tool_results.QUIRK,
     drop_name.QUIRK,
+    merge_turns.QUIRK,  # names are gone, and calls stand beside their results
     # The answer's tool is added before the quirks that change tools, so that they change it too, and before
     # stream-response-format, which then finds no response_format where there are tools.
     tools_with_response_format.QUIRK,

@@ -14,28 +14,34 @@ from dbx_gateway.quirks.warning import warn_changed
 
 __all__ = ["QUIRK"]
 
-_OPENING: Final[JsonObject] = {"role": "user", "content": "(The conversation begins.)"}
+_OPENING: Final = "(The conversation begins.)"
 
 
 def _request(body: JsonObject, context: Context) -> JsonObject:
-    messages = objects_in(body.get("messages"))
-    first = next(
-        (at for at, message in enumerate(messages) if message.get("role") not in ("system", "developer")), None
-    )
-    if first is None or messages[first].get("role") != "assistant":
+    field, answers = ("contents", "model") if context.api == "generate-content" else ("messages", "assistant")
+    turns = objects_in(body.get(field))
+    first = next((at for at, turn in enumerate(turns) if turn.get("role") not in ("system", "developer")), None)
+    if first is None or turns[first].get("role") != answers:
         return body
     warn_changed(
         QUIRK.name,
-        "messages",
+        field,
         context,
-        f"begin with the assistant, which was refused: a user's turn {_OPENING['content']!r} was sent before it. "
+        f"begin with the assistant, which was refused: a user's turn {_OPENING!r} was sent before it. "
         "Begin with what the user said",
     )
-    return {**body, "messages": [*messages[:first], {**_OPENING}, *messages[first:]]}
+    opening: JsonObject = (
+        {"role": "user", "parts": [{"text": _OPENING}]}
+        if field == "contents"
+        else {"role": "user", "content": _OPENING}
+    )
+    return {**body, field: [*turns[:first], opening, *turns[first:]]}
 
 
 _REFUSAL: Final = re.compile(
-    r"first message must use the .?user|must (?:start|begin) with an? .?user|roles must alternate", re.IGNORECASE
+    r"first message must use the .?user|must (?:start|begin) with an? .?user|roles must alternate"
+    r"|multiturn requests alternate",
+    re.IGNORECASE,
 )
 
 
@@ -47,10 +53,10 @@ QUIRK = Quirk(
     name="user-first",
     kind="out",
     families=CHAT_FAMILIES - {"gpt", "agent"},
-    apis=frozenset({"messages", "chat-completions"}),
+    apis=frozenset({"messages", "chat-completions", "generate-content"}),
     reason='400 `messages: first message must use the "user" role`, or that roles must alternate, or that a conversation '
     "must start with a user message",
-    source="docs/wire/quirks.md#user-first: llama_index#12430, lobehub#1601, langchain4j#940",
+    source="docs/wire/quirks.md#user-first: llama_index#12430, lobehub#1601, langchain4j#940, hermes-agent#55427",
     evidence="T",
     delete_when="a conversation that begins with the assistant is accepted on both surfaces",
     on_refusal=_on_refusal,

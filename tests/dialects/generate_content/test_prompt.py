@@ -108,12 +108,18 @@ def test_neighbours_of_one_role_become_one_content_and_empty_texts_go():
     ]
 
 
-def test_a_content_left_empty_is_filled_and_a_history_that_starts_with_the_model_gets_an_empty_user_text():
+def test_a_content_left_empty_is_filled():
     assert contents(assistant(Reasoning(segments=(Segment("raw", "hm"),))), user("Hi")) == [
-        {"role": "user", "parts": [{"text": ""}]},
         {"role": "model", "parts": [{"text": ""}]},
         *HI,
     ]
+
+
+def test_a_history_that_starts_with_calls_gets_an_empty_user_text():
+    call = ToolCall(call_id="c1", name="add", arguments="{}")
+    sent = contents(assistant("Adding.", call), tool_result(call, "3"))
+    assert sent[0] == {"role": "user", "parts": [{"text": ""}]}
+    assert [content["role"] for content in sent] == ["user", "model", "user"]
 
 
 def test_a_conversation_of_system_messages_only_still_has_a_content():

@@ -102,8 +102,7 @@ class _Writer:
             self._message(message)
         self._close()
         contents = self._result.contents
-        first = contents[0] if contents else None
-        if not isinstance(first, dict) or first["role"] == "model":
+        if not contents or _has_call(contents[0]):  # a turn of calls follows a user's (#round-trip)
             contents.insert(0, {"role": "user", "parts": [dict(_EMPTY)]})
         return self._result
 
@@ -234,6 +233,11 @@ class _Writer:
             self._media.append({"text": f"From the result of {name}:"})
             self._media += media
         self._results.append((place, {"functionResponse": response}))
+
+
+def _has_call(content: JsonValue) -> bool:
+    parts = content.get("parts") if isinstance(content, dict) else None
+    return isinstance(parts, list) and any(isinstance(part, dict) and "functionCall" in part for part in parts)
 
 
 def _thought(part: Reasoning, extras: JsonObject) -> JsonObject | None:

@@ -22,6 +22,7 @@ from dbx_gateway.testing.model.situation import Situation
 
 __all__ = [
     "alternating_roles",
+    "alternating_turns",
     "bare_assistant",
     "call_signature",
     "empty_assistant_content",
@@ -110,6 +111,12 @@ def user_first(body: Body, situation: Situation) -> Verdict:
             "A conversation must start with a user message. Try again with a conversation that starts with a user message."
         )
     return bad(_ALTERNATE)
+
+
+def alternating_turns(body: Body, _situation: Situation) -> Verdict:
+    """Refuse two messages of the user, or of the assistant, in a row (row merge-turns)."""
+    roles = [message["role"] for message in messages_of(body)]
+    return bad(_ALTERNATE) if any(one == other in ("user", "assistant") for one, other in pairwise(roles)) else None
 
 
 def one_system_message(body: Body, _situation: Situation) -> Verdict:

@@ -212,6 +212,7 @@ RULES: tuple[Rule, ...] = (
     _rule("bare-assistant", _ALL, of_messages.bare_assistant),
     _rule("split-parallel-tool-results", _ALL - {"claude", "gemini"}, of_messages.alternating_roles),
     _rule("merge-system", _ALL - {"claude"}, of_messages.one_system_message),
+    _rule("merge-turns", ("llama",), of_messages.alternating_turns),
     _rule("late-system", OPEN_FAMILIES - {"other"}, of_messages.late_system),
     _rule("user-first", _ALL - {"gpt", "agent"}, of_messages.user_first),
     _rule("trailing-assistant", _CLAUDE, of_messages.trailing_assistant),

@@ -6,10 +6,10 @@ from typing import Any
 
 from dbx_gateway.models.families import Family
 from dbx_gateway.surfaces import Api, Surface
-from dbx_gateway.testing.apis.generate_content.shapes import canonical, unknown_name
+from dbx_gateway.testing.apis.generate_content.shapes import bad_request, canonical, unknown_name
 from dbx_gateway.testing.apis.generate_content.vendor_rules import declarations, unfit_schema
 from dbx_gateway.testing.apis.wire import Refused, Rule
-from dbx_gateway.testing.json_values import inside, is_array, is_object
+from dbx_gateway.testing.json_values import entries, inside, is_array, is_object
 from dbx_gateway.testing.model.situation import Situation
 
 __all__ = ["RULES"]
@@ -35,6 +35,13 @@ def _schemas(body: dict[str, Any], situation: Situation) -> Refused | None:
     return _marked(inside(body, "generationConfig").get("responseJsonSchema"), ("generationConfig", "responseSchema"))
 
 
+def _user_first(body: dict[str, Any], situation: Situation) -> Refused | None:
+    del situation
+    if entries(canonical(body), "contents")[0].get("role") != "model":
+        return None
+    return bad_request("Please ensure that multiturn requests alternate between user and model.")
+
+
 def _marked(schema: Any, path: tuple[str | int, ...]) -> Refused | None:
     if is_object(schema):
         if "$schema" in schema and path[-1] not in _NAMES:
@@ -48,6 +55,8 @@ def _marked(schema: Any, path: tuple[str | int, ...]) -> Refused | None:
 
 
 RULES: tuple[Rule, ...] = (
+    # docs/wire/quirks.md#user-first
+    Rule("user-first", _BOTH, frozenset(), _GENERATE_CONTENT, check=_user_first),
     # docs/wire/quirks.md#schema-gemini
     Rule("schema-gemini", _BOTH, _GEMINI, _GENERATE_CONTENT, check=_schemas),
 )
