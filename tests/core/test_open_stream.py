@@ -10,6 +10,7 @@ import pytest
 from dbx_gateway.call import open_stream
 from dbx_gateway.call.open_stream import OpenStream
 from dbx_gateway.call.reading import AnswerStream, Reading
+from dbx_gateway.call.stop_sequences import StopSequences
 from dbx_gateway.call.tool_names import ToolNames
 from dbx_gateway.chat import ChatRequest, user
 from dbx_gateway.dialects.catalogue import DIALECTS
@@ -46,10 +47,10 @@ def clock(monkeypatch):
     return clock
 
 
-def opened(deadline=NO_DEADLINE, **fields):
+def opened(deadline=NO_DEADLINE, stop=None, **fields):
     """A stream of a model that is asked on chat-completions, and that has said one word."""
     names = ToolNames.of(ChatRequest(model="m", messages=(user("Hi"),)))
-    reading = Reading(DIALECTS["chat-completions"], lambda body: body, names, RequestTarget("m", "a route"))
+    reading = Reading(DIALECTS["chat-completions"], lambda body: body, names, RequestTarget("m", "a route"), stop=stop)
     stream = AnswerStream(reading)
     stream.expect("text/event-stream")
     request = HttpRequest(
@@ -66,6 +67,22 @@ def waited(stream, clock, seconds, data):
     stream.wait_begins()
     clock.seconds += seconds
     return stream.take(data)
+
+
+def test_words_that_are_not_handed_out_break_the_silence_too(clock):
+    stream = opened(Deadline(idle=10.0), StopSequences(("END",), closes=False))
+    for word in ("EN", "D", " and on", " and on"):
+        waited(stream, clock, 8.0, chunk(word))
+        waited(stream, clock, 1.0, PING)
+        assert stream.late() is None
+    waited(stream, clock, 8.0, chunk(end="stop"))
+    assert (isinstance(stream.end()[-1], End), stream.failure) == (True, None)
+
+
+def test_a_connection_whose_stream_was_cut_here_serves_no_other_request(clock):
+    stream = opened(stop=StopSequences(("END",)))
+    assert isinstance(waited(stream, clock, 1.0, chunk("END"))[-1], End)
+    assert (stream.ended, stream.failure, stream.may_reuse) == (True, None, False)
 
 
 def test_without_limits_a_stream_is_waited_for_as_long_as_it_takes(clock):

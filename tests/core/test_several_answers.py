@@ -1,11 +1,15 @@
 """Several answers by several calls: when, and what they add up to."""
 
+import threading
+
 import pytest
 
-from dbx_gateway.call.actions import left_when, wait
+from dbx_gateway import AsyncClient, Client
+from dbx_gateway.auth.callers_thread import callers_thread
+from dbx_gateway.call.actions import left_when, together, wait
 from dbx_gateway.call.several_answers import check_calls, combined, missing, needs_calls
 from dbx_gateway.chat import Alternative, ChatRequest, ChatResponse, Exchange, Finish, Usage, assistant, user
-from dbx_gateway.errors import InvalidRequestError
+from dbx_gateway.errors import DbxGatewayError, InvalidRequestError, ServerError
 
 STOP, CUT = Finish(reason="stop"), Finish(reason="length")
 EXCHANGE = Exchange(surface="s", family="f", api="a", url="u")
@@ -104,3 +108,79 @@ def test_a_flow_that_nobody_leaves_returns_its_result():
     with pytest.raises(StopIteration) as end:
         next(running)
     assert end.value.value == "done"
+
+
+# --- flows at once -----------------------------------------------------------------------------------------------
+
+CLIENT = {"model": "m", "host": "https://w.example.com", "token": "t"}
+
+
+def returns(value):
+    yield from wait(0)
+    return value
+
+
+def endless(ended):
+    try:
+        while True:
+            yield from wait(0.001)
+    finally:
+        ended.set()
+
+
+async def run(way, flow):
+    if way == "async":
+        return await AsyncClient(**CLIENT)._driver.run(flow)
+    return Client(**CLIENT)._driver.run(flow)
+
+
+WAYS = pytest.mark.parametrize("way", ["sync", "async"])
+
+
+@WAYS
+async def test_flows_at_once_return_their_results_in_order(way):
+    assert await run(way, together([returns(number) for number in range(5)])) == list(range(5))
+
+
+@WAYS
+async def test_the_first_failure_is_the_outcome_and_the_others_are_left(way):
+    failure, ended = ServerError("no"), threading.Event()
+    assert await run(way, together([returns(1), endless(ended), returns(failure)])) is failure
+    assert ended.wait(5)
+
+
+@WAYS
+async def test_what_is_no_failure_of_a_call_is_raised_and_the_others_are_left(way):
+    ended = threading.Event()
+
+    def broken():
+        yield from wait(0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await run(way, together([endless(ended), broken()]))
+    assert ended.wait(5)
+
+
+def test_a_thread_that_asks_for_something_after_no_other_could_begin_is_refused(monkeypatch):
+    start, begun, left, refused = threading.Thread.start, [], threading.Event(), threading.Event()
+
+    def one_only(thread):
+        if thread.name == "dbx-gateway-answer":
+            begun.append(thread)
+            if len(begun) > 1:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def asks():
+        left.wait(5)
+        with pytest.raises(DbxGatewayError, match="left by its caller"):
+            callers_thread().have_done(lambda: None)
+        refused.set()
+        yield from wait(0)
+
+    monkeypatch.setattr(threading.Thread, "start", one_only)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        Client(**CLIENT)._driver.run(together([asks(), returns(1)]))
+    left.set()
+    assert refused.wait(5)

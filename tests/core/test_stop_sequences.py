@@ -104,6 +104,11 @@ def test_a_call_before_the_cut_is_still_to_be_run():
     assert whole(full).finish.reason == fold(streamed(full)).finish.reason == "tool_calls"
 
 
+def test_a_call_without_a_name_before_the_cut_is_none_to_be_run():
+    full = answer(ToolCall(call_id="c", name="", arguments="{}"), Text("so END"))
+    assert whole(full).finish.reason == fold(streamed(full)).finish.reason == "stop"
+
+
 def test_a_refusal_before_the_cut_is_still_one():
     full = answer(Refusal("No."), Text("so END"), reason="content_filter")
     assert whole(full).finish.reason == fold(streamed(full)).finish.reason == "content_filter"
@@ -141,7 +146,7 @@ def test_text_that_only_begins_like_a_stop_sequence_is_handed_out_at_its_end():
 
 
 def test_citations_of_what_is_gone_go_too():
-    kept, gone, placeless = (Citation(kind="k", start=start) for start in (0, 5, None))
+    kept, gone, placeless = (Citation(kind="k", start=start) for start in (2, 3, None))
     full = answer(Text("so END", citations=(kept, gone, placeless)))
     assert whole(full).message.parts == (Text("so ", citations=(kept, placeless)),)
 
