@@ -173,6 +173,12 @@ _PASSING: Final = (408, 409)
 _ASKS_FOR_A_RETRY: Final = re.compile(r"\bconsider retrying\b", re.IGNORECASE)
 """Words of a 400 that is a failure of the model, not of the request (docs/wire/errors.md#passing-failures)."""
 
+_FETCHES_NO_URL: Final = re.compile(
+    r"\bURL sources are not supported\b|\bexternal image URLs are not supported\b|\bunsupported file uri\b",
+    re.IGNORECASE,
+)
+"""Words of a refusal of a medium that was given by its URL (docs/wire/comparison.md#media-by-url)."""
+
 _NEXT_STEPS: Final[tuple[tuple[type[APIError], str], ...]] = (
     (ContextOverflowError, "Shorten the conversation, or take a model with a larger context window."),
     (AuthenticationError, "Sign in again or renew the token; `dbx-gateway check` shows which credential is used."),
@@ -215,7 +221,7 @@ def api_error(
     wait = retry_after_of(headers)
     passes = meant == 400 and kind is BadRequestError and _ASKS_FOR_A_RETRY.search(message) is not None
     error = kind(
-        f"{target} answered {meant or 'an error'}{code}: {message}{stop}{trace} {'Try again.' if passes else _next_step(kind)}",
+        f"{target} answered {meant or 'an error'}{code}: {message}{stop}{trace} {'Try again.' if passes else _next_step(kind, message)}",
         status=meant,
         error_code=words.code,
         request_id=request_id,
@@ -437,5 +443,7 @@ def _kind(status: int | None, words: ServerWords) -> type[APIError]:
     return narrower if narrower is not None and kind in narrower.__bases__ else kind
 
 
-def _next_step(kind: type[DbxGatewayError]) -> str:
+def _next_step(kind: type[DbxGatewayError], message: str) -> str:
+    if kind is BadRequestError and _FETCHES_NO_URL.search(message):
+        return "Give the bytes of the picture or file in base64 instead of its URL."
     return next((step for error, step in _NEXT_STEPS if issubclass(kind, error)), "")

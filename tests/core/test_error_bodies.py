@@ -386,3 +386,24 @@ def test_the_payload_and_signature_of_a_json_web_token_are_masked_whatever_its_l
     assert said.startswith("refused ")
     assert said.endswith("*** today")
     assert signature not in said
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "messages.0.content.1.image.source.base64.data: URL sources are not supported",
+        "external image URLs are not supported",
+        "Invalid or unsupported file uri: https://e.com/a.jpg",
+    ],
+)
+def test_a_refused_url_says_to_give_the_bytes(message):
+    assert failed(400, {"error": {"message": message}}).message.endswith(
+        "Give the bytes of the picture or file in base64 instead of its URL."
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(400, "Invalid URL (POST /v1)"), (403, "URL sources are not supported")]
+)
+def test_other_failures_keep_their_own_next_step(status, message):
+    assert "base64" not in failed(status, {"error": {"message": message}}).message
