@@ -43,6 +43,7 @@ OTHERWISE = {
     # the chain of schema rewriting is tested as one
     "dbx_gateway/schemas/chain": ("core/test_schema_chain.py",),
     "dbx_gateway/schemas/drafts": ("core/test_schema_chain.py",),
+    "dbx_gateway/schemas/limits": ("quirks/test_guard_quirks.py", "quirks/test_load_bearing.py"),
     "dbx_gateway/schemas/roots": ("core/test_schema_chain.py",),
     "dbx_gateway/schemas/strict": ("core/test_schema_chain.py",),
     "dbx_gateway/call/translation": ("core/test_property_names.py",),
@@ -56,6 +57,7 @@ OTHERWISE = {
         "simulated_workspace/test_workspace_chat.py",
         "simulated_workspace/test_native_*.py",
     ),
+    "dbx_gateway/testing/faults/odd_answers": ("end_to_end/test_odd_workspace.py",),
     "dbx_gateway/testing/faults/rates": ("simulated_workspace/test_workspace_fault_rates.py",),
     "dbx_gateway/testing/fixtures": ("simulated_workspace/test_workspace_package.py",),
     "dbx_gateway/testing/in_process": ("simulated_workspace/test_workspace_faults.py",),

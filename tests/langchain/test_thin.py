@@ -27,6 +27,8 @@ LANGCHAINS = {
     # arguments of bind_tools, with_structured_output and invoke
     *("tools", "tool_choice", "parallel_tool_calls", "response_format", "strict", "stop", "stream", "schema"),
     *("json_schema", "any", "parameters", "description", "properties", "object", "function"),
+    # metadata of a tool that takes free text
+    "custom_tool",
     # model profiles and events
     *("max_output_tokens", "temperature", "delta", "last", "messages"),
 }

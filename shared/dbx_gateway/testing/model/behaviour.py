@@ -43,6 +43,11 @@ class Behaviour:
         unknown_effort: the refusal of an ``effort``, with those that are taken ``listed``, or as ``one_of`` them
             (docs/wire/models.md#efforts).
         takes_effort_none: ``none`` is taken where it is not among the efforts.
+        not_first: the refusal of an assistant's message that begins a conversation, where it has words of its own.
+        refuses_unregistered_media: a media type that is not registered (docs/wire/comparison.md#media-types).
+        looks_at_pictures: a picture that is labelled as of another type is refused (the same place).
+        limits_strict_schemas: a strict schema with free keys, or too large, is refused (docs/wire/schemas.md#limits).
+        most_functions: of one chat-completions request (docs/wire/schemas.md#limits); None for no limit that is known.
     """
 
     apis: frozenset[Api] = frozenset({"chat-completions"})
@@ -64,6 +69,11 @@ class Behaviour:
     overflow: str = "input length and `max_tokens` exceed context limit: {prompt} + {reserved} > {window}"
     unknown_effort: str = "reasoning_effort: Input should be {one_of}"
     takes_effort_none: bool = False
+    not_first: str | None = None
+    refuses_unregistered_media: bool = False
+    looks_at_pictures: bool = False
+    limits_strict_schemas: bool = False
+    most_functions: int | None = None
 
 
 _THINKING: Final = frozenset({"thinking", "output_config"})
@@ -83,12 +93,17 @@ BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
             more_fields=_THINKING,
             unknown_field="{field}: Extra inputs are not permitted",
             overflow="prompt is too long: {prompt} tokens > {window} maximum",
+            not_first="A conversation must start with a user message. "
+            "Try again with a conversation that starts with a user message.",
+            looks_at_pictures=True,
         ),
         "gpt": Behaviour(
             apis=frozenset({"responses", "chat-completions"}),
             provider="openai",
             unknown_effort="Invalid value: '{effort}'. Supported values are: {listed}.",
             takes_effort_none=True,
+            limits_strict_schemas=True,
+            most_functions=128,
         ),
         "gpt-oss": Behaviour(
             reasons_by_default=True,
@@ -106,6 +121,7 @@ BEHAVIOURS: Final[Mapping[Family, Behaviour]] = of_every_family(
             calls_in_one_piece=True,
             usage_by_default=True,
             more_fields=_THINKING,
+            refuses_unregistered_media=True,
         ),
         "gemma": Behaviour(usage_by_default=True),
         "llama": Behaviour(

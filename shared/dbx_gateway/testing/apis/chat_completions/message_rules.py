@@ -106,11 +106,7 @@ def user_first(body: Body, situation: Situation) -> Verdict:
     first = next((message["role"] for message in messages_of(body, "user", "assistant")), "user")
     if first == "user":
         return None
-    if situation.profile.family == "claude":
-        return bad(
-            "A conversation must start with a user message. Try again with a conversation that starts with a user message."
-        )
-    return bad(_ALTERNATE)
+    return bad(situation.behaviour.not_first or _ALTERNATE)
 
 
 def alternating_turns(body: Body, _situation: Situation) -> Verdict:

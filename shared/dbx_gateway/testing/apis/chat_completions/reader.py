@@ -152,9 +152,9 @@ def _check_types(body: dict[str, Any]) -> None:
 def _check_pictures(messages: list[dict[str, Any]], situation: Situation) -> None:
     """Refuse what the model's own vendor refuses of a picture's media type (docs/wire/comparison.md#media-types)."""
     for label, data in data_urls(messages):
-        if situation.family == "gemini" and not is_registered(label):
+        if situation.behaviour.refuses_unregistered_media and not is_registered(label):
             raise Refused(400, f"Unsupported MIME type: {label}")
-        if situation.family == "claude" and (shown := wrong_label(label, data)):
+        if situation.behaviour.looks_at_pictures and (shown := wrong_label(label, data)):
             raise Refused(
                 400,
                 f"The image was specified using the {label} media type, but the image appears to be a {shown} image",

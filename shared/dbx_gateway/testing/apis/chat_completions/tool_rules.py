@@ -139,11 +139,9 @@ def open_schema(body: Body, situation: Situation) -> Verdict:
 
 def schema_limits(body: Body, situation: Situation) -> Verdict:
     """Refuse too many functions, and schemas beyond a limit of the vendor (row schema-limits)."""
-    of_gpt = situation.family == "gpt"
-    if of_gpt and len(functions_of(body)) > 128:
-        return bad(
-            f"Invalid 'tools': array too long. Expected an array with maximum length 128, but got {len(functions_of(body))}."
-        )
+    most, count = situation.behaviour.most_functions, len(functions_of(body))
+    if most is not None and count > most:
+        return bad(f"Invalid 'tools': array too long. Expected an array with maximum length {most}, but got {count}.")
     forms = [inside(body, "response_format", "json_schema")]
     for one in (*functions_of(body), *forms):
         schema = one.get("parameters", one.get("schema"))
@@ -152,7 +150,11 @@ def schema_limits(body: Body, situation: Situation) -> Verdict:
                 f"Invalid schema for function '{one['name']}': reference to component '{lost}' which was not found in the "
                 "schema."
             )
-        if of_gpt and one.get("strict") and (excess := strict_excess(schema)) is not None:
+        if (
+            situation.behaviour.limits_strict_schemas
+            and one.get("strict")
+            and (excess := strict_excess(schema)) is not None
+        ):
             return bad(f"Invalid schema for function '{one['name']}': {excess}")
     return None
 
