@@ -5,12 +5,17 @@ from __future__ import annotations
 import gc
 import os
 
+import hypothesis
 import pytest
 from pytest_socket import socket_allow_hosts
 from support.parts import is_quick, is_thorough
 
 from dbx_gateway import forget
 from dbx_gateway.transport.sending import close_connections
+
+# How long an example takes says nothing of the code: machines are loaded.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _QUICK = "quick"
 _SETTINGS = ("DATABRICKS_", "DBX_GATEWAY_", "ARM_", "AZURE_", "GOOGLE_", "OPENAI_", "ANTHROPIC_", "IS_IN_D")

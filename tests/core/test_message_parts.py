@@ -47,6 +47,15 @@ def connected(cls, model, **settings):
     return cls(model=model, http_client=client, max_retries=0, **where, **settings), workspace
 
 
+def test_each_user_is_told_once_what_is_not_sent(caplog):
+    users = {"dapi-ann": "ann", "dapi-bob": "bob"}
+    transport = httpx.Client(transport=workspace_transport(Workspace(tokens=users)))
+    where = {"host": "https://ws.example.com", "surface": "ai-gateway", "http_client": transport}
+    for token in (*users, *users):
+        Client(model=MODELS[0], token=token, **where).chat([user(THOUGHT, "Hello")])
+    assert caplog.text.count("only an assistant's message holds them") == len(users)
+
+
 def asking(*messages):
     return ChatRequest(model="m", messages=messages)
 

@@ -100,7 +100,7 @@ def test_after_an_unclear_probe_the_gateway_is_found_a_minute_later(site, seen, 
 
 def test_a_probe_that_is_not_answered_in_time_takes_model_serving(site, monkeypatch, warned):
     monkeypatch.setattr("dbx_gateway.models.discovery.PROBE_SECONDS", 0.05)
-    site.fail(where=PROBE, stall=0.3)
+    site.fail(where=PROBE, stall=30.0)
     assert site.client().chat("Hello").text == "You said: Hello"
     assert site.paths() == [SERVING_MESSAGES]
     assert ["did not answer within 0.05 s" in line for line in warned()] == [True]

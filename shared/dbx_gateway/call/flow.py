@@ -18,7 +18,7 @@ from dbx_gateway.call.actions import Flow, Open, fetch, open_stream, together, w
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.checks import check_last_turn, check_media, check_request
 from dbx_gateway.call.forms import NOT_FORCED, asked_otherwise
-from dbx_gateway.call.message_parts import sendable
+from dbx_gateway.call.message_parts import sendable, warn_of_parts_by_role
 from dbx_gateway.call.minted_ids import MintedIds
 from dbx_gateway.call.observations import Observations
 from dbx_gateway.call.open_stream import OpenStream
@@ -142,7 +142,8 @@ class Call(Generic[H]):
             DbxGatewayError: every candidate failed; of several "not served here" the first is raised.
         """
         self._start_clock()
-        request = sendable(request)
+        given = request
+        request = sendable(given)
         check_request(request)
         if UNANSWERED_CALLS not in self._disabled:
             check_answered(request.messages)
@@ -150,6 +151,9 @@ class Call(Generic[H]):
         if self._planner.family is not None:  # what the name alone shows to be wrong costs no question
             _check_for(request, profile_of(request.model, self._planner.family))
         plan = yield from self._planner.plan()
+        if request.messages is not given.messages:
+            with addressed_to(plan.caller.identity):
+                warn_of_parts_by_role(given)
         _check_for(request, plan.profile)
         names = ToolNames.of(request)
         request = names.outward(request)

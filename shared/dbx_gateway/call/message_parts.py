@@ -22,7 +22,7 @@ from dbx_gateway.chat import (
 from dbx_gateway.media_types import media_type, type_of_bytes
 from dbx_gateway.notices import warn_once
 
-__all__ = ["sendable"]
+__all__ = ["sendable", "warn_of_parts_by_role"]
 
 
 def sendable(request: ChatRequest) -> ChatRequest:
@@ -36,6 +36,21 @@ def sendable(request: ChatRequest) -> ChatRequest:
     if all(map(operator.is_, messages, request.messages)):
         return request
     return replace(request, messages=tuple(message for message in messages if message is not None))
+
+
+def warn_of_parts_by_role(request: ChatRequest) -> None:
+    """Warn where :func:`sendable` leaves reasoning or refusals of ``request`` out."""
+    for message in request.messages:
+        parts = [inner for part in message.parts if isinstance(part, ToolResult) for inner in part.content]
+        if message.role != "assistant":
+            parts += message.parts
+        if any(type(part) in _OF_A_MODEL for part in parts):
+            warn_once(
+                "parts by role",
+                "reasoning or a refusal in a system, user or tool message is not sent: only an assistant's message holds "
+                "them; put its words into a text if the model should read them",
+            )
+            return
 
 
 _MEDIA: Final = frozenset({Image, File, Audio, Video})
@@ -92,11 +107,4 @@ def _typed(part: Image | File | Audio | Video) -> Part:
 
 def _of_no_model(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Return ``parts`` without those that only a model writes."""
-    others = tuple(part for part in parts if type(part) not in _OF_A_MODEL)
-    if len(others) < len(parts):
-        warn_once(
-            "parts by role",
-            "reasoning or a refusal in a system, user or tool message is not sent: only an assistant's message holds them; "
-            "put its words into a text if the model should read them",
-        )
-    return others
+    return tuple(part for part in parts if type(part) not in _OF_A_MODEL)
