@@ -208,13 +208,22 @@ def _raise_refusal(message: BaseMessage) -> None:
 
 
 def _refusal_in(message: BaseMessage) -> Any:
-    """Return the refusal of an answer; also where its text is the refusal, and only the finish reason shows that."""
-    blocks = [block for block in message.content if isinstance(block, Mapping)]
+    """Return the refusal of an answer, with its text where the model's words are text; None where it has none."""
+    blocks = [_unwrapped(block) for block in message.content if isinstance(block, Mapping)]
     refusal = next((block for block in blocks if block.get("type") == "refusal"), None)
     if refusal is None and message.response_metadata.get("finish_reason") == "content_filter":
         why = message.response_metadata.get("finish_message")
         return {"type": "refusal", "refusal": why or str(message.text)}
+    text = str(message.text).strip()
+    if refusal is not None and text and refusal.get("extras", {}).get("notice"):
+        return {**refusal, "refusal": f"{refusal['refusal']} {text}"}
     return refusal
+
+
+def _unwrapped(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a block as it was before langchain-core's events, which know no refusals, made another of it."""
+    value = block.get("value")
+    return value if block.get("type") == "non_standard" and isinstance(value, Mapping) else block
 
 
 def _no_object(message: BaseMessage, why: str) -> OutputParserException:

@@ -113,7 +113,9 @@ class _Blocks:
         self._media: list[dict[str, Any]] = []
 
     def add(self, part: chat.Part) -> None:
-        """Add the block of ``part``."""
+        """Add the block of ``part``; what its model did not say is shown where there is nothing else to read."""
+        if isinstance(part, Refusal) and part.notice and self._reads():
+            return
         if isinstance(part, Text | Refusal):
             self._run.append(part)
             return
@@ -130,6 +132,9 @@ class _Blocks:
                 self._add_media(part)
             case _:
                 pass  # an answer holds no tool results
+
+    def _reads(self) -> bool:
+        return any(isinstance(block, TextBlock) for block in self.made) or any(part.text for part in self._run)
 
     def _add_media(self, part: Image | Audio | Video | File) -> None:
         try:

@@ -77,6 +77,8 @@ class Snapshots:
     def of(self, event: Event) -> ChatResponse | None:
         """Return the answer so far if ``event`` adds to it."""
         match event:
+            case RefusalDelta(notice=True) if self._reads():
+                self._parts[event.index] = _Growing(None)
             case TextDelta() | RefusalDelta():
                 return self._text(event.index, event.text)
             case ReasoningDelta():
@@ -100,6 +102,9 @@ class Snapshots:
             case _:
                 pass
         return None
+
+    def _reads(self) -> bool:
+        return any(part.kind is TextBlock and part.text for part in self._parts.values())
 
     def _text(self, index: int, text: str) -> ChatResponse:
         part = self._parts.get(index)
@@ -141,7 +146,7 @@ class Snapshots:
         part, known = event.part, self._parts.get(event.index)
         received = known.text if known is not None else ""
         match part:
-            case Text() | Refusal():
+            case Text() | Refusal() if known is None or known.kind is TextBlock:
                 new = len(part.text) > len(received) and part.text.startswith(received)
                 return self._text(event.index, part.text[len(received) :]) if new else None
             case Reasoning() if part.text and not received:

@@ -151,10 +151,17 @@ class Text(_Common):
 
 @dataclass(frozen=True, slots=True)
 class Refusal(_Common):
-    """The model declined, in its own words."""
+    """The model declined, or a filter stopped the answer.
+
+    Args:
+        text: the model's own words. Of a ``notice`` the server's words about the reason, or a sentence that names it.
+        category: what the refusal is about; of a notice without one the server's name for the end, as ``SAFETY``.
+        notice: the model did not say this: the answer's end says that it was refused or filtered.
+    """
 
     text: str
     category: str | None = None
+    notice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import hashlib
 import uuid
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import JsonValue
 
@@ -96,10 +96,11 @@ class ReasoningDelta:
 
 @dataclass(slots=True)
 class RefusalDelta:
-    """More of a refusal."""
+    """More of a refusal; of a ``notice`` all of it, see :class:`~dbx_gateway.Refusal`."""
 
     index: int
     text: str
+    notice: bool = False
 
 
 @dataclass(slots=True)
@@ -189,7 +190,7 @@ def part_events(index: int, part: Part) -> Iterator[Event]:
         case Text() if part.text:
             yield TextDelta(index, part.text)
         case Refusal() if part.text:
-            yield RefusalDelta(index, part.text)
+            yield RefusalDelta(index, part.text, part.notice)
         case Reasoning():
             for number, segment in enumerate(part.segments):
                 if segment.text:
@@ -319,6 +320,14 @@ def _joined(head: TextDelta | ReasoningDelta | ToolCallDelta, run: list[str]) ->
 
 
 _Kind: TypeAlias = Literal["text", "refusal", "reasoning", "call"]
+
+
+_NOTICE: Final = object()
+"""The key of the refusal that the end of an answer tells: no decoder's key equals it."""
+
+
+_ANSWERED: Final = frozenset({"stop", "completed"})
+"""Servers' names for a normal end, which are no reason of a refusal without words."""
 
 
 class _Open:
@@ -496,11 +505,32 @@ class Assembly:
         for key in list(self._open):
             self.end(key)
 
-    def finish(
-        self, finish: Finish, *, alternatives: tuple[Alternative, ...] = (), extras: JsonObject | None = None
-    ) -> None:
-        """Complete the answer: end every open part, and add the :class:`End`."""
+    def explain(self, finish: Finish, category: str | None = None) -> None:
+        """End every open part, and add the refusal of an answer that was refused or filtered without one.
+
+        Args:
+            finish: why the answer ended.
+            category: what the refusal is about, where the server says so; else it is the server's name for the end.
+        """
         self.end_parts()
+        parts = self._parts.values()
+        if finish.reason == "content_filter" and not any(
+            isinstance(one, Refusal) and one.text.strip() for one in parts
+        ):
+            self.part(
+                _NOTICE, _notice(finish, category, begun=any(isinstance(one, Text) and one.text for one in parts))
+            )
+
+    def finish(
+        self,
+        finish: Finish,
+        *,
+        alternatives: tuple[Alternative, ...] = (),
+        extras: JsonObject | None = None,
+        category: str | None = None,
+    ) -> None:
+        """Complete the answer: end every open part, :meth:`explain` a refused answer, and add the :class:`End`."""
+        self.explain(finish, category)
         if self.latest_usage is not None:
             self._out.append(UsageUpdate(self.latest_usage))
         self._out.append(End(finish, self.latest_usage, alternatives, extras or {}))
@@ -550,6 +580,12 @@ class Assembly:
         self._ended[key] = opened.index
         self._parts[opened.index] = part
         self._out.append(ToolCallEnd(opened.index, part) if isinstance(part, ToolCall) else PartEnd(opened.index, part))
+
+
+def _notice(finish: Finish, category: str | None, *, begun: bool) -> Refusal:
+    reason = "refusal" if finish.raw in _ANSWERED else finish.raw or finish.reason
+    what = "The answer was stopped" if begun else "No answer was given"
+    return Refusal(finish.message or f"{what}: {reason}.", category or reason, notice=True)
 
 
 def _may_be_nothing(arguments: str) -> bool:

@@ -45,6 +45,11 @@ class Answer:
     refusal: str = ""
 
 
+def ended(raw: str, reason: str) -> Answer:
+    """Return the text's answer that ended with the server's word ``raw``: a filtered one has a refusal that names it."""
+    return Answer(reason=reason, refusal=f"The answer was stopped: {raw}." if reason == "content_filter" else "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fails:
     """A typed error, with everything that a caller or a support desk needs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from faults.case import ANY_ID, CALLED, SAID, Answer, Case, Group, ok
+from faults.case import ANY_ID, CALLED, SAID, Answer, Case, Group, ended, ok
 from faults.cases_shapes import CALLS, CHUNKS, ID, NAME, SECOND, TWO, USAGE, WRITTEN
 from faults.wires import ARGUMENTS, CALL, CHAT, TEXTS, Frame, Wire, dumped
 
@@ -109,7 +109,7 @@ def _chat_chunks() -> list[Case]:
             "finish_reason_content_filter",
             [*CHAT.head(), CHAT.delta(text, "content_filter"), *CHAT.tail()[1:]],
             message(spoken, "content_filter"),
-            Answer(reason="content_filter"),
+            ended("content_filter", "content_filter"),
         ),
         group.frames("no_done", CHAT.stream()[:-1]),
         group.frames(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from faults.case import ANSWERED, ANY_ID, CALLED, SAID, Answer, Case, Group, ok
+from faults.case import ANSWERED, ANY_ID, CALLED, SAID, Answer, Case, Group, ended, ok
 from faults.cases_shapes import CALLS, ID, NAME, SECOND, TWO, USAGE, WRITTEN
 from faults.wires import CALL, GEMINI, TEXTS, Frame, Wire, dumped
 
@@ -59,7 +59,7 @@ def _candidates(group: Group) -> list[Case]:
                 f"finish_reason_{raw}",
                 [*texts, g.chunk(None, used, finishReason=raw)],
                 g.chunk(said, used, finishReason=raw).value,
-                Answer(reason=reason),
+                ended(raw, reason),
             )
             for raw, reason in reasons.items()
         ),
@@ -106,7 +106,12 @@ def _candidates(group: Group) -> list[Case]:
             "block_reason_unspecified",
             [Frame({"promptFeedback": {"blockReason": "BLOCK_REASON_UNSPECIFIED"}}), *texts, *tail],
         ),
-        group.odd("blocked_prompt", [Frame(blocked)], blocked, Answer(text="", reason="content_filter")),
+        group.odd(
+            "blocked_prompt",
+            [Frame(blocked)],
+            blocked,
+            Answer(text="", refusal="No answer was given: SAFETY.", reason="content_filter"),
+        ),
         group.odd("two_candidates", [Frame(two)], two, Answer(alternatives=("Also",))),
         group.frames("done_mark_at_the_end", [*texts, *tail, Frame(b"[DONE]")]),
         group.whole("finish_reason_missing", ok(dumped(g.chunk(said, used).value)), Answer(reason="unknown")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from faults.case import ANSWERED, ANY_ID, CALLED, SAID, Answer, Case, Group, ok
+from faults.case import ANSWERED, ANY_ID, CALLED, SAID, Answer, Case, Group, ended, ok
 from faults.cases_shapes import CALLS, ID, NAME, SECOND, TWO, USAGE, WRITTEN
 from faults.wires import ARGUMENTS, CALL, MESSAGES, TEXTS, Frame, Wire, dumped
 
@@ -69,7 +69,7 @@ def _blocks(group: Group) -> list[Case]:
                 f"stop_reason_{raw}",
                 [start, *_text_block(), *m.end(raw)],
                 m.whole_message(text, raw),
-                Answer(reason=reason),
+                ended(raw, reason),
             )
             for raw, reason in reasons.items()
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from faults.case import ANY_ID, CALLED, SAID, Answer, Case, Group
+from faults.case import ANY_ID, CALLED, SAID, Answer, Case, Group, ended
 from faults.cases_shapes import CALLS, ID, NAME, SECOND, TWO, WRITTEN
 from faults.wires import RESPONSES, TEXTS, Frame, Wire
 
@@ -157,7 +157,7 @@ def _items(group: Group) -> list[Case]:
                     ),
                 ],
                 r.envelope("incomplete", [message], r.usage(), incomplete_details={"reason": raw}),
-                Answer(reason=reason),
+                ended(raw, reason),
             )
             for raw, reason in incomplete.items()
         ),

@@ -94,8 +94,8 @@ class LlamaIndex(FrontEnd):
         )
 
     def expected(self, answer: Answer, *, streamed: bool) -> Answer:
-        """LlamaIndex has no block for a refusal: it is text, and marked as one beside it."""
-        return replace(with_objects(answer), text=answer.text + answer.refusal)
+        """LlamaIndex has no block for a refusal: it is marked as one beside the text, and the text where there is no other."""
+        return replace(with_objects(answer), text=answer.text or answer.refusal)
 
     def _runnable(self, answer: ChatResponse) -> list[tuple[str, str, str]]:
         """Return the calls that an agent would run."""

@@ -67,7 +67,7 @@ _EVERY_PART: Final = {"id": "id", "cache": "cache_control", "opaque": "opaque"}
 
 _OF_KIND: Final[Mapping[type, Mapping[str, str]]] = {
     Text: {"phase": "phase", "citations": "citations"},
-    Refusal: {"category": "category"},
+    Refusal: {"category": "category", "notice": "notice"},
     Reasoning: {"signature": "signature", "encrypted": "encrypted_content", "redacted": "redacted"},
     ToolCall: {"signature": "signature", "minted": "minted", "custom": "custom"},
     Image: {"detail": "detail"},

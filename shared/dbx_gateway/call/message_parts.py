@@ -19,6 +19,7 @@ from dbx_gateway.chat import (
     ToolResult,
     Video,
 )
+from dbx_gateway.events import is_visible
 from dbx_gateway.media_types import media_type, type_of_bytes
 from dbx_gateway.notices import warn_once
 
@@ -63,6 +64,8 @@ def _sendable(message: Message) -> Message | None:
         kind = type(part)
         if kind in _MEDIA or (kind in _OF_A_MODEL and message.role != "assistant"):
             return _fit(message)
+        if isinstance(part, Refusal) and part.notice:
+            return _fit(message)
         if isinstance(part, ToolResult) and any(type(inner) is not Text for inner in part.content):
             return _fit(message)
     return message
@@ -70,8 +73,7 @@ def _sendable(message: Message) -> Message | None:
 
 def _fit(message: Message) -> Message | None:
     parts = tuple(_with_content(part) for part in message.parts)
-    if message.role != "assistant":
-        parts = _of_no_model(parts)
+    parts = _of_no_model(parts) if message.role != "assistant" else _without_notices(parts)
     if len(parts) == len(message.parts) and all(map(operator.is_, parts, message.parts)):
         return message
     return replace(message, parts=parts) if parts else None
@@ -103,6 +105,19 @@ def _typed(part: Image | File | Audio | Video) -> Part:
             return File(blob=typed, id=part.id, cache=part.cache, opaque=part.opaque)
         case _:
             return part if typed is blob else replace(part, blob=typed)
+
+
+def _without_notices(parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Return an assistant's ``parts`` without what its model did not say.
+
+    Where nothing else is to be seen, what it did not say is its text: apis refuse a turn without content.
+    """
+    others = tuple(part for part in parts if not (isinstance(part, Refusal) and part.notice))
+    if len(others) == len(parts):
+        return parts
+    if any(map(is_visible, others)):
+        return others
+    return tuple(Text(part.text) if isinstance(part, Refusal) and part.notice else part for part in parts)
 
 
 def _of_no_model(parts: tuple[Part, ...]) -> tuple[Part, ...]:

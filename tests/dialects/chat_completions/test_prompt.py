@@ -398,8 +398,9 @@ def test_reasoning_and_citations_are_never_sent():
     }
 
 
-def test_a_refusal_goes_back_as_one_where_it_came_from_and_as_text_elsewhere():
-    assert said(Refusal("no")) == {"role": "assistant", "content": None, "refusal": "no"}
+def test_a_refusal_goes_back_as_one_beside_content_where_it_came_from_and_else_as_text():
+    assert said(Text("a"), Refusal("no")) == {"role": "assistant", "content": "a", "refusal": "no"}
+    assert said(Refusal("no")) == {"role": "assistant", "content": "no"}
     assert said(Refusal("no"), origin=ELSEWHERE) == {"role": "assistant", "content": "no"}
 
 

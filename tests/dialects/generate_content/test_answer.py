@@ -14,6 +14,7 @@ from dbx_gateway.chat import (
     Native,
     Origin,
     Reasoning,
+    Refusal,
     Segment,
     Text,
     ToolCall,
@@ -155,7 +156,7 @@ def test_what_is_said_about_the_end_is_kept():
     )
 
 
-def test_a_blocked_prompt_is_a_filtered_answer_without_parts():
+def test_a_blocked_prompt_is_a_filtered_answer_whose_refusal_has_the_servers_words():
     feedback = {"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "no"}
     body = {
         "promptFeedback": feedback,
@@ -163,7 +164,7 @@ def test_a_blocked_prompt_is_a_filtered_answer_without_parts():
         "responseId": "r1",
     }
     response = decode(body)
-    assert response.message.parts == ()
+    assert response.message.parts == (Refusal("no", category="PROHIBITED_CONTENT", notice=True),)
     assert response.finish == Finish(
         reason="content_filter", raw="PROHIBITED_CONTENT", message="no", details={"promptFeedback": feedback}
     )

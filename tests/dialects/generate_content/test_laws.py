@@ -13,7 +13,7 @@ from judges.generate_content_bodies import body_violations
 
 from dbx_gateway.chat import ChatRequest, Message, ToolCall, tool_result, user
 from dbx_gateway.dialects.generate_content.dialect import GENERATE_CONTENT
-from dbx_gateway.events import End, PartEnd, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallEnd, fold
+from dbx_gateway.events import End, PartEnd, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, ToolCallEnd, fold
 from dbx_gateway.models.profile import Profile
 
 MODEL = "databricks-gemini-3-test"
@@ -160,7 +160,7 @@ def test_deltas_add_up_to_the_parts_they_end_in_and_the_end_comes_once(answer, d
     deltas: dict[int, str] = {}
     for event in events:
         match event:
-            case TextDelta() | ReasoningDelta():
+            case TextDelta() | ReasoningDelta() | RefusalDelta():
                 deltas[event.index] = deltas.get(event.index, "") + event.text
             case ToolCallDelta():
                 deltas[event.index] = deltas.get(event.index, "") + event.arguments

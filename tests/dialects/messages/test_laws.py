@@ -10,10 +10,11 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judges.messages_bodies import body_violations
+from support.refusals import without_notices
 
 from dbx_gateway.chat import ChatRequest, user
 from dbx_gateway.dialects.messages.dialect import MESSAGES
-from dbx_gateway.events import PartEnd, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallEnd, fold
+from dbx_gateway.events import PartEnd, ReasoningDelta, RefusalDelta, TextDelta, ToolCallDelta, ToolCallEnd, fold
 from dbx_gateway.models.profile import Profile
 
 MODEL = "databricks-claude-test"
@@ -162,7 +163,7 @@ def test_the_deltas_of_each_part_add_up_to_the_part(answer, data):
     grown = {}
     for event in read(streamed(data.draw, answer)):
         match event:
-            case TextDelta() | ReasoningDelta():
+            case TextDelta() | ReasoningDelta() | RefusalDelta():
                 grown[event.index] = grown.get(event.index, "") + event.text
             case ToolCallDelta():
                 grown[event.index] = grown.get(event.index, "") + event.arguments
@@ -178,7 +179,7 @@ def test_the_deltas_of_each_part_add_up_to_the_part(answer, data):
 @settings(max_examples=100, deadline=None)
 @given(answer=answers(), data=st.data())
 def test_an_answer_goes_back_as_the_blocks_it_came_in(answer, data):
-    message = fold(read(streamed(data.draw, answer))).message
+    message = without_notices(fold(read(streamed(data.draw, answer))).message)
     request = ChatRequest(model=MODEL, messages=(user("go"), message, user("on")))
     body = MESSAGES.encode(request, PROFILE)
     assert body_violations(body) == []
@@ -190,7 +191,7 @@ def test_an_answer_goes_back_as_the_blocks_it_came_in(answer, data):
 @given(answer=answers())
 def test_every_part_stands_where_its_block_stood(answer):
     response = MESSAGES.decode(answer, MODEL)
-    assert len(response.message.parts) == len(answer["content"])
+    assert len(without_notices(response.message).parts) == len(answer["content"])
     assert [call.call_id for call in response.tool_calls] == [
         block["id"] for block in answer["content"] if block["type"] == "tool_use"
     ]

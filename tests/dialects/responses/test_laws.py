@@ -7,6 +7,7 @@ import json
 from dialects.responses.wire import Faults, agent_stream_of, stream_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.refusals import without_notices
 
 from dbx_gateway.chat import ChatRequest, Message, Reasoning, Text, ToolCall, ToolResult, user
 from dbx_gateway.dialects.responses.dialect import Responses
@@ -282,7 +283,7 @@ def test_several_turns_go_back_with_each_call_once_and_reasoning_as_it_came(turn
         for item in body["output"]:
             if "call_id" in item:
                 item["call_id"] += f"_{turn}"
-        answer = Responses().decode(body, MODEL).message
+        answer = without_notices(Responses().decode(body, MODEL).message)
         messages.append(answer)
         results = tuple(ToolResult(call_id=call.call_id, content=(Text("1"),)) for call in answer.tool_calls)
         messages.append(Message(role="tool", parts=results) if results else user("on"))

@@ -173,6 +173,7 @@ def _alternative(choice: Choice) -> Alternative:
     finish = choice.end()
     if choice.logprobs:
         finish = replace(finish, details={**finish.details, "logprobs": choice.logprobs})
+    choice.assembly.explain(finish)
     return Alternative(message=choice.assembly.partial().message, finish=finish)
 
 

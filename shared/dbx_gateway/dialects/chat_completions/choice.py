@@ -18,12 +18,16 @@ FINISH_REASONS: Final[dict[str, FinishReason]] = {
     "length": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
-    "content_filter": "content_filter",
+    **dict.fromkeys(
+        ("content_filter", "refusal", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"),
+        "content_filter",
+    ),
     "error": "error",
 }
 """Source: docs/wire/comparison.md#finish-reasons.
 
-``error`` is not a finish reason of OpenAI; other hosts send it for an answer that failed.
+``error`` is not a finish reason of OpenAI; other hosts send it for an answer that failed. Of Claude's and Gemini's names for a
+refused answer some hosts translate none.
 """
 
 _REASONING: Final = "reasoning"

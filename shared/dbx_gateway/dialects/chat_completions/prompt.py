@@ -279,6 +279,8 @@ class _Conversation:
                     wire["audio"] = {"id": audio_id}
                 case _:
                     content += self._assistant_part(part, message.origin)
+        if not content and not calls and (refusal := wire.pop("refusal", None)):
+            content = [{"type": "text", "text": refusal}]  # a turn needs content or calls
         wire["content"] = self._content(content, None)
         if calls:
             wire["tool_calls"] = calls

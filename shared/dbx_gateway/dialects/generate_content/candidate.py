@@ -132,8 +132,8 @@ class Candidate:
     def alternative(self) -> Alternative:
         """Return this candidate as a further answer; its other fields are details of its finish."""
         self._cite()
-        self._assembly.end_parts()
         finish = Finish(reason=self._our_reason(), raw=self.reason, message=self.message, details=self._all_fields())
+        self._assembly.explain(finish)
         return Alternative(message=self._assembly.partial().message, finish=finish)
 
     def _our_reason(self) -> FinishReason:

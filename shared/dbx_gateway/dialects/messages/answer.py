@@ -195,7 +195,8 @@ class MessagesDecoder:
             )
         for index in list(self._open):
             self._end(index)
-        self._assembly.finish(self._finish(), extras=self._extras)
+        details = object_or_empty(self._stop.get("stop_details"))
+        self._assembly.finish(self._finish(), extras=self._extras, category=nonempty_text(details.get("category")))
         return self._assembly.drain()
 
     def partial(self) -> ChatResponse:

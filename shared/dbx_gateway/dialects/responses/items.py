@@ -207,6 +207,7 @@ class OutputItems:
         known = _CONTENT.get(text_or_empty(wire.get("type")))
         if known is not None:
             growth, field = known
+            self.refused = self.refused or growth == "refusal"
             self.fill_rest(item, growth, place, text_or_empty(wire.get(field)))
         elif item.kind == "message" and place not in item.natives:
             item.natives.add(place)

@@ -4,7 +4,7 @@ A marker in square brackets in the user's text changes the answer:
 
 ====================  ==================================================================
 ``[filter]``          the answer stops half way, by the content filter
-``[refuse]``          the model refuses
+``[refuse]``          the model refuses, also where a call is forced
 ``[empty]``           the answer ends normally, and has no text
 ``[long]``            a text of 400 words; ``[long 5000]`` of as many as it says
 ``[cite]``            the text carries a citation
@@ -100,7 +100,8 @@ def answer(request: ParsedRequest, situation: Situation, memory: Memory) -> Answ
     functions that it describes for code are called in code.
     """
     answer_id = memory.next_id()
-    calls = _calls(request, situation, memory, answer_id)
+    refuses = any(name == "refuse" for name, _ in _MARKER.findall(_user_text(request)))
+    calls = () if refuses else _calls(request, situation, memory, answer_id)
     said: tuple[TextItem, ...]
     end: AnswerEnd
     extras: dict[str, Any]
