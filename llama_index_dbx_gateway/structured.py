@@ -56,6 +56,8 @@ class Structure(Generic[M]):
             ExtractionError: it holds none; the message gives the reason, without quoting the answer.
         """
         reason = _finish_reason(response)
+        if refusal := response.message.additional_kwargs.get("refusal"):
+            raise self._failure(f"the answer was refused or filtered: {refusal}", "change what is asked")
         if reason in _ENDED_EARLY:
             raise self._failure(f"the answer ended early ({reason})", "raise max_tokens, or ask for less")
         try:

@@ -14,7 +14,10 @@ from pydantic import BaseModel
 from support.promises import promise
 
 from dbx_gateway import AsyncClient, Client
-from dbx_gateway.chat import Message, Refusal, Text, user
+from dbx_gateway.call.message_parts import sendable
+from dbx_gateway.chat import ChatRequest, Message, Refusal, Text, user
+from dbx_gateway.dialects.catalogue import DIALECTS
+from dbx_gateway.errors import ExtractionError
 from dbx_gateway.events import fold
 from dbx_gateway.testing import Workspace, serve
 from langchain_dbx_gateway import ChatDbxGateway
@@ -168,10 +171,8 @@ def test_a_turn_that_is_only_a_refusal_goes_back_on_every_api(place, model, api,
         assert client.chat([user("Do it"), made, user("Hello")]).text
 
 
-def test_a_notice_beside_text_is_not_sent_as_the_models_words(place):
-    from dbx_gateway.call.message_parts import sendable
-    from dbx_gateway.chat import ChatRequest
-
+@promise("refusals")
+def test_a_notice_beside_text_is_not_sent_as_the_models_words():
     notice = Refusal("The answer was stopped: SAFETY.", "SAFETY", notice=True)
     turns = (user("a"), Message(role="assistant", parts=(Text("b"), notice)), user("c"))
     sent = sendable(ChatRequest(model="m", messages=turns))
@@ -180,3 +181,44 @@ def test_a_notice_beside_text_is_not_sent_as_the_models_words(place):
         ChatRequest(model="m", messages=(user("a"), Message(role="assistant", parts=(notice,)), user("c")))
     )
     assert alone.messages[1].parts == (Text(notice.text),)
+
+
+@promise("refusals")
+def test_an_explanation_and_a_category_are_the_words_of_the_refusal():
+    said = {"type": "refusal", "category": "bio", "explanation": "Not about this."}
+    body = {
+        "id": "a",
+        "type": "message",
+        "role": "assistant",
+        "content": [],
+        "stop_reason": "refusal",
+        "stop_details": said,
+    }
+    answer = DIALECTS["messages"].decode(body, "m")
+    assert answer.message.parts == (Refusal("Not about this.", "bio", notice=True),)
+
+
+@promise("refusals")
+def test_a_refusal_without_words_names_its_kind():
+    item = {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "refusal", "refusal": ""}]}
+    answer = DIALECTS["responses"].decode({"id": "a", "status": "completed", "output": [item]}, "m")
+    assert answer.finish.reason == "content_filter"
+    assert [part.text for part in answer.message.parts if isinstance(part, Refusal)] == [
+        "No answer was given: refusal."
+    ]
+
+
+@promise("refusals")
+@pytest.mark.parametrize("raw", ["refusal", "SAFETY", "content_filter"])
+def test_a_host_may_pass_the_models_own_name_for_a_refusal_through(raw):
+    choice = {"index": 0, "message": {"role": "assistant", "content": "half"}, "finish_reason": raw}
+    answer = DIALECTS["chat-completions"].decode({"id": "a", "choices": [choice, {**choice, "index": 1}]}, "m")
+    for message in (answer.message, answer.alternatives[0].message):
+        assert message.parts == (Text("half"), Refusal(f"The answer was stopped: {raw}.", raw, notice=True))
+
+
+@promise("refusals")
+def test_llama_indexs_error_for_an_object_has_the_words_of_the_refusal(place):
+    llm = DbxGateway(model=GEMINI, **place).as_structured_llm(City)
+    with pytest.raises(ExtractionError, match="PROHIBITED_CONTENT"):
+        llm.complete("[refuse] Name a city")

@@ -31,7 +31,7 @@ as well. All cases are right in every mode.
   is one message: further answers of the same request (`n`) are in whole answers only. A tool call that must not be run
   is in `invalid_tool_calls`; in a stream the reason stands behind its arguments. Each error is also langchain-core's
   kind, `is_retryable` with it, and callbacks are told of that error once.
-- LlamaIndex has no block for a refusal: it is text, and in `additional_kwargs["refusal"]`. A tool call that must not be
+- LlamaIndex has no block for a refusal: it is in `additional_kwargs["refusal"]`, and text where it is no notice. A tool call that must not be
   run is a block for which `get_tool_calls_from_response` raises; until a stream has ended, it leaves every call out.
 
 ## What is promised
