@@ -222,3 +222,19 @@ def test_llama_indexs_error_for_an_object_has_the_words_of_the_refusal(place):
     llm = DbxGateway(model=GEMINI, **place).as_structured_llm(City)
     with pytest.raises(ExtractionError, match="PROHIBITED_CONTENT"):
         llm.complete("[refuse] Name a city")
+
+
+@promise("refusals")
+@each
+@pytest.mark.parametrize("marker", ["refuse", "filter"])
+def test_a_refused_turn_goes_back_through_both_frameworks(place, model, api, refused, filtered, marker):
+    first = f"[{marker}] Tell me a long tale"
+    theirs = ChatDbxGateway(model=model, **with_api(place, api))
+    declined = theirs.invoke(first)
+    again = theirs.invoke([HumanMessage(first), declined, HumanMessage("Hello")])
+    assert "Hello" in again.text
+    ours = DbxGateway(model=model, **with_api(place, api))
+    asked = ChatMessage(role="user", content=first)
+    response = ours.chat([asked])
+    answer = ours.chat([asked, response.message, ChatMessage(role="user", content="Hello")])
+    assert "Hello" in answer.message.content

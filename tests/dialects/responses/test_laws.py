@@ -300,7 +300,10 @@ def test_several_turns_go_back_with_each_call_once_and_reasoning_as_it_came(turn
 
 def kept_reasoning(output):
     """Return the reasoning items that may go back: with their proof, and with something behind them."""
-    said = [item for item in output if item["type"] != "message" or item["content"]]
+    known = ("output_text", "refusal")  # content of another type does not go back
+    said = [
+        item for item in output if item["type"] != "message" or any(part["type"] in known for part in item["content"])
+    ]
     while said and said[-1]["type"] == "reasoning":
         said.pop()
     kept = [item for item in said if item["type"] == "reasoning" and item.get("encrypted_content")]
