@@ -35,7 +35,7 @@ _BY_BYTES: Final[tuple[tuple[re.Pattern[bytes], str, frozenset[str]], ...]] = tu
 
 _LIKELY: Final = (
     (re.compile(rb"OggS"), "audio/ogg"),
-    (re.compile(rb"\s*(?:<\?xml|<svg)"), "image/svg+xml"),
+    (re.compile(rb"<\?xml|<svg"), "image/svg+xml"),
 )
 """How formats begin that may be others too: only where nothing is said."""
 
@@ -101,7 +101,7 @@ def type_of_bytes(data: str | None, label: str | None = None) -> str | None:
     for begin, name, other_names in _BY_BYTES:
         if begin.match(head):
             return label if label in other_names else name
-    return None if label else next((name for begin, name in _LIKELY if begin.match(head)), None)
+    return None if label else next((name for begin, name in _LIKELY if begin.match(head.lstrip())), None)
 
 
 def type_of_name(name: str | None) -> str | None:

@@ -147,7 +147,9 @@ class Call(Generic[H]):
         check_request(request)
         if UNANSWERED_CALLS not in self._disabled:
             check_answered(request.messages)
-        request = replace(request, messages=in_order(request.messages))
+        messages = in_order(request.messages)
+        if messages is not request.messages:
+            request = replace(request, messages=messages)
         if self._planner.family is not None:  # what the name alone shows to be wrong costs no question
             _check_for(request, profile_of(request.model, self._planner.family))
         plan = yield from self._planner.plan()

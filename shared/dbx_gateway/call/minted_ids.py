@@ -28,7 +28,8 @@ class MintedIds:
     @classmethod
     def of(cls, request: ChatRequest) -> MintedIds | None:
         """Return the translation of answers to ``request``; None where no id of it was made here."""
-        taken = frozenset(call.call_id for message in request.messages for call in message.tool_calls if call.minted)
+        calling = [message for message in request.messages if message.role == "assistant"]
+        taken = frozenset(call.call_id for message in calling for call in message.tool_calls if call.minted)
         return cls(taken) if taken else None
 
     def message(self, message: Message, finish: Finish) -> tuple[Message, Finish]:

@@ -30,9 +30,10 @@ def _request(body: JsonObject, context: Context) -> JsonObject:
 def _linked(content: JsonValue) -> Iterator[str]:
     """Yield what each block of a content, or of a tool's result in it, is that stands there by its URL."""
     for block in objects_in(content):
-        if object_or_empty(block.get("source")).get("type") == "url":
+        if "source" in block and object_or_empty(block["source"]).get("type") == "url":
             yield f"a{'n' if block.get('type') == 'image' else ''} {block.get('type')}"
-        yield from _linked(block.get("content"))
+        if "content" in block:
+            yield from _linked(block["content"])
 
 
 QUIRK = Quirk(

@@ -164,9 +164,17 @@ def fitted(schema: JsonObject, place: Place) -> JsonObject:
     Raises:
         InvalidRequestError: it grows beyond every measure.
     """
+    return _through(_steps_for(place), schema)
+
+
+def _steps_for(place: Place) -> list[SchemaStep]:
+    return [step for step in STEPS if step.is_for(place)]
+
+
+def _through(steps: list[SchemaStep], schema: JsonObject) -> JsonObject:
     text: bytes | None = None
-    for step in STEPS:
-        if not step.is_for(place) or (step.at_root and step.at_root.isdisjoint(schema)):
+    for step in steps:
+        if step.at_root and step.at_root.isdisjoint(schema):
             continue
         if step.sign is not None:
             text = to_json(schema) if text is None else text
@@ -184,11 +192,14 @@ def fit_schemas(request: ChatRequest, family: Family, api: Api) -> ChatRequest:
     Raises:
         InvalidRequestError: a schema grows beyond every measure.
     """
+    steps = {
+        strict: _steps_for(Place(family, api, "tool", strict)) for strict in {bool(one.strict) for one in request.tools}
+    }
     changed = [
         (number, schema)
         for number, tool in enumerate(request.tools)
         if tool.native is None and not tool.custom and tool.parameters
-        if (schema := _of_tool(tool, Place(family, api, "tool", bool(tool.strict)))) is not tool.parameters
+        if (schema := _of_tool(tool, steps[bool(tool.strict)])) is not tool.parameters
     ]
     if changed:
         tools = list(request.tools)
@@ -203,8 +214,8 @@ def fit_schemas(request: ChatRequest, family: Family, api: Api) -> ChatRequest:
     return request
 
 
-def _of_tool(tool: ToolSpec, place: Place) -> JsonObject:
+def _of_tool(tool: ToolSpec, steps: list[SchemaStep]) -> JsonObject:
     try:
-        return fitted(tool.parameters, place)
+        return _through(steps, tool.parameters)
     except InvalidRequestError as error:
         raise InvalidRequestError(f"tool {tool.name!r}: {error.message}") from None

@@ -34,6 +34,7 @@ class SchemaLimit:
         families: whose models have the limit.
         apis: where they have it.
         strict_only: for strict schemas only.
+        sign: what every schema beyond it has in its JSON text; empty where any may be.
         fault: returns what is wrong with a schema, as the rest of a sentence, and what to do; None where nothing is.
     """
 
@@ -42,6 +43,7 @@ class SchemaLimit:
     families: frozenset[Family]
     apis: frozenset[Api] = frozenset({"chat-completions", "responses", "messages"})
     strict_only: bool = False
+    sign: bytes = b""
     fault: Callable[[JsonObject], str | None]
 
 
@@ -58,8 +60,6 @@ _HOLDS_NAMED: Final = ("properties", "$defs", "definitions")
 
 
 def _lost(schema: JsonObject) -> str | None:
-    if b'"$ref":' not in to_json(schema):
-        return None
     lost = lost_reference(schema)
     return lost and f"it refers to {lost!r}, which is not in it; add what is missing, or write it out in its place"
 
@@ -71,7 +71,7 @@ def _free_keys(schema: JsonObject) -> str | None:
 
 
 def _recursion(schema: JsonObject) -> str | None:
-    if b'"$ref":' not in to_json(schema) or not _leads_back(schema, schema, ()):
+    if not _leads_back(schema, schema, ()):
         return None
     return "it contains itself, which strict mode does not take; leave strict out, or write the levels out"
 
@@ -149,11 +149,14 @@ class _Size:
 _GPT: Final[frozenset[Family]] = frozenset({"gpt"})
 _OPENAIS: Final[frozenset[Api]] = frozenset({"chat-completions", "responses"})
 
+_REFERENCE: Final = b'"$ref":'
+
 LIMITS: Final[tuple[SchemaLimit, ...]] = (
     SchemaLimit(
         name="lost reference",
         why="`reference to component '…' which was not found in the schema` (docs/wire/schemas.md#strict-schemas)",
         families=frozenset({"claude", "gpt"}),
+        sign=_REFERENCE,
         fault=_lost,
     ),
     SchemaLimit(
@@ -178,6 +181,7 @@ LIMITS: Final[tuple[SchemaLimit, ...]] = (
         families=frozenset({"claude"}),
         apis=frozenset({"messages"}),
         strict_only=True,
+        sign=_REFERENCE,
         fault=_recursion,
     ),
 )
@@ -194,8 +198,11 @@ def beyond_limits(body: JsonObject, family: Family, api: Api) -> str | None:
     count, most = len(objects_in(body.get("tools"))), MOST_TOOLS.get(family)
     if most is not None and count > most:
         return f"{count} tools are offered, and at most {most} are taken; offer fewer"
-    limits = _limits_of(family, api)
-    if not limits or (count == 0 and _FORMS.isdisjoint(body)):
+    if count == 0 and _FORMS.isdisjoint(body):
+        return None
+    text = b"".join(to_json(body.get(field)) for field in ("tools", *_FORMS))
+    limits = [limit for limit in _limits_of(family, api) if limit.sign in text]
+    if not limits:
         return None
     for what, schema, strict in _schemas(body, api):
         for limit in limits:

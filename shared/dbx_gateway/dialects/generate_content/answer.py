@@ -61,6 +61,7 @@ class GenerateContentDecoder:
         self._unfinished: set[int] = set()
         self._block: JsonObject | None = None
         self._extras: JsonObject = {}
+        self._usage: JsonObject | None = None
         self.is_answer = False
         """Whether what arrived is of this api, even if it answers nothing."""
 
@@ -80,9 +81,9 @@ class GenerateContentDecoder:
             if self._candidate(number).feed(candidate):
                 self._unfinished.discard(number)
         self._feedback(event.get("promptFeedback"))
-        usage = _usage(event.get("usageMetadata"))
-        if usage is not None:
-            self._assembly.usage(usage)
+        usage = event.get("usageMetadata")
+        if isinstance(usage, dict) and ("totalTokenCount" in usage or any(map(_is_count, usage))):
+            self._usage = usage  # each event has that of the answer so far: the last is read, once
         for key, value in event.items():
             if key not in _ANSWER_KEYS and value not in (None, {}, []):
                 self._extras[key] = value
@@ -120,6 +121,7 @@ class GenerateContentDecoder:
         self.done = True
         self._check_failed()
         self._assembly.start(None, None)
+        self._assembly.usage(_usage(self._usage))
         primary = self._candidates.get(0)
         alternatives = tuple(self._candidates[index].alternative() for index in sorted(self._candidates) if index != 0)
         if primary is None:
@@ -133,6 +135,7 @@ class GenerateContentDecoder:
 
     def partial(self) -> ChatResponse:
         """Return what has arrived so far."""
+        self._assembly.usage(_usage(self._usage))
         return self._assembly.partial()
 
     def _candidate(self, index: int) -> Candidate:
@@ -183,14 +186,16 @@ class GenerateContentDecoder:
         self.complete = ended or self._block is not None
 
 
-def _usage(record: JsonValue) -> Usage | None:
+def _is_count(key: str) -> bool:
+    return key.endswith("TokenCount")
+
+
+def _usage(record: JsonObject | None) -> Usage | None:
     """Return the counts as this package defines them: thoughts count as output, tool use as input.
 
     Source: docs/wire/comparison.md#usage.
     """
-    if not isinstance(record, dict) or not any(key.endswith("TokenCount") for key in record):
-        return None
-    if not has_counts(record, "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount"):
+    if record is None or not has_counts(record, "promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount"):
         return None
     thoughts = count_or_none(record.get("thoughtsTokenCount"))
     of_tools = count_or_none(record.get("toolUsePromptTokenCount")) or 0
