@@ -230,7 +230,7 @@ def test_a_result_of_a_call_in_the_same_message_is_no_orphan():
 
 
 def test_tools_that_were_sound_are_looked_at_again_once_they_change():
-    tools = (ToolSpec("look", parameters={"type": "object", "properties": {"limit": {"type": "number"}}}),)
+    tools = (ToolSpec(name="look", parameters={"type": "object", "properties": {"limit": {"type": "number"}}}),)
     check_tools(tools)
     tools[0].parameters["properties"]["limit"]["maximum"] = math.nan
     with pytest.raises(InvalidRequestError, match="nan"):
@@ -239,20 +239,20 @@ def test_tools_that_were_sound_are_looked_at_again_once_they_change():
 
 @pytest.mark.parametrize("parameters", [{"properties": {1: {}}}, {"enum": ("a", "b")}], ids=["number", "tuple"])
 def test_tools_with_equal_json_are_not_taken_for_sound_ones(parameters):
-    check_tools((ToolSpec("look", parameters=from_json(to_json(parameters))),))
+    check_tools((ToolSpec(name="look", parameters=from_json(to_json(parameters))),))
     with pytest.raises(InvalidRequestError):
-        check_tools((ToolSpec("look", parameters=parameters),))
+        check_tools((ToolSpec(name="look", parameters=parameters),))
 
 
 def test_tools_that_nothing_can_tell_apart_are_looked_at_each_time():
     parameters = {"enum": [object()]}
     for _ in range(2):
         with pytest.raises(InvalidRequestError, match="object"):
-            check_tools((ToolSpec("look", parameters=parameters),))
+            check_tools((ToolSpec(name="look", parameters=parameters),))
 
 
 def test_a_bounded_number_of_tools_is_remembered(monkeypatch):
     monkeypatch.setattr(checks, "_sound", {})
     for number in range(checks.MOST_SOUND + 10):
-        check_tools((ToolSpec(f"look_{number}"),))
+        check_tools((ToolSpec(name=f"look_{number}"),))
     assert len(checks._sound) == 10
