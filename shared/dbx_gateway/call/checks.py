@@ -73,7 +73,7 @@ def check_tools(tools: tuple[ToolSpec, ...]) -> None:
         InvalidRequestError: the message names the tool.
     """
     # An agent offers the same tools with each call, and a look at twenty takes as long as all else that is checked.
-    digest = _digest(tools)
+    digest = _digest(tools) if tools else None
     if digest is not None and digest in _sound:
         return
     _check_each(tools)
