@@ -163,6 +163,11 @@ class Refusal(_Common):
     category: str | None = None
     notice: bool = False
 
+    def __setstate__(self, state: Sequence[object]) -> None:
+        """Restore the values of a pickle; a field that is newer than the pickle gets its default."""
+        for number, one in enumerate(fields(self)):
+            object.__setattr__(self, one.name, state[number] if number < len(state) else one.default)
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:

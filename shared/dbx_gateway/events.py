@@ -102,6 +102,11 @@ class RefusalDelta:
     text: str
     notice: bool = False
 
+    def __setstate__(self, state: tuple[None, dict[str, Any]]) -> None:
+        """Restore the values of a pickle; an older one has no ``notice``."""
+        for name, value in ({"notice": False} | state[1]).items():
+            setattr(self, name, value)
+
 
 @dataclass(slots=True)
 class ToolCallStart:
