@@ -141,7 +141,8 @@ def test_a_saved_profile_of_langchain_says_what_a_new_one_says():
     one, new = saved("langchain_profile"), ChatDbxGateway(model="databricks-claude-sonnet-4-5").profile
     assert type(one) is type(new)
     assert one["tool_calling"] is one["structured_output"] is True
-    both = one.keys() & new.keys()  # the installed langchain-core may know other keys
+    learned = {"image_url_inputs"}  # it was not known then that Claude's own api takes no picture by URL
+    both = (one.keys() & new.keys()) - learned  # the installed langchain-core may know other keys
     assert {key: one[key] for key in both} == {key: new[key] for key in both}
 
 
