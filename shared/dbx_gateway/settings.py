@@ -27,7 +27,7 @@ from dbx_gateway.errors import ConfigurationError, unknown_name
 from dbx_gateway.markers import Setting, documented, names_of, setting, settings_of
 from dbx_gateway.names import check_api, check_family, check_surface
 from dbx_gateway.quirks.catalogue import check_disabled
-from dbx_gateway.transport.hosts import normalise_host
+from dbx_gateway.transport.hosts import normalise_host, surface_named_by
 
 __all__ = [
     "ALIASES",
@@ -123,7 +123,8 @@ class _Fields(BaseModel):
     model: str = setting(_OPTION, "", aliases=("model_name", "endpoint"), elsewhere=("DBX_GATEWAY_MODEL",))
     """Name of the serving endpoint or model service, sent verbatim."""
     host: str | None = setting(_TARGET, elsewhere=("DATABRICKS_HOST",))
-    """``https://…`` of the workspace; None takes DATABRICKS_HOST or the SDK's chain."""
+    """``https://…`` of the workspace, and ``surface`` with it where its path names one (``/serving-endpoints``,
+    ``/ai-gateway/…``); None takes DATABRICKS_HOST or the SDK's chain."""
     token: SecretStr | None = setting(
         _CREDENTIAL, aliases=("api_key",), elsewhere=("DATABRICKS_TOKEN", "DBX_GATEWAY_API_KEY")
     )
@@ -451,10 +452,11 @@ def _is_secret_text(name: str) -> bool:
 
 
 def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
-    """Return ``fields`` under their proper names.
+    """Return ``fields`` under their proper names. An address whose path names a surface is the host and that surface.
 
     Raises:
-        ConfigurationError: a name is unknown (the message names the nearest), or a setting is given twice.
+        ConfigurationError: a name is unknown (the message names the nearest), a setting is given twice, or the address
+            names another surface than ``surface`` does.
     """
     names = set(known)
     values: dict[str, Any] = {}
@@ -470,7 +472,25 @@ def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str
             raise ConfigurationError(f"{name} is given twice, once as {used!r}; give it once")
         if name not in values or value is not None:
             values[name] = value
+    if "surface" in names:
+        _take_surface(values)
     return values
+
+
+def _take_surface(values: dict[str, Any]) -> None:
+    """Add the surface that the path of the host names; a path that no surface has is refused later."""
+    host = values.get("host")
+    if not isinstance(host, str) or values.get("endpoint_url") is not None:
+        return
+    named, chosen = surface_named_by(host), values.get("surface")
+    if named is None:
+        return
+    if chosen not in (None, "auto", named):
+        raise ConfigurationError(
+            f"surface is {chosen!r}, and the path of the address, {urlsplit(host).path or host!r}, is that of {named!r}; "
+            f"give {normalise_host(host)} alone, or leave surface= out"
+        )
+    values["surface"] = named
 
 
 def named_values(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
@@ -599,13 +619,17 @@ def _validated(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     raise wrong  # here, so that it has no context: the ValidationError holds the values
 
 
-def fitted(name: str, value: Any) -> Any:
-    """Return the validated value of one setting: a token as a SecretStr, a single stop as a tuple.
+def fitted(name: str, value: Any) -> dict[str, Any]:
+    """Return the validated value of one setting, by its name: a token as a SecretStr, a single stop as a tuple.
+
+    Beside a host whose path names a surface, that is in it too.
 
     Raises:
         ConfigurationError: it does not fit; the message names the setting.
     """
-    return getattr(Settings.of(veiled({name: value})), name)
+    fields = veiled({name: value})
+    settings = Settings.of(fields)
+    return {each: getattr(settings, each) for each in canonical_names(fields, Settings.model_fields)}
 
 
 def misfit(error: ValidationError) -> ConfigurationError:

@@ -50,6 +50,16 @@ def test_what_is_assigned_is_checked_and_what_does_not_fit_changes_nothing(name)
     assert getattr(one, name) == before
 
 
+def test_a_host_that_is_assigned_with_a_surfaces_path_sets_the_surface():
+    one = Model(model="m", host="https://w.example.com")
+    one.host = "https://w.example.com/ai-gateway/mlflow/v1"
+    assert (one.host, one.surface) == ("https://w.example.com", "ai-gateway")
+
+    whole = Model(model="m", endpoint_url="https://w.example.com/proxy/chat/completions")
+    whole.host = "https://w.example.com/serving-endpoints"
+    assert (whole.host, whole.surface) == ("https://w.example.com", "auto")
+
+
 @pytest.mark.parametrize(
     ("name", "given", "kept"),
     [("stop", "END", ("END",)), ("stop", None, ()), ("timeout", None, None), ("max_retries", None, 2)],

@@ -21,6 +21,7 @@ from dbx_gateway.transport.hosts import normalise_host, origin_of
         ("https://adb-1.2.azuredatabricks.net/?o=123#home", "https://adb-1.2.azuredatabricks.net"),
         ("https://ws.example.com/serving-endpoints", "https://ws.example.com"),
         ("https://ws.example.com/serving-endpoints/", "https://ws.example.com"),
+        ("https://ws.example.com/serving-endpoints/v1", "https://ws.example.com"),
         ("https://ws.example.com/serving-endpoints/chat/completions", "https://ws.example.com"),
         ("https://ws.example.com/serving-endpoints/anthropic", "https://ws.example.com"),
         ("https://ws.example.com/serving-endpoints/anthropic/v1/messages", "https://ws.example.com"),

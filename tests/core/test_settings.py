@@ -62,6 +62,13 @@ WORKSPACE_CLIENT.config = CONFIG
         ({"base_url": "ws.example.com"}, "host", HOST),
         ({"base_url": f"{HOST}/serving-endpoints"}, "host", HOST),
         ({"base_url": f"{HOST}/ai-gateway/mlflow/v1"}, "host", HOST),
+        ({"base_url": f"{HOST}/serving-endpoints"}, "surface", "model-serving"),
+        ({"base_url": "ws.example.com/ai-gateway/codex/v1/"}, "surface", "ai-gateway"),
+        ({"base_url": f"{HOST}/AI-Gateway/gemini"}, "surface", "ai-gateway"),
+        ({"base_url": f"{HOST}/serving-endpoints", "surface": "auto"}, "surface", "model-serving"),
+        ({"host": f"{HOST}/serving-endpoints/v1"}, "surface", "model-serving"),
+        ({"host": f"{HOST}/serving-endpoints", "endpoint_url": URL}, "surface", "auto"),
+        ({"host": HOST}, "surface", "auto"),
         ({"base_url": f"{HOST}/serving-endpoints/m/invocations"}, "endpoint_url", f"{HOST}/serving-endpoints/m/invocations"),
         ({"base_url": URL}, "endpoint_url", URL),
         ({"base_url": "https://proxy.example.com/llm"}, "endpoint_url", "https://proxy.example.com/llm"),
@@ -93,6 +100,10 @@ def test_api_key_is_the_token():
         ({"host": HOST, "base_url": HOST}, "host is given twice, once as 'base_url'"),
         ({"base_url": "http://ws.example.com"}, "plain http"),
         ({"host": f"{HOST}/path"}, "has a path"),
+        (
+            {"base_url": f"{HOST}/ai-gateway/openai/v1", "surface": "model-serving"},
+            "the path of the address, '/ai-gateway/openai/v1', is that of 'ai-gateway'; give https://ws.example.com alone",
+        ),
         ({"endpoint_url": HOST}, "give the whole URL"),
         ({"endpoint_url": "ws.example.com/x"}, "give the whole URL"),
         ({"endpoint_url": "http://ws.example.com/x"}, "plain http"),
@@ -145,6 +156,11 @@ def test_surface_and_quirks_come_from_the_environment_where_nothing_is_given(mon
     assert Settings.of({}).disabled_quirks == ("empty-parts", "merge-system")
     given = Settings.of({"surface": "auto", "disabled_quirks": ()})
     assert (given.surface, given.disabled_quirks) == ("auto", ())
+
+
+def test_the_surface_of_an_address_wins_over_that_of_the_environment(monkeypatch):
+    monkeypatch.setenv("DBX_GATEWAY_SURFACE", "model-serving")
+    assert Settings.of({"base_url": f"{HOST}/ai-gateway/mlflow/v1"}).surface == "ai-gateway"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import socket
 import pytest
 from end_to_end.site import CLAUDE, LLAMA, METADATA, PROBE
 from end_to_end.threads import in_threads
+from lifecycles.front_ends import FRONT_ENDS, front_end
 
-from dbx_gateway import APIConnectionError, AuthenticationError, Client, InvalidRequestError
+from dbx_gateway import APIConnectionError, APIError, AuthenticationError, Client, InvalidRequestError
 
 GATEWAY_MESSAGES = "/ai-gateway/anthropic/v1/messages"
 SERVING_MESSAGES = "/serving-endpoints/anthropic/v1/messages"
@@ -170,6 +171,40 @@ def test_a_name_of_three_parts_is_asked_on_the_gateway_without_a_probe(site):
 def test_a_surface_that_was_set_is_taken_without_a_probe(site, surface, path):
     site.client(surface=surface).chat("Hello")
     assert [entry.path for entry in site.asked()] == [path]
+
+
+ADDRESSES = {
+    "/serving-endpoints": SERVING_MESSAGES,
+    "/serving-endpoints/": SERVING_MESSAGES,
+    "/serving-endpoints/v1": SERVING_MESSAGES,
+    "/serving-endpoints/anthropic": SERVING_MESSAGES,
+    "/ai-gateway": GATEWAY_MESSAGES,
+    "/ai-gateway/mlflow/v1/": GATEWAY_MESSAGES,
+    "/ai-gateway/anthropic": GATEWAY_MESSAGES,
+    "/ai-gateway/openai/v1": GATEWAY_MESSAGES,
+    "/ai-gateway/codex/v1": GATEWAY_MESSAGES,
+    "/ai-gateway/gemini": GATEWAY_MESSAGES,
+}
+
+
+@pytest.mark.parametrize("setting", ["base_url", "host"])
+@pytest.mark.parametrize("name", FRONT_ENDS)
+def test_an_address_whose_path_is_a_surfaces_means_that_surface_and_nothing_else(site, name, setting):
+    site.fail(where=PROBE, times=None, status=403)
+    for path, goes_to in ADDRESSES.items():
+        before = len(site.asked())
+        made = front_end(name, model=CLAUDE, token=site.workspace.token, **{setting: site.url + path})
+        assert made.ask("Hello") == "You said: Hello"
+        assert [entry.path for entry in site.asked()[before:]] == [goes_to], path
+
+
+@pytest.mark.parametrize(("path", "missing"), [("/ai-gateway/mlflow/v1", "gateway"), ("/serving-endpoints", "serving")])
+def test_a_model_that_the_surface_of_the_address_lacks_is_not_asked_for_on_the_other(open_site, path, missing):
+    site = open_site(gateway=missing != "gateway")
+    model = CLAUDE if missing == "gateway" else "system.ai.claude-sonnet-4-5"
+    with pytest.raises(APIError):
+        site.client(model, host=site.url + path).chat("Hello")
+    assert {entry.path.split("/")[1] for entry in site.asked()} == {path.split("/")[1]}
 
 
 def test_the_surface_may_come_from_the_environment(site, monkeypatch):

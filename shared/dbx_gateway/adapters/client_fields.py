@@ -57,7 +57,9 @@ class ClientFields(SettingsFields):
         if name not in SettingsFields.model_fields:
             super().__setattr__(name, value)
             return
-        super().__setattr__(name, fitted(name, value))
+        for each, fit in fitted(name, value).items():
+            if each == name or self.endpoint_url is None:
+                super().__setattr__(each, fit)
         self._clients = _Clients()
 
     def __copy__(self) -> Self:

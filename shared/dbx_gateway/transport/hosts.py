@@ -10,9 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.surfaces import APPS_DOMAIN
+from dbx_gateway.surfaces import APPS_DOMAIN, Surface
 
-__all__ = ["HostOrigin", "is_app", "is_loopback", "normalise_host", "origin_of"]
+__all__ = ["HostOrigin", "is_app", "is_loopback", "normalise_host", "origin_of", "surface_named_by"]
 
 HostOrigin = tuple[str, str, int]
 """Scheme, host name and port: what must be equal for a credential to be sent."""
@@ -22,7 +22,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 _APIS: Final = r"(?:anthropic|openai|mlflow|gemini|codex|cursor)"
 _CALLS: Final = r"(?:messages|responses|open-responses|chat/completions|embeddings|models)"
 _KNOWN_SUFFIX: Final = re.compile(
-    rf"/(?:serving-endpoints|ai-gateway)(?:/{_APIS}(?:/v1(?:beta)?)?)?(?:/{_CALLS})?", re.IGNORECASE
+    rf"/(?P<surface>serving-endpoints|ai-gateway)(?:/{_APIS})?(?:/v1(?:beta)?)?(?:/{_CALLS})?", re.IGNORECASE
 )
 """Paths of base URLs that users paste from other clients' settings.
 
@@ -66,6 +66,23 @@ def normalise_host(text: str) -> str:
             "endpoint_url="
         )
     return host
+
+
+def surface_named_by(text: str) -> Surface | None:
+    """Return the surface that the path of a workspace's address names; None where it names none.
+
+    Args:
+        text: a host name or URL, as :func:`normalise_host` takes it.
+
+    Raises:
+        ConfigurationError: it is no URL.
+    """
+    whole = text.strip()
+    path = _split(whole if "://" in whole else f"https://{whole}", whole.rsplit("@", 1)[-1]).path
+    found = _KNOWN_SUFFIX.fullmatch(path.rstrip("/"))
+    if found is None:
+        return None
+    return "ai-gateway" if found["surface"].lower() == "ai-gateway" else "model-serving"
 
 
 def origin_of(url: str) -> HostOrigin:
