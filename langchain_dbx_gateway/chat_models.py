@@ -20,7 +20,8 @@ from pydantic import ConfigDict, model_validator
 from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.adapters.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
 from dbx_gateway.chat import ChatResponse
-from dbx_gateway.errors import ConfigurationError, unknown_name
+from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.foreign_settings import unknown_setting
 from dbx_gateway.markers import documented, settings_of
 from dbx_gateway.notices import warn_once
 from dbx_gateway.settings import ALIASES, Lost, SettingsFields, named_values, reasoning_config
@@ -435,7 +436,7 @@ def _check_options(options: Mapping[str, Any], *more: str) -> None:
     known = {*SettingsFields.model_fields, *ALIASES, *_CALL_ARGUMENTS, *more}
     for name in options:
         if name not in known:
-            raise unknown_name("setting", name, sorted(known))
+            raise unknown_setting(name, sorted(known))
 
 
 def _warn_of_estimate() -> None:

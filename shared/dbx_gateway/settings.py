@@ -23,7 +23,8 @@ from pydantic import (
 )
 
 from dbx_gateway.chat import ChatRequest, JsonObject, Message, OutputFormat, ReasoningConfig, ToolChoice, ToolSpec
-from dbx_gateway.errors import ConfigurationError, unknown_name
+from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.foreign_settings import unknown_setting
 from dbx_gateway.markers import Setting, documented, names_of, setting, settings_of
 from dbx_gateway.names import check_api, check_family, check_surface
 from dbx_gateway.quirks.catalogue import check_disabled
@@ -465,9 +466,7 @@ def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str
         if name == "base_url":
             name = _name_of_base_url(value)
         if name not in names:
-            raise unknown_name(
-                "setting", used, sorted({*names, "base_url", *(a for a, n in ALIASES.items() if n in names)})
-            )
+            raise unknown_setting(used, sorted({*names, "base_url", *(a for a, n in ALIASES.items() if n in names)}))
         if name in values and value is not None and values[name] is not None:
             raise ConfigurationError(f"{name} is given twice, once as {used!r}; give it once")
         if name not in values or value is not None:

@@ -131,3 +131,12 @@ def test_options_of_one_call_leave_the_object_as_it_was(make_llm, workspace):
 
     assert llm.model_dump() == before
     assert "top_k" not in workspace.ledger.model_calls()[1].body
+
+
+@pytest.mark.parametrize(("name", "advice"), [("stream_usage", "leave it out"), ("user", "write extra_body=")])
+def test_another_packages_name_for_an_option_of_a_call_is_refused_with_what_to_write(make_llm, name, advice):
+    llm = make_llm()
+    with pytest.raises(ConfigurationError, match=advice):
+        llm.invoke("Hello", **{name: True})
+    with pytest.raises(ConfigurationError, match=advice):
+        llm.bind_tools([], **{name: True})
