@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -19,7 +19,10 @@ _HIDDEN: Final = "***"
 
 def traced(options: Mapping[str, Any], markers: Mapping[str, Setting]) -> dict[str, Any]:
     """Return the options of a call as traces show them: the name alone of what is not shown."""
-    return {name: value if _marker(name, markers).shown else _HIDDEN for name, value in options.items()}
+    return {
+        name: _mixed(name, value, lambda inner: traced(inner, markers)) if _marker(name, markers).shown else _HIDDEN
+        for name, value in options.items()
+    }
 
 
 def keyed(options: Mapping[str, Any], markers: Mapping[str, Setting]) -> dict[str, Any]:
@@ -29,7 +32,17 @@ def keyed(options: Mapping[str, Any], markers: Mapping[str, Setting]) -> dict[st
     whoever reads the cache does not learn the headers.
     """
     shaping = {name: value for name, value in options.items() if _marker(name, markers).in_cache_key}
-    return {name: value if _marker(name, markers).shown else _fingerprint(value) for name, value in shaping.items()}
+    return {
+        name: _mixed(name, value, lambda inner: keyed(inner, markers))
+        if _marker(name, markers).shown
+        else _fingerprint(value)
+        for name, value in shaping.items()
+    }
+
+
+def _mixed(name: str, value: Any, read: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Any:
+    """Return a value that is shown; of what holds settings, each as ``read`` has it."""
+    return read(value) if name == "model_kwargs" and isinstance(value, Mapping) else value
 
 
 _OF_LANGCHAIN: Final = Setting(shown=True, in_cache_key=True)

@@ -198,7 +198,7 @@ class _Fields(BaseModel):
     custom_inputs: dict[str, JsonValue] | None = setting(_OPTION)
     """What an agent endpoint takes beside the conversation."""
     extra_body: dict[str, JsonValue] = setting(_OPTION, default_factory=dict, aliases=("model_kwargs",))
-    """Fields merged into the body last and verbatim."""
+    """Fields merged into the body last and verbatim. Of ``model_kwargs``, what is called as a setting is that setting."""
     default_headers: dict[str, str] = setting(Setting(per_call=True, in_cache_key=True), default_factory=dict)
     """Headers to send with every request; their names are read without regard to case."""
     verify: Any = setting(replace(_HANDLE, pickled=True), elsewhere=("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
@@ -436,15 +436,21 @@ class Settings(SettingsFields):
         )
 
 
+_MIXED: Final = "model_kwargs"
+"""What users of the frameworks put settings into, and fields of the body."""
+
 _COMPLETE_PATHS: Final = ("/invocations", "/completions", "/responses", "/messages", ":generateContent")
 
 
 def veiled(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``fields`` with a plain-text token as a SecretStr, which no traceback shows."""
-    return {
-        name: SecretStr(value) if isinstance(value, str) and _is_secret_text(name) else value
-        for name, value in fields.items()
-    }
+    return {name: _veiled_value(name, value) for name, value in fields.items()}
+
+
+def _veiled_value(name: str, value: Any) -> Any:
+    if name == _MIXED and isinstance(value, Mapping):
+        return veiled(value)
+    return SecretStr(value) if isinstance(value, str) and _is_secret_text(name) else value
 
 
 def _is_secret_text(name: str) -> bool:
@@ -455,13 +461,15 @@ def _is_secret_text(name: str) -> bool:
 def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
     """Return ``fields`` under their proper names. An address whose path names a surface is the host and that surface.
 
+    Of ``model_kwargs``, the keys that are settings are those settings, and the rest is ``extra_body``.
+
     Raises:
         ConfigurationError: a name is unknown (the message names the nearest), a setting is given twice, or the address
             names another surface than ``surface`` does.
     """
     names = set(known)
     values: dict[str, Any] = {}
-    for used, value in fields.items():
+    for used, value in _unmixed(fields, names).items():
         name = used if used in names else ALIASES.get(used, used)
         if name == "base_url":
             name = _name_of_base_url(value)
@@ -474,6 +482,37 @@ def canonical_names(fields: Mapping[str, Any], known: Iterable[str]) -> dict[str
     if "surface" in names:
         _take_surface(values)
     return values
+
+
+def _unmixed(fields: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    """Return ``fields`` with the settings that are in ``model_kwargs`` beside them, and the rest of it in ``extra_body``.
+
+    Raises:
+        ConfigurationError: one is given there and beside it too.
+    """
+    mixed = fields.get(_MIXED)
+    if not isinstance(mixed, Mapping) or _MIXED in names:
+        return dict(fields)
+    beside = {name: value for name, value in fields.items() if name != _MIXED}
+    body = {name: value for name, value in mixed.items() if not _is_setting(name, names)}
+    settings = {name: value for name, value in mixed.items() if name not in body and value is not None}
+    for name in settings:
+        if beside.get(name) is not None:
+            raise ConfigurationError(f"{name} is given twice, once in 'model_kwargs'; give it once")
+    if not body and mixed:
+        return beside | settings
+    own = settings.get("extra_body", beside.get("extra_body"))
+    if not isinstance(own, Mapping | None):
+        return beside | settings | {_MIXED: body}
+    if twice := sorted(map(str, (own or {}).keys() & body.keys())):
+        raise ConfigurationError(f"{twice[0]} is given twice, in extra_body and in model_kwargs; give it once")
+    return beside | settings | {"extra_body": {**(own or {}), **body}}
+
+
+def _is_setting(name: str, names: set[str]) -> bool:
+    """Whether a key of ``model_kwargs`` is one of our settings, of those in ``names``; a framework's own fields are not."""
+    proper = "host" if name == "base_url" else ALIASES.get(name, name)
+    return name != _MIXED and proper in SettingsFields.model_fields and proper in names
 
 
 def _take_surface(values: dict[str, Any]) -> None:

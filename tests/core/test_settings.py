@@ -20,6 +20,7 @@ from dbx_gateway.settings import (
     named_values,
     reasoning_config,
     timeout_of,
+    veiled,
 )
 
 HOST = "https://ws.example.com"
@@ -54,6 +55,17 @@ WORKSPACE_CLIENT.config = CONFIG
         ({"model_name": "m"}, "model", "m"),
         ({"endpoint": "m"}, "model", "m"),
         ({"model_kwargs": {"a": 1}}, "extra_body", {"a": 1}),
+        ({"model_kwargs": {"temperature": 0.5, "a": 1}}, "temperature", 0.5),
+        ({"model_kwargs": {"temperature": 0.5, "a": {"b": None}}}, "extra_body", {"a": {"b": None}}),
+        ({"model_kwargs": {"stop_sequences": ["x"]}}, "stop", ("x",)),
+        ({"model_kwargs": {"a": 1, "extra_body": {"b": 2}}}, "extra_body", {"a": 1, "b": 2}),
+        ({"model_kwargs": {"a": 1}, "extra_body": {"b": 2}}, "extra_body", {"a": 1, "b": 2}),
+        ({"model_kwargs": {"seed": None}, "seed": 3}, "seed", 3),
+        ({"model_kwargs": {"seed": 3}, "seed": None}, "seed", 3),
+        ({"model_kwargs": {"tools": [], "streaming": True}}, "extra_body", {"tools": [], "streaming": True}),
+        ({"model_kwargs": {}}, "extra_body", {}),
+        ({"model_kwargs": None}, "extra_body", {}),
+        ({"model_kwargs": {"base_url": f"{HOST}/ai-gateway"}}, "surface", "ai-gateway"),
         ({"stop_sequences": ["x"]}, "stop", ("x",)),
         ({"stop": "x"}, "stop", ("x",)),
         ({"stop": None}, "stop", ()),
@@ -86,6 +98,12 @@ def test_settings_are_known_by_the_names_users_of_other_packages_use(given, name
     assert getattr(Settings.of(given), name) == value
 
 
+def test_a_token_in_model_kwargs_is_a_secret_too():
+    (veiled_token,) = veiled({"model_kwargs": {"api_key": TOKEN, "a": 1}})["model_kwargs"].items() - {("a", 1)}
+    assert (veiled_token[0], veiled_token[1].get_secret_value()) == ("api_key", TOKEN)
+    assert Client(model="m", model_kwargs={"api_key": TOKEN}).settings.token.get_secret_value() == TOKEN
+
+
 def test_api_key_is_the_token():
     assert Settings.of({"api_key": TOKEN}).token.get_secret_value() == TOKEN
 
@@ -97,6 +115,12 @@ def test_api_key_is_the_token():
         ({"base_ur": HOST}, "did you mean 'base_url'"),
         ({"model": "a", "model_name": "b"}, "model is given twice, once as 'model_name'"),
         ({"token": "a", "api_key": "b"}, "token is given twice"),
+        ({"seed": 1, "model_kwargs": {"seed": 2}}, "seed is given twice, once in 'model_kwargs'"),
+        ({"stop": "a", "model_kwargs": {"stop_sequences": "b"}}, "stop is given twice, once as 'stop_sequences'"),
+        ({"extra_body": {"a": 1}, "model_kwargs": {"a": 2}}, "a is given twice, in extra_body and in model_kwargs"),
+        ({"extra_body": 5, "model_kwargs": {"a": 2}}, "extra_body is given twice"),
+        ({"model_kwargs": 5}, "the setting 'extra_body' does not fit"),
+        ({"model_kwargs": {"temperature": "hot"}}, "the setting 'temperature' does not fit"),
         ({"host": HOST, "base_url": HOST}, "host is given twice, once as 'base_url'"),
         ({"base_url": "http://ws.example.com"}, "plain http"),
         ({"host": f"{HOST}/path"}, "has a path"),
@@ -213,6 +237,8 @@ def test_an_option_of_a_call_changes_that_call_and_none_keeps_what_is_set():
     assert changed.token.get_secret_value() == TOKEN
     assert (settings.temperature, settings.top_k, settings.model) == (0.5, None, "m")
     assert settings.with_options({"temperature": None, "host": None}) is settings
+    mixed = settings.with_options({"model_kwargs": {"temperature": 1, "a": 2}})
+    assert (mixed.temperature, mixed.extra_body) == (1, {"a": 2})
 
 
 @pytest.mark.parametrize(

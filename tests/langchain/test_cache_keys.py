@@ -61,21 +61,24 @@ def test_headers_are_told_apart_and_not_shown():
     one, other = ({"x-team": f"{SECRET}-{team}"} for team in ("a", "b"))
     made = [ChatDbxGateway(model="m", default_headers=headers)._get_llm_string() for headers in (one, other, one)]
     called = [plain._get_llm_string(default_headers=headers) for headers in (one, other, one)]
-    for first, second, again in (made, called):
+    mixed = [plain._get_llm_string(model_kwargs={"default_headers": headers}) for headers in (one, other, one)]
+    for first, second, again in (made, called, mixed):
         assert first == again != second
-    assert len({plain._get_llm_string(), *made, *called}) == 5
-    assert SECRET not in "".join([*made, *called])
+    assert len({plain._get_llm_string(), *made, *called, *mixed}) == 7
+    assert SECRET not in "".join([*made, *called, *mixed])
 
 
 @promise("secret-traces")
-def test_a_header_of_one_call_is_in_no_trace(make_llm, workspace):
+@pytest.mark.parametrize("mixed", [False, True], ids=["itself", "in model_kwargs"])
+def test_a_header_of_one_call_is_in_no_trace(make_llm, workspace, mixed):
     heard: list[str] = []
 
     class Listener(BaseCallbackHandler):
         def on_chat_model_start(self, *args, **kwargs):
             heard.append(repr((args, kwargs)))
 
-    make_llm(callbacks=[Listener()]).invoke("Hello", default_headers={"x-team": SECRET}, max_tokens=77)
+    options = {"default_headers": {"x-team": SECRET}, "max_tokens": 77}
+    make_llm(callbacks=[Listener()]).invoke("Hello", **({"model_kwargs": options} if mixed else options))
     assert workspace.ledger.model_calls()[0].headers["x-team"] == SECRET
     assert len(heard) == 1
     assert "'max_tokens': 77" in heard[0]

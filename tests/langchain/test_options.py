@@ -6,7 +6,7 @@ import httpx
 import pytest
 from langchain_core.runnables import ConfigurableField
 
-from dbx_gateway.errors import APITimeoutError, ServerError
+from dbx_gateway.errors import APITimeoutError, ConfigurationError, ServerError
 from dbx_gateway.testing import Fault
 
 LLAMA = "databricks-meta-llama-3-3-70b-instruct"
@@ -58,6 +58,22 @@ def test_an_option_reaches_the_body_by_every_way_and_the_call_wins(
     WAYS[way](make, other, given)
 
     assert [call.body[key] for call in workspace.ledger.model_calls()] == [value]
+
+
+@pytest.mark.parametrize("way", sorted(WAYS.keys() - {"configured"}))
+def test_what_is_a_setting_in_model_kwargs_is_that_setting_and_the_rest_goes_into_the_body(make_llm, workspace, way):
+    def make(**settings):
+        return make_llm(CLAUDE, **settings)
+
+    WAYS[way](
+        make, {}, {"model_kwargs": {"stop": "END", "thinking": 1024, "max_tokens": 2000, "metadata": {"user_id": "u"}}}
+    )
+
+    (call,) = workspace.ledger.model_calls()
+    assert call.body["stop_sequences"] == ["END"]
+    assert call.body["thinking"] == {"type": "enabled", "budget_tokens": 1024}
+    assert call.body["max_tokens"] == 2000
+    assert call.body["metadata"] == {"user_id": "u"}
 
 
 @pytest.mark.parametrize("way", WAYS)
