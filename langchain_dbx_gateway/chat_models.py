@@ -101,7 +101,7 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         return named_values(fields, cls.model_fields) | lost
 
     @model_validator(mode="after")
-    def _versions(self) -> Self:
+    def _set_dbx_gateway_version(self) -> Self:
         self._add_version("dbx-gateway", __version__)
         return self
 

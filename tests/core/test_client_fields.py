@@ -7,6 +7,7 @@ import pickle
 from typing import ClassVar
 
 import pytest
+from pydantic import BaseModel
 
 from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.errors import ConfigurationError
@@ -18,6 +19,29 @@ class Model(ClientFields):
     product: ClassVar[str] = "framework/1"
 
     note: str = ""
+
+
+class Base(BaseModel):
+    """A framework's class that does something once an object is made."""
+
+    def model_post_init(self, context, /):
+        super().model_post_init(context)
+        made.append(type(self).__name__)
+
+
+class Derived(ClientFields, Base):
+    """A class of ours over it."""
+
+    product: ClassVar[str] = "framework/1"
+
+
+made: list[str] = []
+
+
+def test_what_a_frameworks_class_does_once_an_object_is_made_is_done():
+    made.clear()
+    Derived(model="m")
+    assert made == ["Derived"]
 
 
 def test_a_value_that_does_not_fit_is_told_without_the_value():

@@ -14,6 +14,7 @@ from langchain_core import exceptions
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import ContextOverflowError, ModelError
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.load import dumps
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
@@ -24,6 +25,7 @@ from pydantic import BaseModel
 from dbx_gateway.errors import ConfigurationError, DbxGatewayError, InvalidRequestError
 from dbx_gateway.notices import forget_notices
 from dbx_gateway.testing import Fault
+from dbx_gateway.version import __version__
 from langchain_dbx_gateway import ChatDbxGateway
 
 CLAUDE, GPT, GEMINI, LLAMA = (
@@ -499,7 +501,15 @@ def test_traces_say_provider_model_and_versions(make_llm):
 
     params = llm._get_ls_params()
     assert (params["ls_provider"], params["ls_model_name"], params["ls_temperature"]) == ("databricks", CLAUDE, 0.5)
-    assert "dbx-gateway" in llm.metadata["lc_versions"]
+
+
+def test_traces_name_every_package_that_langchains_own_models_name_and_this_one(make_llm):
+    packages = FakeListChatModel(responses=["x"]).metadata["lc_versions"]
+
+    llm = make_llm(metadata={"team": "red"})
+
+    assert llm.metadata == {"team": "red", "lc_versions": {**packages, "dbx-gateway": __version__}}
+    assert llm.model_copy(update={"temperature": 0}).metadata == llm.metadata
 
 
 def test_a_model_of_the_responses_api_alone_is_asked_there(make_llm, workspace):

@@ -53,6 +53,10 @@ class ClientFields(SettingsFields):
         if wrong is not None:
             raise wrong  # here, so that it has no context: the ValidationError holds the values
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Let the framework's classes do what they do at this place, which pydantic's own method would hide."""
+        super().model_post_init(context)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in SettingsFields.model_fields:
             super().__setattr__(name, value)
