@@ -32,9 +32,11 @@ __all__ = [
     "answer_message",
     "answer_messages",
     "call_facts",
+    "combined_outputs",
     "extras_of",
     "facts_in",
     "finish_of",
+    "llm_output",
     "metadata_of",
     "reason_broken",
     "text_facts",
@@ -190,6 +192,35 @@ def usage_of(usage: Usage | None) -> UsageMetadata | None:
     if output_details:
         counted["output_token_details"] = output_details  # type: ignore[typeddict-item]  # only known counts are in it
     return counted
+
+
+def llm_output(response: ChatResponse, model: str) -> dict[str, Any]:
+    """Return what callbacks learn of a complete response beside its messages: the model, the server's id, the tokens.
+
+    Args:
+        response: the response.
+        model: the model's name in the request.
+    """
+    tokens = None
+    if (usage := response.usage) is not None:
+        total = usage.input + usage.output
+        tokens = {"prompt_tokens": usage.input, "completion_tokens": usage.output, "total_tokens": total}
+    return {"model_name": model, "model_provider": PROVIDER} | filled(id=response.id, token_usage=tokens)
+
+
+def combined_outputs(outputs: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+    """Return what :func:`llm_output` says of several responses at once: the model where it is one, and the sum of the tokens.
+
+    Args:
+        outputs: one for each response; None for a streamed one, and for one from a cache.
+    """
+    found = [output for output in outputs if output]
+    totals: dict[str, int] = {}
+    for name, count in (pair for output in found for pair in output.get("token_usage", {}).items()):
+        totals[name] = totals.get(name, 0) + count
+    names = {output["model_name"] for output in found}
+    model = {"model_name": names.pop(), "model_provider": PROVIDER} if len(names) == 1 else {}
+    return model | filled(token_usage=totals or None)
 
 
 def warn_of_alternatives(model: str, alternatives: Sequence[Alternative]) -> None:

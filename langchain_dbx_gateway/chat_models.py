@@ -28,7 +28,7 @@ from dbx_gateway.settings import ALIASES, Lost, SettingsFields, named_values, re
 from dbx_gateway.transport.async_streams import Derived
 from dbx_gateway.version import __version__
 from langchain_dbx_gateway.acting import ActingChatModel, each_within
-from langchain_dbx_gateway.answers import PROVIDER, answer_messages
+from langchain_dbx_gateway.answers import PROVIDER, answer_messages, combined_outputs, llm_output
 from langchain_dbx_gateway.cache_keys import keyed, traced
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.errors import translated
@@ -230,7 +230,10 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         model = kwargs.get("model") or self.model
         messages = answer_messages(response, model, blocks=self._wants_blocks())
         generations = [ChatGeneration(message=message) for message in messages]
-        return ChatResult(generations=generations, llm_output={"model_name": model})
+        return ChatResult(generations=generations, llm_output=llm_output(response, model))
+
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        return combined_outputs(llm_outputs)
 
     def _generate(
         self,

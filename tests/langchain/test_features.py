@@ -349,13 +349,52 @@ class Results(BaseCallbackHandler):
 
 
 @pytest.mark.parametrize("asked", [{}, {"model": "databricks-claude-haiku-4-5"}])
-async def test_callbacks_learn_which_model_was_asked(make_llm, asked):
+async def test_callbacks_learn_which_model_was_asked_and_what_the_answer_cost(make_llm, asked):
     results = Results()
     llm = make_llm(CLAUDE, callbacks=[results])
-    llm.batch(["Hello", "Bye"], **asked)
-    await llm.ainvoke("Hello", **asked)
+    answers = [*llm.batch(["Hello", "Bye"], **asked), await llm.ainvoke("Hello", **asked)]
 
-    assert results.beside == [{"model_name": asked.get("model", CLAUDE)}] * 3
+    def told(answer):
+        usage = answer.usage_metadata
+        return {
+            "model_name": asked.get("model", CLAUDE),
+            "model_provider": "databricks",
+            "id": answer.response_metadata["id"],
+            "token_usage": {
+                "prompt_tokens": usage["input_tokens"],
+                "completion_tokens": usage["output_tokens"],
+                "total_tokens": usage["total_tokens"],
+            },
+        }
+
+    assert sorted(map(str, results.beside)) == sorted(str(told(answer)) for answer in answers)
+
+
+@FOUR
+async def test_the_tokens_of_several_answers_are_added_up(make_llm, model):
+    llm = make_llm(model)
+    prompts = [[HumanMessage("Hello")], [HumanMessage("Hello you")]]
+    for result in (llm.generate(prompts), await llm.agenerate(prompts)):
+        costs = [generations[0].message.usage_metadata for generations in result.generations]
+        assert result.llm_output == {
+            "model_name": model,
+            "model_provider": "databricks",
+            "token_usage": {
+                "prompt_tokens": sum(cost["input_tokens"] for cost in costs),
+                "completion_tokens": sum(cost["output_tokens"] for cost in costs),
+                "total_tokens": sum(cost["total_tokens"] for cost in costs),
+            },
+        }
+
+
+def test_a_cached_answer_and_a_streamed_one_cost_nothing_in_the_sum(make_llm):
+    llm = make_llm(cache=InMemoryCache())
+    once = llm.generate([[HumanMessage("Hello")]]).llm_output
+    assert llm.generate([[HumanMessage("Hello")]]).llm_output == {}
+    both = llm.generate([[HumanMessage("Hello")], [HumanMessage("Hello there")]]).llm_output
+    alone = make_llm().generate([[HumanMessage("Hello there")]]).llm_output
+    assert both == alone != once
+    assert make_llm(streaming=True).generate([[HumanMessage("Hello")]]).llm_output == {}
 
 
 def test_several_answers_at_once_are_generations(make_llm):
