@@ -87,6 +87,11 @@ class DbxGatewayError(Exception):
         self.partial = partial
         """What had arrived when a stream failed; None when nothing had. Never pickled."""
 
+    @property
+    def status_code(self) -> int | None:
+        """The same as ``status``, under the name that errors of vendors' packages have for it."""
+        return self.status
+
     def __reduce__(self) -> tuple[Any, ...]:
         kept = {name: value for name, value in self.__dict__.items() if name != "partial"}
         return (_rebuild, (type(self), self.message, kept))

@@ -24,6 +24,8 @@ def test_every_error_is_one_of_ours_and_is_pickled_without_the_partial_answer(ki
     assert isinstance(loaded, DbxGatewayError)
     assert (str(loaded), loaded.__notes__) == ("what happened", ["a note"])
     assert {name: getattr(loaded, name) for name in told} == told
+    assert loaded.status_code == loaded.status == 429
+    assert kind("nothing was sent").status_code is None
     assert loaded.partial is None
     assert b"hush" not in pickled
     assert copy.copy(error).message == "what happened"

@@ -36,7 +36,7 @@ def test_an_error_is_ours_and_langchains(make_llm, workspace, status, code, ours
         list(llm.stream("Hello")) if way == "stream" else llm.invoke("Hello")
 
     assert isinstance(caught.value, theirs)
-    assert caught.value.status == status
+    assert caught.value.status == caught.value.status_code == status
     assert caught.value.is_retryable == (status in (429, 503))
 
 
