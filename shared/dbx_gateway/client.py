@@ -27,7 +27,7 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.events import Event, is_visible
 from dbx_gateway.models.discovery import Listing
 from dbx_gateway.models.profiles import profile_of
-from dbx_gateway.settings import CREDENTIALS, Lost, Settings, veiled
+from dbx_gateway.settings import CREDENTIALS, Lost, Settings, by_name, veiled
 
 __all__ = ["AsyncClient", "Client", "Conversation"]
 
@@ -50,6 +50,8 @@ class _Base:
         product: str = "",
         **fields: Any,
     ) -> None:
+        if not isinstance(settings, Settings | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers err
+            raise by_name(type(self).__name__)
         fields = veiled(fields)
         self.settings = self._original_settings = settings if settings is not None else Settings.of(fields)
         self._observations = observations

@@ -37,6 +37,7 @@ __all__ = [
     "Lost",
     "Settings",
     "SettingsFields",
+    "by_name",
     "canonical_names",
     "fitted",
     "misfit",
@@ -668,6 +669,17 @@ def fitted(name: str, value: Any) -> dict[str, Any]:
     fields = veiled({name: value})
     settings = Settings.of(fields)
     return {each: getattr(settings, each) for each in canonical_names(fields, Settings.model_fields)}
+
+
+def by_name(where: str) -> ConfigurationError:
+    """Return the error for a setting without its name; it shows no value, which may be a token.
+
+    Args:
+        where: the class.
+    """
+    return ConfigurationError(
+        f"{where} takes its settings by their names; write {where}(model=…) with the model's name"
+    )
 
 
 def misfit(error: ValidationError) -> ConfigurationError:

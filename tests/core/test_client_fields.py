@@ -9,8 +9,11 @@ from typing import ClassVar
 import pytest
 from pydantic import BaseModel
 
+from dbx_gateway import AsyncClient, Client
 from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.errors import ConfigurationError
+from langchain_dbx_gateway import ChatDbxGateway, DbxGatewayEmbeddings
+from llama_index_dbx_gateway import DbxGateway, DbxGatewayEmbedding
 
 
 class Model(ClientFields):
@@ -106,3 +109,15 @@ def test_a_copy_has_clients_of_its_own(again):
     assert other._pair() is not first
     assert one._pair() is first
     assert other._client.settings == first[0].settings
+
+
+@pytest.mark.parametrize(
+    "kind", [ChatDbxGateway, DbxGatewayEmbeddings, DbxGateway, DbxGatewayEmbedding, Client, AsyncClient]
+)
+def test_a_models_name_without_its_setting_is_told_what_to_write(kind):
+    with pytest.raises(ConfigurationError) as caught:
+        kind("databricks-gpt-5-2", temperature=0)
+
+    write = f"write {kind.__name__}(model=…)"
+    assert write in caught.value.message
+    assert "gpt-5-2" not in caught.value.message

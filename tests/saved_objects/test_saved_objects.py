@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from langchain_core.load import load
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from llama_index.core.base.llms.types import ChatMessage
 from saved_objects.objects import (
     CREDENTIALS,
@@ -132,6 +132,8 @@ def test_a_saved_model_with_tools_offers_them(signed_in):
 @pytest.mark.parametrize("name", VALUES)
 def test_a_saved_value_is_what_it_was(name):
     one, made = saved(name), VALUES[name]()
+    if isinstance(made, AIMessage):
+        made.response_metadata.pop("token_usage")  # which answers did not have when it was saved
     assert type(one) is type(made)
     assert without_ids(repr(one)) == without_ids(repr(made))
     assert one == made or without_ids(repr(one)) != repr(one)

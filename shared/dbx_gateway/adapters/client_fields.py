@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 from pydantic import PrivateAttr, ValidationError
 
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.settings import Settings, SettingsFields, fitted, misfit, veiled
+from dbx_gateway.settings import Settings, SettingsFields, by_name, fitted, misfit, veiled
 
 if TYPE_CHECKING:
     from dbx_gateway.client import AsyncClient, Client
@@ -35,7 +35,7 @@ class ClientFields(SettingsFields):
     original and clients of its own.
 
     Raises:
-        ConfigurationError: a setting is unknown (the message names the nearest) or does not fit.
+        ConfigurationError: a setting is unknown (the message names the nearest), does not fit, or is given without its name.
     """
 
     product: ClassVar[str]
@@ -43,7 +43,9 @@ class ClientFields(SettingsFields):
 
     _clients: _Clients = PrivateAttr(default_factory=_Clients)
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, *unnamed: Never, **fields: Any) -> None:
+        if unnamed:
+            raise by_name(type(self).__name__)
         fields = veiled(fields)
         wrong: ConfigurationError | None = None
         try:
