@@ -21,25 +21,25 @@ from dbx_gateway.adapters.client_fields import ClientFields
 from dbx_gateway.adapters.vendor_forms import JSON_FORMAT, choice_of, is_one_call_at_a_time, schema_format, schema_tool
 from dbx_gateway.chat import ChatResponse
 from dbx_gateway.errors import ConfigurationError
-from dbx_gateway.foreign_settings import unknown_setting
 from dbx_gateway.markers import documented, settings_of
 from dbx_gateway.notices import warn_once
-from dbx_gateway.settings import ALIASES, Lost, SettingsFields, named_values, reasoning_config
+from dbx_gateway.settings import Lost, named_values, reasoning_config
 from dbx_gateway.transport.async_streams import Derived
 from dbx_gateway.version import __version__
 from langchain_dbx_gateway.acting import ActingChatModel, each_within
 from langchain_dbx_gateway.answers import PROVIDER, answer_messages, combined_outputs, llm_output
 from langchain_dbx_gateway.cache_keys import keyed, traced
+from langchain_dbx_gateway.call_arguments import arguments_of, check_options
 from langchain_dbx_gateway.chunks import Chunks
 from langchain_dbx_gateway.errors import translated
 from langchain_dbx_gateway.message_events import MessageEvents
 from langchain_dbx_gateway.messages import to_core
 from langchain_dbx_gateway.model_profile import OwnProfile, profile_data
-from langchain_dbx_gateway.structured import AnswerParser, Method, form_of, with_raw
+from langchain_dbx_gateway.structured import AnswerParser, Method, ParsedChunks, form_of, with_parsed, with_raw
 from langchain_dbx_gateway.tools import (
+    class_of,
     described,
     described_format,
-    output_of,
     schema_of,
     specs_of,
 )
@@ -47,12 +47,6 @@ from langchain_dbx_gateway.tools import (
 __all__ = ["ChatDbxGateway"]
 
 _OF_PROFILE = ("model", "family")
-
-_CALL_ARGUMENTS = (
-    *("tools", "tool_choice", "response_format", "stream", "metadata", "base_url"),
-    "ls_structured_output_format",  # LangChain's own, for traces
-)
-"""What a call takes beside the settings."""
 
 
 @documented
@@ -211,25 +205,21 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
 
     def _arguments(self, stop: list[str] | None, kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return the core's arguments for LangChain's."""
-        _check_options(kwargs)
-        options = {name: value for name, value in kwargs.items() if value is not None and name != "stream"}
-        tools = specs_of(options.pop("tools", None))
-        choice = choice_of(options.pop("tool_choice", None), [tool.name for tool in tools])
-        output = output_of(options.pop("response_format", None))
-        if stop is not None:
-            options["stop"] = stop
-        return {"tools": tools, "tool_choice": choice, "output": output, **options}
+        return arguments_of(stop, kwargs)
 
     def _wants_blocks(self) -> bool:
         return self.output_version == "v1"
 
-    def _chunks(self, kwargs: Mapping[str, Any]) -> Chunks:
-        return Chunks(kwargs.get("model") or self.model, blocks=self._wants_blocks())
+    def _chunks(self, kwargs: Mapping[str, Any]) -> Chunks | ParsedChunks:
+        chunks = Chunks(kwargs.get("model") or self.model, blocks=self._wants_blocks())
+        form = class_of(kwargs.get("response_format"))
+        return chunks if form is None else ParsedChunks(chunks, form)
 
     def _result(self, response: ChatResponse, kwargs: Mapping[str, Any]) -> ChatResult:
         model = kwargs.get("model") or self.model
         messages = answer_messages(response, model, blocks=self._wants_blocks())
-        generations = [ChatGeneration(message=message) for message in messages]
+        form = class_of(kwargs.get("response_format"))
+        generations = [ChatGeneration(message=with_parsed(message, form)) for message in messages]
         return ChatResult(generations=generations, llm_output=llm_output(response, model))
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
@@ -346,7 +336,7 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
             InvalidRequestError: ``tool_choice`` names no tool on offer, or one of ``tools`` is none.
         """
         with translated():
-            _check_options(kwargs, "strict")
+            check_options(kwargs, "strict")
             bound = [described(tool, strict) for tool in tools]
             choice_of(tool_choice, [spec.name for spec in specs_of(bound)])
             form = described_format(response_format, strict)
@@ -362,7 +352,7 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
 
     def with_structured_output(
         self,
-        schema: dict[str, Any] | type,
+        schema: dict[str, Any] | type | None = None,
         *,
         include_raw: bool = False,
         method: Method | None = None,
@@ -373,7 +363,8 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         """Return this model answering in objects of ``schema``.
 
         Args:
-            schema: a pydantic class, a TypedDict, or a JSON schema.
+            schema: a pydantic class, a TypedDict, or a JSON schema; None, with ``json_mode``, for whatever JSON the prompt
+                describes.
             include_raw: return the message and any parsing error beside the object.
             method: ``json_schema`` (default where the model takes a schema, or reasons), ``function_calling`` or
                 ``json_mode``, for which the prompt has to say what the object looks like.
@@ -385,8 +376,13 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
             InvalidRequestError: the schema is none, or no answer can have its form.
         """
         with translated():
-            _check_options(kwargs, "include_raw", "method", "strict")
-            plain = schema_of(schema, strict)
+            check_options(kwargs, "include_raw", "method", "strict")
+            if schema is None and method != "json_mode":
+                raise ConfigurationError(
+                    f"method is {method!r} without a schema; give a class or a JSON schema, or method='json_mode' for whatever "
+                    "JSON the prompt describes"
+                )
+            plain = None if schema is None else schema_of(schema, strict)
             bound = self._structured(plain, schema, method, strict=strict, tools=tools)
         model, tool = bound
         parser = AnswerParser(form=form_of(schema), tool=tool)
@@ -395,7 +391,7 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
 
     def _structured(
         self,
-        plain: dict[str, Any],
+        plain: dict[str, Any] | None,
         schema: Any,
         method: Method | None,
         *,
@@ -403,11 +399,14 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         tools: Sequence[Any] | None,
     ) -> tuple[Any, str | None]:
         """Return the model bound for a method, and the tool whose arguments are then the object."""
+        offered = list(tools or ())
+        model = self.bind_tools(offered, strict=strict) if offered else self
+        if plain is None:
+            return model.bind(response_format=dict(JSON_FORMAT)), None
         chosen = method or self._usual_method()
         # LangChain's own conversion, which traces use, does not know every TypedDict.
         traced = plain if form_of(schema) is None else schema
         traced_format = {"schema": traced, "kwargs": {"method": chosen, "strict": strict}}
-        offered = list(tools or ())
         if chosen == "function_calling":
             answer = schema_tool(plain, strict)
             name = specs_of([answer])[0].name
@@ -419,8 +418,7 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
                 f"method is {chosen!r}; give 'json_schema', 'function_calling' or 'json_mode', or leave it out"
             )
         form = schema_format(plain, strict) if chosen == "json_schema" else dict(JSON_FORMAT)
-        bound = self.bind_tools(offered, strict=strict) if offered else self
-        return bound.bind(response_format=form, ls_structured_output_format=traced_format), None
+        return model.bind(response_format=form, ls_structured_output_format=traced_format), None
 
     def _usual_method(self) -> Method:
         """Return the default method: not every model that reasons can be forced to call a tool."""
@@ -428,18 +426,6 @@ class ChatDbxGateway(ClientFields, ActingChatModel):
         reasoning = reasoning_config(self.reasoning_effort, self.thinking)
         reasons = reasoning is not None and not reasoning.is_off
         return "json_schema" if known.get("structured_output") or reasons else "function_calling"
-
-
-def _check_options(options: Mapping[str, Any], *more: str) -> None:
-    """Refuse unknown arguments of a call; ``more`` are those of the method it was made through.
-
-    Raises:
-        ConfigurationError: an argument is unknown; the message names the nearest one.
-    """
-    known = {*SettingsFields.model_fields, *ALIASES, *_CALL_ARGUMENTS, *more}
-    for name in options:
-        if name not in known:
-            raise unknown_setting(name, sorted(known))
 
 
 def _warn_of_estimate() -> None:

@@ -11,7 +11,7 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import ToolCallChunk
 from langchain_core.output_parsers import BaseTransformOutputParser
-from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,13 +22,17 @@ from pydantic_core import from_json
 from dbx_gateway import extract_json
 from dbx_gateway.chat import Finish
 from dbx_gateway.errors import ExtractionError
+from dbx_gateway.events import Event
+from dbx_gateway.notices import warn_once
+from langchain_dbx_gateway.chunks import Chunks
 
-__all__ = ["AnswerParser", "Method", "form_of", "with_raw"]
+__all__ = ["AnswerParser", "Method", "ParsedChunks", "form_of", "with_parsed", "with_raw"]
 
 Method: TypeAlias = Literal["function_calling", "json_schema", "json_mode"]
 
 _CUT: Final = ("length", "content_filter", "error")
 _NOT_STARTED: Final = object()
+_PARSED: Final = "parsed"
 
 
 class AnswerParser(BaseTransformOutputParser[Any]):
@@ -182,6 +186,59 @@ class _Growth:
         if not isinstance(first, BaseMessage):
             return AIMessage("".join(self._chunks)) if first is not None else None
         return first + others if others else first  # type: ignore[return-value]  # chunks add up to a chunk
+
+
+class ParsedChunks:
+    """Turns the events of one answer into chunks, the last of which has the answer's object as ``parsed``.
+
+    Args:
+        chunks: what makes chunks of events.
+        form: the class of the object.
+    """
+
+    def __init__(self, chunks: Chunks, form: Any) -> None:
+        self._chunks = chunks
+        self._form = form
+        self._growth = _Growth(None)
+
+    def of(self, event: Event) -> list[ChatGenerationChunk]:
+        """Return the chunks that ``event`` makes."""
+        chunks = self._chunks.of(event)
+        for chunk in chunks:
+            self._growth.add(chunk.message)
+            if isinstance(chunk.message, AIMessageChunk) and chunk.message.chunk_position == "last":
+                chunk.message.additional_kwargs[_PARSED] = _parsed(self._growth.message, self._form)
+        return chunks
+
+
+def with_parsed(message: AIMessage, form: Any) -> AIMessage:
+    """Return an answer with its object as ``parsed`` in ``additional_kwargs``, where ChatOpenAI's users look for it.
+
+    It is None where the model called a tool or declined. Where the answer holds no such object it is None too, and a warning
+    says why.
+
+    Args:
+        message: the answer.
+        form: the class of the object; with None the answer stays as it is.
+    """
+    if form is not None:
+        message.additional_kwargs[_PARSED] = _parsed(message, form)
+    return message
+
+
+def _parsed(message: BaseMessage | None, form: Any) -> Any:
+    if message is None or _refusal_in(message) is not None:
+        return None
+    try:
+        return AnswerParser(form=form).parse_result([ChatGeneration(message=message)])
+    except OutputParserException:  # its words hold those of the answer
+        reason = message.response_metadata.get("finish_reason")
+        warn_once(
+            f"{form.__name__} in response_format, {reason}",
+            f"an answer (finish reason {reason}) holds no object of {form.__name__}, which response_format asks for, and has None "
+            "as 'parsed'; with_structured_output raises instead, and says why",
+        )
+        return None
 
 
 def form_of(schema: Any) -> Any:

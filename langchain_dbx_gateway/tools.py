@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from langchain_core.tools import BaseTool, create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from dbx_gateway.adapters.vendor_forms import cache_mark_of, format_of, is_format, schema_format, tool_of
 from dbx_gateway.chat import OutputFormat, ToolSpec
@@ -15,7 +16,9 @@ from dbx_gateway.errors import InvalidRequestError
 from dbx_gateway.schemas.from_classes import is_form, schema_of_class, untitled
 
 __all__ = [
+    "ClassFormat",
     "Tool",
+    "class_of",
     "described",
     "described_format",
     "output_of",
@@ -135,6 +138,28 @@ def _spec(tool: Mapping[str, Any]) -> ToolSpec:
     return spec
 
 
+class ClassFormat(dict[str, Any]):
+    """A ``response_format`` made of a class, as a plain object that can be bound.
+
+    Args:
+        plain: the object.
+        form: the class whose objects answers are to be.
+    """
+
+    def __init__(self, plain: Mapping[str, Any], form: Any) -> None:
+        super().__init__(plain)
+        self.form = form
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (dict(self), self.form))
+
+
+def class_of(response_format: Any) -> Any:
+    """Return the class whose objects answers with this ``response_format`` are to be; None where it is of none."""
+    form = response_format.form if isinstance(response_format, ClassFormat) else response_format
+    return form if is_basemodel_subclass(form) else None
+
+
 def described_format(response_format: Any, strict: bool | None = None) -> Any:  # noqa: FBT001  # LangChain's own argument
     """Return a ``response_format`` as a plain object that can be bound.
 
@@ -148,7 +173,8 @@ def described_format(response_format: Any, strict: bool | None = None) -> Any:  
     if response_format is None or (isinstance(response_format, Mapping) and is_format(response_format)):
         format_of(response_format)
         return response_format
-    return schema_format(schema_of(response_format, strict), strict)
+    plain = schema_format(schema_of(response_format, strict), strict)
+    return plain if (form := class_of(response_format)) is None else ClassFormat(plain, form)
 
 
 def schema_of(form: Any, strict: bool | None = None) -> dict[str, Any]:  # noqa: FBT001  # LangChain's own argument

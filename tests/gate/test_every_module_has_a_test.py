@@ -75,6 +75,7 @@ OTHERWISE = {
     # LangChain
     "langchain_dbx_gateway/answers": ("langchain/test_messages.py", "langchain/test_laws.py"),
     "langchain_dbx_gateway/blocks": ("langchain/test_messages.py", "langchain/test_bad_input.py"),
+    "langchain_dbx_gateway/call_arguments": ("langchain/test_options.py", "langchain/test_forms.py"),
     "langchain_dbx_gateway/chat_models": (
         "langchain/test_features.py",
         "langchain/test_options.py",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
 from itertools import pairwise
 from typing import Annotated
 
@@ -15,8 +18,10 @@ from pydantic.v1 import BaseModel as OldBaseModel
 from typing_extensions import TypedDict
 
 from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.notices import forget_notices
 from langchain_dbx_gateway import ChatDbxGateway
 from langchain_dbx_gateway.structured import AnswerParser
+from langchain_dbx_gateway.tools import class_of, described_format
 
 CLAUDE, GPT, GEMINI, LLAMA = (
     "databricks-claude-sonnet-4-5",
@@ -41,6 +46,12 @@ class PersonDict(TypedDict):
 
     name: Annotated[str, ..., "what they are called"]
     age: Annotated[int, ..., "in years"]
+
+
+class PersonTool(BaseModel):
+    """Looks a person up."""
+
+    name: str
 
 
 class OldPerson(OldBaseModel):
@@ -106,6 +117,76 @@ def test_json_mode_reads_the_object_the_prompt_describes(make_llm, model):
     llm = make_llm(model).with_structured_output(Person.model_json_schema(), method="json_mode")
 
     assert llm.invoke("Return JSON with 'name' and 'age' keys") == {"name": "some name", "age": "some age"}
+
+
+@pytest.mark.parametrize("model", ALL)
+async def test_json_mode_without_a_schema_gives_what_the_prompt_describes(make_llm, model):
+    llm = make_llm(model).with_structured_output(None, method="json_mode", include_raw=True)
+
+    for answer in (
+        llm.invoke("Return JSON with 'name' and 'age' keys"),
+        await llm.ainvoke("Return JSON with 'name' and 'age' keys"),
+    ):
+        assert answer["parsed"] == {"name": "some name", "age": "some age"}
+        assert answer["parsing_error"] is None
+    *_, grown = (
+        make_llm(model)
+        .with_structured_output(None, method="json_mode")
+        .stream("Return JSON with 'name' and 'age' keys")
+    )
+    assert grown == {"name": "some name", "age": "some age"}
+
+
+@pytest.mark.parametrize("method", [None, "json_schema", "function_calling"])
+def test_another_method_without_a_schema_is_refused_with_what_to_give(make_llm, method):
+    with pytest.raises(ConfigurationError, match="or method='json_mode' for whatever JSON"):
+        make_llm().with_structured_output(None, method=method)
+
+
+@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("form", [Person, OldPerson])
+@pytest.mark.parametrize("bound", ["call", "bind", "bind_tools"])
+async def test_a_class_as_response_format_fills_parsed_whole_and_streamed(make_llm, model, form, bound):
+    llm = make_llm(model)
+    of_call = {"response_format": form} if bound == "call" else {}
+    if bound == "bind":
+        llm = llm.bind(response_format=form)
+    if bound == "bind_tools":
+        llm = llm.bind_tools([], response_format=form, strict=False)
+    chunks = [chunk async for chunk in llm.astream(PROMPT, **of_call)]
+    whole = [llm.invoke(PROMPT, **of_call), await llm.ainvoke(PROMPT, **of_call)]
+    streamed = [sum(rest, first) for first, *rest in (list(llm.stream(PROMPT, **of_call)), chunks)]
+
+    for answer in (*whole, *streamed):
+        assert answer.additional_kwargs["parsed"] == form(name="Ann", age=42)
+        assert json.loads(answer.text) == {"name": "Ann", "age": 42}
+    assert make_llm(model).invoke(["Hello", whole[0], "Bye"]).text.endswith("Bye")
+
+
+def test_a_bound_class_is_still_filled_after_a_pickle(make_llm):
+    bound = make_llm(token=None).bind_tools([], response_format=Person)
+    again = pickle.loads(pickle.dumps(bound.kwargs["response_format"]))
+
+    assert class_of(again) is class_of(copy.deepcopy(again)) is Person
+    assert again == described_format(Person)
+
+
+def test_parsed_is_none_where_a_tool_is_called_and_where_the_answer_is_no_such_object(make_llm, caplog):
+    llm = make_llm(GPT).bind_tools([PersonTool], response_format=Person)
+    called = llm.invoke("Call PersonTool with name Ann.")
+    assert [call["name"] for call in called.tool_calls] == ["PersonTool"]
+    assert called.additional_kwargs["parsed"] is None
+    assert caplog.messages == []
+
+    forget_notices()
+    cut = make_llm(GPT, max_tokens=1).invoke(PROMPT, response_format=Person)
+    assert cut.additional_kwargs["parsed"] is None
+    assert [message for message in caplog.messages if "(finish reason length) holds no object of Person" in message]
+
+
+def test_a_format_that_is_no_class_fills_nothing(make_llm):
+    for form in (PersonDict, Person.model_json_schema(), {"type": "json_object"}, None):
+        assert "parsed" not in make_llm().invoke(PROMPT + " as JSON", response_format=form).additional_kwargs
 
 
 @pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI])

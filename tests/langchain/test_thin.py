@@ -24,6 +24,8 @@ LANGCHAINS = {
     *("tool_call_id", "function_call"),
     # usage_metadata and response_metadata
     *("input_tokens", "output_tokens", "total_tokens", "usage", "metadata", "model", "finish_reason"),
+    # token_usage in llm_output
+    *("prompt_tokens", "completion_tokens"),
     # arguments of bind_tools, with_structured_output and invoke
     *("tools", "tool_choice", "parallel_tool_calls", "response_format", "strict", "stop", "stream", "schema"),
     *("json_schema", "any", "parameters", "description", "properties", "object", "function"),
