@@ -33,6 +33,7 @@ from dbx_gateway.call.several_answers import check_calls, combined, missing, nee
 from dbx_gateway.call.stop_sequences import StopSequences, unsent
 from dbx_gateway.call.tool_names import ToolNames, undemanding_tools
 from dbx_gateway.call.turns import check_answered, in_order
+from dbx_gateway.call.unfit_settings import without_reasoning
 from dbx_gateway.chat import ChatRequest, ChatResponse, Exchange, JsonObject
 from dbx_gateway.dialects.catalogue import DIALECTS
 from dbx_gateway.embeddings import Embeddings, embeddings_body, read_embeddings
@@ -157,6 +158,8 @@ class Call(Generic[H]):
             with addressed_to(plan.caller.identity):
                 warn_of_parts_by_role(given)
         _check_for(request, plan.profile)
+        with addressed_to(plan.caller.identity):
+            request = without_reasoning(request, plan.profile)
         names = ToolNames.of(request)
         request = names.outward(request)
         first_error: APIError | None = None

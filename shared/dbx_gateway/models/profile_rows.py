@@ -811,7 +811,10 @@ ROWS: tuple[Profile, ...] = (
         tool_choice=False,
         forced_tool_choice=False,
         images=True,
-        denied=(("tools", "it writes tool calls as raw text"),),
+        denied=(
+            ("tools", "it writes tool calls as raw text"),
+            ("reasoning", "it answers at once"),
+        ),
     ),
     Profile(
         model="databricks-glm-5-2",
@@ -1355,6 +1358,7 @@ ROWS: tuple[Profile, ...] = (
         output_dbu=21.429,
         cache_read_dbu=7.1429,
         images=True,
+        denied=(("reasoning", "it answers at once"),),
     ),
     Profile(
         model="databricks-meta-llama-3-1-8b-instruct",
@@ -1364,6 +1368,7 @@ ROWS: tuple[Profile, ...] = (
         input_dbu=2.143,
         output_dbu=6.429,
         cache_read_dbu=2.1429,
+        denied=(("reasoning", "it answers at once"),),
     ),
     Profile(
         model="databricks-meta-llama-3-3-70b-instruct",
@@ -1373,6 +1378,7 @@ ROWS: tuple[Profile, ...] = (
         input_dbu=7.143,
         output_dbu=21.429,
         cache_read_dbu=7.1429,
+        denied=(("reasoning", "it answers at once"),),
     ),
     Profile(
         model="databricks-openjev-qwen35-4b",
@@ -1416,6 +1422,7 @@ ROWS: tuple[Profile, ...] = (
         input_dbu=2.143,
         output_dbu=17.143,
         cache_read_dbu=2.1429,
+        denied=(("reasoning", "the instruct model of its line has no thinking mode"),),
     ),
     Profile(
         model="databricks-qwen35-122b-a10b",
