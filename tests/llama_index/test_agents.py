@@ -18,9 +18,8 @@ from llama_index.core.agent.workflow import (
 )
 from llama_index.core.base.llms.types import ImageBlock
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
-from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.memory import ChatMemoryBuffer, Memory
 from llama_index.core.tools import FunctionTool
-from llama_index.core.workflow import Context
 from pydantic import BaseModel
 from support.llama_index_families import AGENT_WARNINGS, CALLING, CLAUDE, EVERY, GEMINI, GPT, LLAMA, NATIVE
 
@@ -103,15 +102,16 @@ async def test_a_workflow_hands_over_from_one_model_to_another(signed_in, add_to
 
 @pytest.mark.parametrize("model", NATIVE)
 async def test_an_agent_takes_up_the_conversation_where_it_ended(signed_in, add_tool, added, model):
-    signed_in()
+    workspace = signed_in()
     agent = FunctionAgent(llm=DbxGateway(model=model), tools=[add_tool])
-    context = Context(agent)
+    memory = Memory.from_defaults(session_id="sums")
 
-    await agent.run("add 2 and 3", ctx=context)
-    answer = await agent.run("add 4 and 5", ctx=context)
+    await agent.run("add 2 and 3", memory=memory)
+    answer = await agent.run("add 4 and 5", memory=memory)
 
     assert str(answer) == "The tools answered: 9"
     assert added == [(2, 3), (4, 5)]
+    assert "The tools answered: 5" in str(workspace.ledger.model_calls()[2].body)
 
 
 @pytest.mark.parametrize("model", NATIVE)
@@ -125,14 +125,16 @@ async def test_a_result_that_is_returned_directly_can_be_asked_on_about(signed_i
         return a + b
 
     agent = FunctionAgent(llm=DbxGateway(model=model), tools=[FunctionTool.from_defaults(add, return_direct=True)])
-    context = Context(agent)
+    memory = Memory.from_defaults(session_id="sums")
 
-    first = await agent.run("add 2 and 3", ctx=context)
-    second = await agent.run("Hello [no tools]", ctx=context)
+    first = await agent.run("add 2 and 3", memory=memory)
+    second = await agent.run("Hello [no tools]", memory=memory)
 
     assert str(first) == "5"
     assert str(second) == "You said: Hello [no tools]"
-    assert [entry.status for entry in workspace.ledger.model_calls()] == [200, 200]
+    calls = workspace.ledger.model_calls()
+    assert [entry.status for entry in calls] == [200, 200]
+    assert "add 2 and 3" in str(calls[1].body)
 
 
 @pytest.mark.parametrize("model", NATIVE)

@@ -14,7 +14,7 @@ from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.llms import ChatMessage
 
 from dbx_gateway.errors import ConfigurationError
-from llama_index_dbx_gateway import DbxGateway
+from llama_index_dbx_gateway import DbxGateway, DbxGatewayEmbedding
 
 SECRET = "dapi-very-secret"
 HEADER = "header-value-secret"
@@ -74,6 +74,43 @@ def test_an_unknown_setting_is_refused_with_the_nearest():
         DbxGateway(model="m", system_promt="x")
     with pytest.raises(ConfigurationError, match="did you mean 'temperature'"):
         DbxGateway(model="m", host="https://example.com", token="t").chat([ChatMessage("x")], temprature=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("api_base", "write base_url="),
+        ("additional_kwargs", "write model_kwargs=, or extra_body="),
+        ("is_chat_model", "leave it out"),
+    ],
+)
+def test_a_name_of_another_integration_is_refused_with_what_to_write(name, advice):
+    said = f"unknown setting {name!r}; {advice}"
+    for kind in (DbxGateway, DbxGatewayEmbedding):
+        with pytest.raises(ConfigurationError, match=said):
+            kind(model="m", **{name: "x"})
+    llm = DbxGateway(model="m", host="https://example.com", token="t")
+    with pytest.raises(ConfigurationError, match=said):
+        llm.chat([ChatMessage("x")], **{name: "x"})
+    with pytest.raises(ConfigurationError, match=said):
+        llm.complete("x", **{name: "x"})
+
+
+@pytest.mark.parametrize("per_call", [True, False], ids=["for a call", "for all calls"])
+def test_what_is_a_setting_in_model_kwargs_is_that_setting_and_the_rest_goes_into_the_body(
+    make_llm, workspace, per_call
+):
+    mixed = {"model_kwargs": {"stop": "END", "max_tokens": 2000, "metadata": {"user_id": "u"}}}
+    llm = make_llm(**({} if per_call else mixed))
+
+    llm.chat([ChatMessage("Hello")], **(mixed if per_call else {}))
+
+    (call,) = workspace.ledger.model_calls()
+    assert {name: call.body[name] for name in ("stop_sequences", "max_tokens", "metadata")} == {
+        "stop_sequences": ["END"],
+        "max_tokens": 2000,
+        "metadata": {"user_id": "u"},
+    }
 
 
 def test_a_value_that_does_not_fit_is_refused():
