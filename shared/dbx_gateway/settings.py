@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -449,8 +449,8 @@ def veiled(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _veiled_value(name: str, value: Any) -> Any:
-    if name == _MIXED and isinstance(value, Mapping):
-        return veiled(value)
+    if name == _MIXED and (mixed := _mapping(value)) is not None:
+        return veiled(mixed)
     return SecretStr(value) if isinstance(value, str) and _is_secret_text(name) else value
 
 
@@ -491,8 +491,8 @@ def _unmixed(fields: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     Raises:
         ConfigurationError: one is given there and beside it too.
     """
-    mixed = fields.get(_MIXED)
-    if not isinstance(mixed, Mapping) or _MIXED in names:
+    mixed = _mapping(fields.get(_MIXED))
+    if mixed is None or _MIXED in names:
         return dict(fields)
     beside = {name: value for name, value in fields.items() if name != _MIXED}
     body = {name: value for name, value in mixed.items() if not _is_setting(name, names)}
@@ -502,12 +502,17 @@ def _unmixed(fields: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
             raise ConfigurationError(f"{name} is given twice, once in 'model_kwargs'; give it once")
     if not body and mixed:
         return beside | settings
-    own = settings.get("extra_body", beside.get("extra_body"))
-    if not isinstance(own, Mapping | None):
+    given = settings.get("extra_body", beside.get("extra_body"))
+    own = _mapping({} if given is None else given)
+    if own is None:  # it does not fit, and is refused
         return beside | settings | {_MIXED: body}
-    if twice := sorted(map(str, (own or {}).keys() & body.keys())):
+    if twice := sorted(map(str, own.keys() & body.keys())):
         raise ConfigurationError(f"{twice[0]} is given twice, in extra_body and in model_kwargs; give it once")
-    return beside | settings | {"extra_body": {**(own or {}), **body}}
+    return beside | settings | {"extra_body": {**own, **body}}
+
+
+def _mapping(value: Any) -> Mapping[str, Any] | None:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else None
 
 
 def _is_setting(name: str, names: set[str]) -> bool:
