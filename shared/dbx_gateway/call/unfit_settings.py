@@ -22,8 +22,7 @@ def without_reasoning(request: ChatRequest, profile: Profile) -> ChatRequest:
         profile: of its model.
     """
     config = request.reasoning
-    why = dict(profile.denied).get("reasoning")
-    if config is None or why is None or not profile.known:
+    if config is None or not profile.known or (why := dict(profile.denied).get("reasoning")) is None:
         return request
     if not config.is_off:
         warn_once(
