@@ -70,7 +70,10 @@ FOREIGN_SETTINGS: Final[Mapping[str, str]] = {
     "include_thoughts": "write thinking=True",
     "candidate_count": "write n=",
     "disable_parallel_tool_use": "write parallel_tool_calls=False",
-    "verbosity": "write extra_body={'text': {'verbosity': '…'}}, which the responses api takes",
+    "verbosity": (
+        "write extra_body={'text': {'verbosity': '…'}} for the responses api, which takes the place of a form of the answer too, or "
+        "extra_body={'verbosity': '…'} with api='chat-completions'"
+    ),
     "store": _in_body("store", "True"),
     "user": _in_body("user", "'…'"),
     "safety_identifier": _in_body("safety_identifier", "'…'"),
@@ -81,8 +84,10 @@ FOREIGN_SETTINGS: Final[Mapping[str, str]] = {
     "mcp_servers": _in_body("mcp_servers", "[…]"),
     "cached_content": _in_body("cachedContent", "'…'"),
     "safety_settings": _in_body("safetySettings", "[…]"),
-    "generation_config": _in_body("generationConfig", "{…}"),
-    "include": "write extra_body={'include': […]}; what a conversation's next turn needs is asked for by itself",
+    "generation_config": "write its fields as settings: temperature=, max_tokens=, top_p=, …",
+    "include": (
+        "write extra_body={'include': ['reasoning.encrypted_content', …]}, which takes the place of what is asked for by itself"
+    ),
     "previous_response_id": (
         "this is not offered, as no conversation is held on the server: send all messages, or write "
         "extra_body={'previous_response_id': '…'} where the endpoint has one"

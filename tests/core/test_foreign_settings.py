@@ -23,7 +23,7 @@ RIGHT = {
     "store": "extra_body={'store': True}",
     "user": "extra_body={'user': '…'}",
     "betas": "default_headers={'anthropic-beta': '…'}",
-    "include": "extra_body={'include': […]}",
+    "include": "extra_body={'include': ['reasoning.encrypted_content', …]}",
     "previous_response_id": "not offered",
     "stream_usage": "leave it out",
     "client": "workspace_client=",

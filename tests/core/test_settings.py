@@ -77,6 +77,8 @@ WORKSPACE_CLIENT.config = CONFIG
         ({"base_url": f"{HOST}/serving-endpoints"}, "surface", "model-serving"),
         ({"base_url": "ws.example.com/ai-gateway/codex/v1/"}, "surface", "ai-gateway"),
         ({"base_url": f"{HOST}/AI-Gateway/gemini"}, "surface", "ai-gateway"),
+        ({"base_url": "https://1.ai-gateway.cloud.databricks.com/openai/v1/"}, "surface", "ai-gateway"),
+        ({"base_url": "https://1.ai-gateway.cloud.databricks.com"}, "surface", "auto"),
         ({"base_url": f"{HOST}/serving-endpoints", "surface": "auto"}, "surface", "model-serving"),
         ({"host": f"{HOST}/serving-endpoints/v1"}, "surface", "model-serving"),
         ({"host": f"{HOST}/serving-endpoints", "endpoint_url": URL}, "surface", "auto"),

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from settings.places import APIS, EXAMPLES, place_in_words
 
 from dbx_gateway.errors import ConfigurationError
+from dbx_gateway.foreign_settings import FOREIGN_SETTINGS
 from dbx_gateway.markers import Setting, settings_of
 from dbx_gateway.settings import ALIASES, Settings, SettingsFields, canonical_names
 from langchain_dbx_gateway import ChatDbxGateway, DbxGatewayEmbeddings
@@ -46,7 +47,7 @@ def group_of(marker: Setting) -> str:
 def rendered() -> str:
     """All of the page but its introduction."""
     parts = [section(group, [name for name, one in MARKERS.items() if group_of(one) == group]) for group in GROUPS]
-    return "\n".join([*parts, places_section(), marks_section(), own_fields_section()])
+    return "\n".join([*parts, places_section(), marks_section(), own_fields_section(), foreign_section()])
 
 
 def section(head: str, names: Iterable[str]) -> str:
@@ -148,6 +149,18 @@ def own_fields_section() -> str:
         if name in kind.model_fields
     )  # fmt: skip
     return "## What one class has beside them\n\n" + table(("class", "field", "type", "default", "what it does"), rows)
+
+
+def foreign_section() -> str:
+    """What to write for the names of other packages."""
+    names: dict[str, list[str]] = {}
+    for name, advice in FOREIGN_SETTINGS.items():
+        names.setdefault(advice, []).append(f"`{name}`")
+    rows = ((", ".join(several), advice) for advice, several in names.items())
+    return (
+        "## Names that other packages have for them\n\n"
+        "Each is an error here, in constructors and calls, that says what stands beside it.\n\n"
+    ) + table(("written for another package", "here"), rows)
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[str | None]]) -> str:

@@ -78,11 +78,12 @@ def surface_named_by(text: str) -> Surface | None:
         ConfigurationError: it is no URL.
     """
     whole = text.strip()
-    path = _split(whole if "://" in whole else f"https://{whole}", whole.rsplit("@", 1)[-1]).path
-    found = _KNOWN_SUFFIX.fullmatch(path.rstrip("/"))
-    if found is None:
-        return None
-    return "ai-gateway" if found["surface"].lower() == "ai-gateway" else "model-serving"
+    parts = _split(whole if "://" in whole else f"https://{whole}", whole.rsplit("@", 1)[-1])
+    path = parts.path.rstrip("/")
+    found = _KNOWN_SUFFIX.fullmatch(path)
+    if found is not None:
+        return "ai-gateway" if found["surface"].lower() == "ai-gateway" else "model-serving"
+    return "ai-gateway" if path and _is_known(path, (parts.hostname or "").lower()) else None
 
 
 def origin_of(url: str) -> HostOrigin:
