@@ -28,7 +28,7 @@ from dbx_gateway.foreign_settings import unknown_setting
 from dbx_gateway.markers import Setting, documented, names_of, setting, settings_of
 from dbx_gateway.names import check_api, check_family, check_surface
 from dbx_gateway.quirks.catalogue import check_disabled
-from dbx_gateway.transport.hosts import normalise_host, surface_named_by
+from dbx_gateway.transport.hosts import is_base_address, normalise_host, surface_named_by
 
 __all__ = [
     "ALIASES",
@@ -281,6 +281,11 @@ class SettingsFields(_Fields):
                 f"endpoint_url is {shown!r}; give the whole URL that requests go to, or set host= to the workspace"
             )
         normalise_host(f"{parts.scheme}://{parts.netloc}")
+        if is_base_address(parts.path):
+            raise ConfigurationError(
+                f"endpoint_url has the path of a whole surface, {parts.path!r}, where nothing answers; write base_url= for it, or "
+                "give the whole URL of one endpoint"
+            )
         return value
 
     @field_validator("default_headers")

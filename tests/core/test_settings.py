@@ -134,6 +134,12 @@ def test_api_key_is_the_token():
         ({"endpoint_url": "ws.example.com/x"}, "give the whole URL"),
         ({"endpoint_url": "http://ws.example.com/x"}, "plain http"),
         ({"endpoint_url": "ftp://ws.example.com/x"}, "not an http URL"),
+        (
+            {"endpoint_url": f"{HOST}/serving-endpoints"},
+            "the path of a whole surface, '/serving-endpoints', .* base_url=",
+        ),
+        ({"endpoint_url": f"{HOST}/serving-endpoints/v1/"}, "the path of a whole surface"),
+        ({"endpoint_url": f"{HOST}/ai-gateway/mlflow/v1"}, "the path of a whole surface, '/ai-gateway/mlflow/v1'"),
         ({"surface": "gateway"}, "unknown surface 'gateway'; did you mean 'ai-gateway'"),
         ({"api": "chat"}, "unknown api 'chat'"),
         ({"family": "claud"}, "unknown family 'claud'; did you mean 'claude'"),
@@ -227,6 +233,9 @@ def test_the_pair_in_the_environment_is_where_requests_go(monkeypatch):
     monkeypatch.setenv("DBX_GATEWAY_API_URL", URL)
     monkeypatch.setenv("DBX_GATEWAY_API_KEY", TOKEN)
     assert Client(model="m").settings.endpoint_url == URL
+    monkeypatch.setenv("DBX_GATEWAY_API_URL", f"{HOST}/ai-gateway/openai/v1")
+    with pytest.raises(ConfigurationError, match="the path of a whole surface"):
+        Client(model="m")
 
 
 # --- options of a call -------------------------------------------------------------------------------------------

@@ -12,7 +12,15 @@ import httpx
 from dbx_gateway.errors import ConfigurationError
 from dbx_gateway.surfaces import APPS_DOMAIN, Surface
 
-__all__ = ["HostOrigin", "is_app", "is_loopback", "normalise_host", "origin_of", "surface_named_by"]
+__all__ = [
+    "HostOrigin",
+    "is_app",
+    "is_base_address",
+    "is_loopback",
+    "normalise_host",
+    "origin_of",
+    "surface_named_by",
+]
 
 HostOrigin = tuple[str, str, int]
 """Scheme, host name and port: what must be equal for a credential to be sent."""
@@ -22,7 +30,7 @@ _PORTS: Final = {"https": 443, "http": 80}
 _APIS: Final = r"(?:anthropic|openai|mlflow|gemini|codex|cursor)"
 _CALLS: Final = r"(?:messages|responses|open-responses|chat/completions|embeddings|models)"
 _KNOWN_SUFFIX: Final = re.compile(
-    rf"/(?P<surface>serving-endpoints|ai-gateway)(?:/{_APIS})?(?:/v1(?:beta)?)?(?:/{_CALLS})?", re.IGNORECASE
+    rf"/(?P<surface>serving-endpoints|ai-gateway)(?:/{_APIS})?(?:/v1(?:beta)?)?(?P<call>/{_CALLS})?", re.IGNORECASE
 )
 """Paths of base URLs that users paste from other clients' settings.
 
@@ -80,10 +88,15 @@ def surface_named_by(text: str) -> Surface | None:
     whole = text.strip()
     parts = _split(whole if "://" in whole else f"https://{whole}", whole.rsplit("@", 1)[-1])
     path = parts.path.rstrip("/")
-    found = _KNOWN_SUFFIX.fullmatch(path)
-    if found is not None:
+    if (found := _KNOWN_SUFFIX.fullmatch(path)) is not None:
         return "ai-gateway" if found["surface"].lower() == "ai-gateway" else "model-serving"
     return "ai-gateway" if path and _is_known(path, (parts.hostname or "").lower()) else None
+
+
+def is_base_address(path: str) -> bool:
+    """Whether the path of a URL is that of a surface, or of one of its prefixes, below which the endpoints are."""
+    found = _KNOWN_SUFFIX.fullmatch(path.rstrip("/"))
+    return found is not None and found["call"] is None
 
 
 def origin_of(url: str) -> HostOrigin:
