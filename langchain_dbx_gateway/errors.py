@@ -37,6 +37,10 @@ class ChatContextOverflowError(errors.ContextOverflowError, exceptions.ContextOv
     """The prompt is longer than the model's context window."""
 
 
+class ChatContentFilterError(errors.ContentFilterError, exceptions.ModelInvalidRequestError):
+    """A guardrail or content filter blocked the request or its answer."""
+
+
 class ChatAPIError(errors.APIError, exceptions.ModelError):
     """The server returned an error that has no class of its own."""
 
@@ -76,6 +80,7 @@ _KINDS: Final[tuple[type[errors.DbxGatewayError], ...]] = (
     ChatRateLimitError,
     ChatServerError,
     ChatContextOverflowError,
+    ChatContentFilterError,
     ChatBadRequestError,
     ChatAPIError,
     ChatConfigurationError,

@@ -7,7 +7,7 @@ import html
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Final
 
@@ -19,6 +19,7 @@ from dbx_gateway.errors import (
     APIError,
     AuthenticationError,
     BadRequestError,
+    ContentFilterError,
     ContextOverflowError,
     DbxGatewayError,
     NotFoundError,
@@ -26,6 +27,7 @@ from dbx_gateway.errors import (
     RateLimitError,
     ServerError,
 )
+from dbx_gateway.refusals import TOKEN_PROBLEM, RefusalRow, refusal_row
 
 __all__ = [
     "TOKEN_PATTERN",
@@ -33,6 +35,7 @@ __all__ = [
     "ServerWords",
     "api_error",
     "error_event",
+    "is_token_problem",
     "read_error_body",
     "request_id_of",
     "retry_after_of",
@@ -74,6 +77,8 @@ class ServerWords:
         code: its own name for the failure.
         status: the HTTP status that the body names.
         retry_after: seconds to wait, where the body says so.
+        inner_codes: names of the failure further inside, which a vendor gave that stands behind the server.
+        provider: whose words they are, where the endpoint only passes on what an external model's provider said.
     """
 
     message: str
@@ -81,6 +86,13 @@ class ServerWords:
     status: int | None = None
     request_id: str | None = None
     retry_after: float | None = None
+    inner_codes: tuple[str, ...] = ()
+    provider: str | None = None
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """All names of the failure."""
+        return frozenset({self.code, *self.inner_codes} - {None})
 
 
 _STATUS_OF_CODE: Final[Mapping[str, int]] = {
@@ -102,6 +114,8 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
     "insufficient_quota": 429,
     "invalid_prompt": 400,
     "context_length_exceeded": 400,
+    "content_filter": 400,
+    "content_policy_violation": 400,
     "model_not_found": 404,
     # OpenAI codes of an answer that failed (``ResponseError`` of openai 3.51)
     "vector_store_timeout": 504,
@@ -143,18 +157,17 @@ _STATUS_OF_CODE: Final[Mapping[str, int]] = {
 }
 """The HTTP status that an error code stands for, on every api; the class of an error follows from the status."""
 
-_KIND_OF_CODE: Final[Mapping[str, type[APIError]]] = {"context_length_exceeded": ContextOverflowError}
+_KIND_OF_CODE: Final[Mapping[str, type[APIError]]] = {
+    "context_length_exceeded": ContextOverflowError,
+    "content_filter": ContentFilterError,
+    "content_policy_violation": ContentFilterError,
+    "image_content_policy_violation": ContentFilterError,
+}
 """Codes with a class of their own, which derives from the class of their status."""
 
 _BARE_WORDS: Final = frozenset({"message", "detail", "code", "status", "path", "timestamp", "request_id", "trace_id"})
 
 _WINS_OVER_STATUS: Final = frozenset({"REQUEST_LIMIT_EXCEEDED", "TEMPORARILY_UNAVAILABLE"})
-
-_OVERFLOW: Final = re.compile(
-    r"prompt is too long|exceed(?:s|ed)? (?:the )?(?:model's )?(?:maximum )?context|context[_ ]length[_ ]exceeded"
-    r"|maximum context length|input token count (?:(?!input token count | exceeds).)*+ exceeds|context limit",
-    re.IGNORECASE,
-)
 
 _KINDS: Final[Mapping[int, type[APIError]]] = {
     400: BadRequestError,
@@ -170,17 +183,13 @@ _KINDS: Final[Mapping[int, type[APIError]]] = {
 _PASSING: Final = (408, 409)
 """Statuses without a class of their own after which the same call may succeed (docs/wire/errors.md#retries)."""
 
-_ASKS_FOR_A_RETRY: Final = re.compile(r"\bconsider retrying\b", re.IGNORECASE)
-"""Words of a 400 that is a failure of the model, not of the request (docs/wire/errors.md#passing-failures)."""
-
-_FETCHES_NO_URL: Final = re.compile(
-    r"\bURL sources are not supported\b|\bexternal image URLs are not supported\b|\bunsupported file uri\b",
-    re.IGNORECASE,
-)
-"""Words of a refusal of a medium that was given by its URL (docs/wire/comparison.md#media-by-url)."""
-
 _NEXT_STEPS: Final[tuple[tuple[type[APIError], str], ...]] = (
     (ContextOverflowError, "Shorten the conversation, or take a model with a larger context window."),
+    (
+        ContentFilterError,
+        "Take what it objects to out of the conversation, the blocked turn too: while that is in the history, every later call is "
+        "blocked. Whoever administers the endpoint can change the guardrail.",
+    ),
     (AuthenticationError, "Sign in again or renew the token; `dbx-gateway check` shows which credential is used."),
     (PermissionDeniedError, "Ask for CAN QUERY on the endpoint; an IP access list can cause this too."),
     (NotFoundError, "Check the name with `dbx-gateway models`, or set surface= to where the model is served."),
@@ -212,16 +221,16 @@ def api_error(
     """
     words = read_error_body(body)
     meant = _status(status, words) or otherwise
-    kind = _kind(meant, words)
+    row = refusal_row(meant, words.codes, words.message)
+    kind = _kind(meant, row, words)
     code = f" {words.code}" if words.code else ""
     message = words.message or "(the server said nothing)"
     stop = "" if message.endswith((".", "!", "?", ")")) else "."
     request_id = words.request_id or request_id_of(headers)
     trace = f" [request id {request_id}]" if request_id else ""
     wait = retry_after_of(headers)
-    passes = meant == 400 and kind is BadRequestError and _ASKS_FOR_A_RETRY.search(message) is not None
     error = kind(
-        f"{target} answered {meant or 'an error'}{code}: {message}{stop}{trace} {'Try again.' if passes else _next_step(kind, message)}",
+        f"{target} answered {meant or 'an error'}{code}: {message}{stop}{trace} {_next_step(kind, row, words)}",
         status=meant,
         error_code=words.code,
         request_id=request_id,
@@ -230,9 +239,22 @@ def api_error(
         route=target.route,
         partial=partial,
     )
-    if meant in _PASSING or passes:
+    if row is not None and row.passes is not None:
+        error.retryable = row.passes
+    elif meant in _PASSING:
         error.retryable = True
     return error
+
+
+def is_token_problem(status: int, body: bytes) -> bool:
+    """Whether an answer of this status refuses the token itself, in words, as others do by 401.
+
+    Source: docs/wire/errors.md#token-problems.
+    """
+    if status not in TOKEN_PROBLEM.statuses:
+        return False
+    words = read_error_body(body)
+    return refusal_row(status, words.codes, words.message) is TOKEN_PROBLEM
 
 
 def error_event(event: JsonObject, name: str = "") -> bool:
@@ -258,7 +280,8 @@ def read_error_body(body: bytes | JsonValue) -> ServerWords:
     if isinstance(value, list) and value:
         value = value[0]
     if isinstance(value, dict):
-        return _of_object(value)
+        words = _of_object(value)
+        return words if words.provider is None else replace(words, message=f"{words.provider}: {words.message}")
     text = "" if value is None else str(value)
     return ServerWords(message=_tidy(text), code=_leading_code(text))
 
@@ -302,24 +325,76 @@ def _decoded(body: bytes) -> JsonValue:
     return value
 
 
-def _of_object(value: JsonObject) -> ServerWords:
+_ENVELOPES: Final = ("external_model_message", "external_model_error")
+"""Where what an external model's provider said stands (docs/wire/errors.md#external-models)."""
+
+_FROM: Final = re.compile(r"Received error from (?P<provider>[\w.-]{1,80})")
+_DEPTH: Final = 4
+"""How many bodies inside one another are read."""
+
+
+def _of_object(value: JsonObject, depth: int = _DEPTH) -> ServerWords:
     inner = value.get("error")
     source = inner if isinstance(inner, dict) else value
+    external = _first(value, *_ENVELOPES) or _first(source, *_ENVELOPES)
+    if external is not None and depth:
+        return _of_envelope(value | source, external, depth - 1)
     message = _first(source, "message", "detail", "error_description", "description") or inner
-    if isinstance(message, dict):
-        nested = _of_object(message)
+    nested = ServerWords(message="")
+    held = _object_in(message) if depth else None
+    if held is not None:
+        nested = _of_object(held, depth - 1)
         message = nested.message
     else:
-        nested = ServerWords(message="")
-        message = _unwrapped(message) if isinstance(message, str) else _as_text(message)
+        message = message if isinstance(message, str) else _as_text(message)
     number = _status_number(source.get("code")) or _status_number(source.get("http_status_code"))
+    own = _code(source, is_vendors=source is inner)
     return ServerWords(
         message=_tidy(message or _as_text(value)),
-        code=_code(source, is_vendors=source is inner) or nested.code or _leading_code(message),
+        code=own or nested.code or _leading_code(message),
         status=number or nested.status,
         request_id=_name(value.get("request_id")) or nested.request_id,
-        retry_after=_seconds(source.get("retry_after")),
+        retry_after=_seconds(source.get("retry_after")) or nested.retry_after,
+        inner_codes=nested.inner_codes if own is None or nested.code is None else (nested.code, *nested.inner_codes),
+        provider=nested.provider,
     )
+
+
+def _of_envelope(value: JsonObject, external: JsonValue, depth: int) -> ServerWords:
+    """Read what the provider of an external model said; the envelope says whose words they are.
+
+    A token that is refused in there is the endpoint's own, and none that the caller could renew.
+    """
+    held = _object_in(external)
+    words = _of_object(held, depth) if held is not None else ServerWords(message=_tidy(_plain(external)))
+    said = next((text for name in ("error", "message") if isinstance(text := value.get(name), str)), "")
+    found = _FROM.search(said)
+    provider = _name(value.get("external_model_provider")) or (found["provider"] if found else None) or words.provider
+    return ServerWords(
+        message=words.message or _tidy(said),
+        code=words.code or _code(value, is_vendors=False),
+        status=words.status,
+        request_id=_name(value.get("request_id")) or words.request_id,
+        retry_after=words.retry_after,
+        inner_codes=words.inner_codes,
+        provider=provider or "the external model",
+    )
+
+
+def _object_in(value: JsonValue) -> JsonObject | None:
+    """Return the object that ``value`` is, alone in a list, or as the JSON text of one (docs/wire/errors.md#body-shapes)."""
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        value = _decoded(value.encode())
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if not isinstance(value, dict):
+        return None
+    says_something = value.keys() & {"error", "message", "detail", "error_code", *_ENVELOPES}
+    return value if says_something else None
+
+
+def _plain(value: JsonValue) -> str:
+    return value if isinstance(value, str) else _as_text(value)
 
 
 def _code(source: JsonObject, *, is_vendors: bool) -> str | None:
@@ -358,20 +433,6 @@ def _name(value: JsonValue) -> str | None:
 
 def _as_text(value: JsonValue) -> str:
     return "" if value is None else to_json(value).decode()
-
-
-def _unwrapped(message: str, depth: int = 2) -> str:
-    """Take apart a message that is itself the JSON text of an error (docs/wire/errors.md#body-shapes)."""
-    if depth == 0 or not message.lstrip().startswith("{"):
-        return message
-    value = _decoded(message.encode())
-    if not isinstance(value, dict):
-        return message
-    inner = value.get("error")
-    found = (
-        inner if isinstance(inner, str) else _first(inner if isinstance(inner, dict) else value, "message", "detail")
-    )
-    return _unwrapped(found, depth - 1) if isinstance(found, str) else message
 
 
 def _tidy(text: str) -> str:
@@ -433,17 +494,22 @@ def _status(status: int | None, words: ServerWords) -> int | None:
     return words.status or _STATUS_OF_CODE.get(words.code or "")
 
 
-def _kind(status: int | None, words: ServerWords) -> type[APIError]:
-    narrower = _KIND_OF_CODE.get(words.code or "")
-    if narrower is None and _OVERFLOW.search(words.message):
-        narrower = ContextOverflowError
+def _kind(status: int | None, row: RefusalRow | None, words: ServerWords) -> type[APIError]:
+    if row is not None and row.error is not None:
+        return row.error
+    narrower = next((kind for code, kind in _KIND_OF_CODE.items() if code in words.codes), None)
     if status is None:
         return narrower or APIError
     kind = _KINDS.get(status, ServerError if status >= 500 else APIError)
     return narrower if narrower is not None and kind in narrower.__bases__ else kind
 
 
-def _next_step(kind: type[DbxGatewayError], message: str) -> str:
-    if kind is BadRequestError and _FETCHES_NO_URL.search(message):
-        return "Give the bytes of the picture or file in base64 instead of its URL."
+def _next_step(kind: type[DbxGatewayError], row: RefusalRow | None, words: ServerWords) -> str:
+    if words.provider is not None and issubclass(kind, AuthenticationError | PermissionDeniedError | NotFoundError):
+        return (
+            f"It is {words.provider} that refuses the endpoint: its key, permissions or model name have to be put right in the "
+            "endpoint's configuration, by whoever administers it."
+        )
+    if row is not None and row.advice:
+        return row.advice
     return next((step for error, step in _NEXT_STEPS if issubclass(kind, error)), "")

@@ -6,8 +6,9 @@ DbxGatewayError
 ├── ExtractionError             a text holds no JSON (also a ValueError)
 ├── APIError                    a server answered with an error
 │   ├── BadRequestError         400, 413, 422: the request is at fault
-│   │   └── ContextOverflowError    the prompt is longer than the model's context window
-│   ├── AuthenticationError     401: the credential is missing, wrong or expired
+│   │   ├── ContextOverflowError    the prompt is longer than the model's context window
+│   │   └── ContentFilterError      a guardrail or content filter blocked the request or its answer
+│   ├── AuthenticationError     401, or 400 and 403 that say so: the credential is missing, wrong or expired
 │   ├── PermissionDeniedError   403
 │   ├── NotFoundError           404: no such model, or not on this surface
 │   ├── RateLimitError          429
@@ -34,6 +35,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "ConfigurationError",
+    "ContentFilterError",
     "ContextOverflowError",
     "DbxGatewayError",
     "ExtractionError",
@@ -127,8 +129,15 @@ class ContextOverflowError(BadRequestError):
     """The prompt is longer than the model's context window: shorten it or take a model with a larger one."""
 
 
+class ContentFilterError(BadRequestError):
+    """A guardrail, a service policy or a content filter blocked the request, or the answer to it.
+
+    A turn that stays in the history blocks every later call of the conversation.
+    """
+
+
 class AuthenticationError(APIError):
-    """The credential is missing, wrong or expired (401), and a fresh one was refused too."""
+    """The credential is missing, wrong or expired (401, or 400 and 403 that say so), and a fresh one was refused too."""
 
 
 class PermissionDeniedError(APIError):

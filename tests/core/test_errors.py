@@ -54,6 +54,7 @@ def test_the_tree_and_what_may_be_tried_again():
         "APIError": "DbxGatewayError",
         "BadRequestError": "APIError",
         "ContextOverflowError": "BadRequestError",
+        "ContentFilterError": "BadRequestError",
         "AuthenticationError": "APIError",
         "PermissionDeniedError": "APIError",
         "NotFoundError": "APIError",

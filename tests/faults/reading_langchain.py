@@ -23,6 +23,7 @@ from langchain_dbx_gateway import ChatDbxGateway
 KINDS = {
     errors.BadRequestError: "ModelInvalidRequestError",
     errors.ContextOverflowError: "ContextOverflowError",
+    errors.ContentFilterError: "ModelInvalidRequestError",
     errors.AuthenticationError: "ModelAuthenticationError",
     errors.PermissionDeniedError: "ModelPermissionDeniedError",
     errors.NotFoundError: "ModelNotFoundError",

@@ -53,6 +53,7 @@ KIND_OF = {
     errors.APIError: (ModelError, False),
     errors.BadRequestError: (exceptions.ModelInvalidRequestError, False),
     errors.ContextOverflowError: (exceptions.ContextOverflowError, False),
+    errors.ContentFilterError: (exceptions.ModelInvalidRequestError, False),
     errors.AuthenticationError: (exceptions.ModelAuthenticationError, False),
     errors.PermissionDeniedError: (exceptions.ModelPermissionDeniedError, False),
     errors.NotFoundError: (exceptions.ModelNotFoundError, False),
