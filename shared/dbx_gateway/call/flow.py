@@ -26,6 +26,7 @@ from dbx_gateway.call.pacing import Turn, is_refusal
 from dbx_gateway.call.planning import Plan, Planner, headers_of
 from dbx_gateway.call.property_names import PropertyNames
 from dbx_gateway.call.reading import AnswerStream, Reading, read_answer
+from dbx_gateway.call.refused_proofs import proofs_in, repair_without_proofs, without, without_proofs
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
 from dbx_gateway.call.request_log import log_exchange
 from dbx_gateway.call.retries import LONGEST_RETRY_AFTER, is_transient, pause_before, surely_not_taken
@@ -57,6 +58,9 @@ __all__ = ["Call", "CallResult"]
 T = TypeVar("T")
 H = TypeVar("H")
 OutcomeT = TypeVar("OutcomeT", bound=OpenStream[Any] | HttpResponse | DbxGatewayError)
+
+_IN_BODIES: Final = frozenset({"drop", "item", "clamp", "cap", "limit"})
+"""Kinds of repairs that change a field of the body."""
 
 MAX_REPAIRS: Final = 4
 """Different repairs in one call at most; each is one more send."""
@@ -213,17 +217,18 @@ class Call(Generic[H]):
         def attempt() -> Flow[CallResult[H] | _ByCalls | DbxGatewayError]:
             while True:
                 with addressed_to(plan.caller.identity):
-                    encoded = self._encode(request, route, plan.profile, names, repairs)
+                    proofs = self._refused_proofs(request, route, plan)
+                    encoded = self._encode(request, route, plan.profile, names, [*repairs, *proofs])
                 if needs_calls(request, encoded.body | request.extra_body, route.api):
                     return _ByCalls(encoded.repairs)
                 outcome = yield from self._send(encoded, request, route, turn)
                 if isinstance(outcome, CallResult):
-                    self._learn(repairs, route)
+                    self._learn(repairs, route, plan)
                     with addressed_to(plan.caller.identity):
                         _warn_of(encoded.repairs, route)
                     return outcome
                 with addressed_to(plan.caller.identity):
-                    repair = self._repair(outcome, encoded)
+                    repair = self._repair(outcome, encoded, request)
                 if repair is None or repair in self._repaired:
                     return outcome
                 self._repaired.append(repair)
@@ -248,7 +253,7 @@ class Call(Generic[H]):
         results = yield from self._single_answers(number, request, route, plan, names)
         if isinstance(results, DbxGatewayError):
             return results
-        self._learn(repairs, route)
+        self._learn(repairs, route, plan)
         with addressed_to(plan.caller.identity):
             _warn_of(applied, route)
         answers = [*first, *results]
@@ -319,6 +324,8 @@ class Call(Generic[H]):
         self, request: ChatRequest, route: Route, profile: Profile, names: ToolNames, fresh: list[Repair]
     ) -> _Encoded:
         """Write the request as the route's api wants it: the dialect, the quirks on the way out, the known repairs."""
+        refused = frozenset[str]().union(*(repair.proofs for repair in fresh))
+        request = without_proofs(request, refused)
         dialect = DIALECTS[route.api]
         context = Context(
             model=route.model,
@@ -348,8 +355,9 @@ class Call(Generic[H]):
             if (one.kind == "quirk" and one.apply(encoded, context) is not encoded)
             or (asked is not request and (one.kind == "form" or one.name == tool_choice_required.QUIRK.name))
         ]
+        applied += [repair for repair in fresh if repair.kind == "proofs"][:1]
         for repair in repairs:
-            repaired = repair.apply(body, context) if repair.kind in ("drop", "clamp", "cap") else body
+            repaired = repair.apply(body, context) if repair.kind in _IN_BODIES else body
             if repaired is not body:
                 body = repaired
                 applied.append(repair)
@@ -478,7 +486,7 @@ class Call(Generic[H]):
 
     # --- what failed, and what is learned ------------------------------------------------------------------------
 
-    def _repair(self, error: DbxGatewayError, encoded: _Encoded) -> Repair | None:
+    def _repair(self, error: DbxGatewayError, encoded: _Encoded, request: ChatRequest) -> Repair | None:
         if (
             not isinstance(error, BadRequestError)
             or error.retryable
@@ -489,12 +497,23 @@ class Call(Generic[H]):
         if encoded.http.may_act:  # agents answer 400 for what goes wrong while they work, too
             return None
         protected = frozenset(self._settings.extra_body)
-        return repair_for(error, encoded.body, encoded.context, protected=protected, disabled=self._disabled)
+        return repair_without_proofs(error, request, encoded.body, protected) or repair_for(
+            error, encoded.body, encoded.context, protected=protected, disabled=self._disabled
+        )
+
+    def _refused_proofs(self, request: ChatRequest, route: Route, plan: Plan) -> list[Repair]:
+        """Return what leaves out the proofs of this conversation that were refused before."""
+        if not self._observations.knows_refused_proofs or ALL in self._disabled:
+            return []
+        known = self._observations.refused_proofs(plan.caller, route.url, route.model, proofs_in(request))
+        return [without(known, route.model)] if known else []
 
     def _may_try_next(self, error: APIError, route: Route) -> bool:
         return self._answered == 404 if route.may_act else may_try_next(error)
 
-    def _learn(self, repairs: list[Repair], route: Route) -> None:
+    def _learn(self, repairs: list[Repair], route: Route, plan: Plan) -> None:
+        for proofs in (one.proofs for one in repairs if one.proofs):
+            self._observations.learn_refused_proofs(plan.caller, route.url, route.model, proofs)
         for repair in (one for one in repairs if one.is_of_the_model):
             self._observations.learn_repair(route.url, route.model, repair)
 

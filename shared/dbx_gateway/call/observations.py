@@ -214,6 +214,7 @@ class Observations:
         self._endpoints: IdentityFacts[EndpointFacts] = IdentityFacts(self._clock, MOST_FACTS)
         self._routes: IdentityFacts[tuple[Surface, str]] = IdentityFacts(self._clock, MOST_FACTS)
         self._repairs: ModelFacts[tuple[Repair, ...]] = ModelFacts(self._clock, MOST_FACTS)
+        self._proofs: IdentityFacts[bool] = IdentityFacts(self._clock, MOST_FACTS)
         self._pacers = Pacers(*self._pacing)
 
     def pace(self, clock: Callable[[], float], pacing: PacingRules) -> None:
@@ -266,11 +267,25 @@ class Observations:
         """Remember for an hour a repair that worked; only call it after a success."""
         self._repairs.change(url, model, lambda known: tuple(dict.fromkeys([*(known or ()), repair])), HOUR)
 
+    @property
+    def knows_refused_proofs(self) -> bool:
+        """Whether any proof of reasoning was refused to anybody."""
+        return len(self._proofs) > 0
+
+    def refused_proofs(self, caller: Caller, url: str, model: str, digests: frozenset[str]) -> frozenset[str]:
+        """Those of ``digests`` whose proofs an endpoint has refused to this caller."""
+        return frozenset(one for one in digests if self._proofs.get(caller, (url, model, one)))
+
+    def learn_refused_proofs(self, caller: Caller, url: str, model: str, digests: frozenset[str]) -> None:
+        """Remember for an hour proofs without which an endpoint took a conversation."""
+        for digest in digests:
+            self._proofs.put(caller, (url, model, digest), value=True, lifetime=HOUR)
+
     def forget(self) -> None:
         """Forget everything."""
         self.flights.clear()
         self._pacers.forget()
-        for facts in (self._surfaces, self._endpoints, self._routes, self._repairs):
+        for facts in (self._surfaces, self._endpoints, self._routes, self._repairs, self._proofs):
             facts.clear()
 
 

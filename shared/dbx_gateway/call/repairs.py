@@ -70,10 +70,37 @@ _NAMED: Final = tuple(
         rf"[Uu]nsupported value: {_QUOTE}{_FIELD}{_QUOTE} [^\n]*Only the default\b",
         rf"{_QUOTE}{_FIELD}{_QUOTE} is (?:not supported|deprecated) (?:on|for|with|by) ",
         rf"[Uu]nrecognized request argument supplied: {_FIELD}",
+        rf"does not support (?:the )?{_FIELD} parameter",
+        rf"does not support (?:the )?(?:parameter )?{_QUOTE}{_FIELD}{_QUOTE}(?! value)",
         rf"{_QUOTE}(?P<field>n){_QUOTE} must be {_QUOTE}?1(?!\d)",
     )
 )
 """Words that name a field which the model never takes (docs/wire/errors.md#refused-fields)."""
+
+_ONE_OF_TWO: Final = re.compile(
+    rf"{_QUOTE}{_FIELD}{_QUOTE} and {_QUOTE}{_FIELD.replace('<field>', '<other>')}{_QUOTE} "
+    r"(?:can ?not|may not|must not) (?:both )?be (?:specified|set|used|given)"
+)
+"""Words that name two fields of which the model takes one (docs/wire/errors.md#refused-fields)."""
+
+_NO_PROOF: Final = re.compile(r"\bencrypted content is not supported\b", re.IGNORECASE)
+"""Words of a model that does not reason (docs/wire/errors.md#refused-fields)."""
+
+_INCLUDE: Final = "include"
+_PROOF: Final = "reasoning.encrypted_content"
+
+_LIMIT: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"{_FIELD}{_QUOTE}?: \d+ > (?P<limit>\d+), which is the maximum allowed",
+        rf"{_FIELD}{_QUOTE}? is too (?:large|high): \d+\. This model supports at most (?P<limit>\d+)",
+        rf"{_FIELD}{_QUOTE}? is too (?:large|high): [^\n]{{0,200}}?\(\d+ > (?P<limit>\d+) - (?P<taken>\d+)\)",
+        rf"{_FIELD} value of \d+ but the supported range is from \d+ \(inclusive\) to (?P<limit>\d+) (?P<open>\(exclusive\))?",
+        rf"[Ii]nvalid {_QUOTE}{_FIELD}{_QUOTE}: integer above maximum value\. Expected a value <= (?P<limit>\d+)",
+        r"(?P<field>maximum tokens) you requested exceeds the model limit of (?P<limit>\d+)",
+    )
+)
+"""Words that name the most tokens of an answer that a model gives (docs/wire/errors.md#refused-fields)."""
 
 _OF_VALUE: Final = tuple(
     re.compile(pattern)
@@ -102,26 +129,35 @@ class Repair:
 
     Args:
         name: what it is called in ``Exchange.repairs``, and the quirk's name where it is one.
-        kind: ``quirk`` applies the quirk ``name``; ``drop`` leaves the field out; ``clamp`` brings it to the nearest
-            of ``allowed``; ``cap`` to at most ``limit``; ``form`` asks for the answer or the call in another form
-            (:mod:`dbx_gateway.call.forms`), and changes nothing in the body.
+        kind: ``quirk`` applies the quirk ``name``; ``drop`` leaves the field out; ``item`` takes what is ``allowed`` nowhere
+            out of a list; ``clamp`` brings the field to the nearest of ``allowed``; ``cap`` and ``limit`` to at most
+            ``limit``; ``form`` asks for the answer or the call in another form (:mod:`dbx_gateway.call.forms`), and
+            ``proofs`` leaves proofs of reasoning out of what is sent back (:mod:`dbx_gateway.call.refused_proofs`):
+            both change nothing in the body.
         path: the wire's names that lead to the field.
-        allowed: the values the server names.
+        allowed: the values the server names; of an ``item``, those it refuses.
         limit: the most the server gives.
+        beside: a field without which ``path`` stays: the model takes one of the two.
+        proofs: of ``proofs``, what is left out.
         note: a sentence for the user, to be logged once after the repair worked; empty where the quirk says it.
     """
 
     name: str
-    kind: Literal["quirk", "drop", "clamp", "cap", "form"]
+    kind: Literal["quirk", "drop", "item", "clamp", "cap", "limit", "form", "proofs"]
     path: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     limit: int | None = None
+    beside: tuple[str, ...] = ()
+    proofs: frozenset[str] = frozenset()
     note: str = field(default="", compare=False)
 
     @property
     def is_of_the_model(self) -> bool:
-        """Whether the model alone explains the refusal; a value out of range is the affair of the call that set it."""
-        return self.kind != "clamp"
+        """Whether the model alone explains the refusal.
+
+        A value out of range is the affair of the call that set it, and a proof of its conversation.
+        """
+        return self.kind not in ("clamp", "limit", "proofs")
 
     def apply(self, body: JsonObject, context: Context) -> JsonObject:
         """Return ``body`` repaired; ``body`` itself where it has nothing to repair. Nothing is changed in place."""
@@ -129,11 +165,23 @@ class Repair:
             case "quirk":
                 request = quirk_named(self.name).request
                 return body if request is None else request(body, context)
-            case "form":
+            case "form" | "proofs":
                 return body
+            case "limit":
+                value = _value_at(body, self.path)
+                if not isinstance(value, int) or self.limit is None or value <= self.limit:
+                    return body
+                return _replaced(body, self.path, self.limit)
+            case "item":
+                held = body.get(self.path[0])
+                if not isinstance(held, list) or not any(one in self.allowed for one in held):
+                    return body
+                return _replaced(body, self.path, [one for one in held if one not in self.allowed] or None)
             case "cap":
                 return body if self.limit is None else oss_output_cap.capped(body, context, self.limit)
             case "drop":
+                if self.beside and _value_at(body, self.beside) is None:
+                    return body
                 return _replaced(body, self.path, None)
             case "clamp":
                 value = _value_at(body, self.path)
@@ -298,6 +346,11 @@ def _generic(words: str, body: JsonObject, context: Context, protected: frozense
     A field that the model never takes is left out. A value out of range is brought to the nearest that the server names,
     where there is one; else it is the error of the user who set it, and stays everybody's to set.
     """
+    if _NO_PROOF.search(words) and _INCLUDE not in protected and _PROOF in _list_at(body, _INCLUDE):
+        return _without_proof(context)
+    one_of_two = _one_of_two(words, body, context, protected) or _limited(words, body, context, protected)
+    if one_of_two is not None:
+        return one_of_two
     for path in _refused_fields(words, body):
         if _may_change(path, protected) and _folded(path[-1]) not in _CAPS and not _holds_untouchable(path, body):
             return _drop(path[:1] if path[0] in _WHOLE else path, context)
@@ -310,6 +363,76 @@ def _generic(words: str, body: JsonObject, context: Context, protected: frozense
             if path[0] in _WHOLE:  # its form is this client's choice, not the user's value
                 return _drop(path[:1], context)
     return None
+
+
+def _list_at(body: JsonObject, key: str) -> list[JsonValue]:
+    held = body.get(key)
+    return held if isinstance(held, list) else []
+
+
+def _without_proof(context: Context) -> Repair:
+    note = (
+        f"{context.model} ({context.surface}, {context.api}) refuses {_INCLUDE} {_PROOF}: it does not reason. The request was sent "
+        "without it, and so will later ones be"
+    )
+    return Repair(name=f"drop {_INCLUDE} {_PROOF}", kind="item", path=(_INCLUDE,), allowed=(_PROOF,), note=note)
+
+
+def _one_of_two(words: str, body: JsonObject, context: Context, protected: frozenset[str]) -> Repair | None:
+    """Return the repair that leaves out one of two settings of which the model takes one: the second that is named."""
+    for match in _ONE_OF_TWO.finditer(words):
+        first, second = (next(_found(match[name], body), ()) for name in ("field", "other"))
+        for path, beside in ((second, first), (first, second)):
+            if path and beside and _may_change(path, protected) and _is_setting(path, body):
+                return _drop(path, context, beside=beside)
+    return None
+
+
+def _is_setting(path: tuple[str, ...], body: JsonObject) -> bool:
+    """Whether a number, a word or a switch stands there, and none that bounds the answer or decides about tools."""
+    folded = _folded(path[-1])
+    return folded not in _CAPS and folded != "toolchoice" and isinstance(_value_at(body, path), str | int | float)
+
+
+def _limited(words: str, body: JsonObject, context: Context, protected: frozenset[str]) -> Repair | None:
+    """Return the repair that asks for as many tokens as the words say there may be.
+
+    It holds for this call alone, and for none whose thinking needs more than that.
+    """
+    for pattern in _LIMIT:
+        for match in pattern.finditer(words):
+            for path in _caps_named(match["field"], body):
+                groups = match.groupdict()
+                limit = int(match["limit"]) - int(groups.get("taken") or 0) - bool(groups.get("open"))
+                value = _value_at(body, path)
+                if path[0] in protected or not isinstance(value, int) or not 0 < limit < value:
+                    continue
+                if limit > _budget(body):
+                    return _limit(path, limit, value, context)
+    return None
+
+
+def _caps_named(named: str, body: JsonObject) -> Iterator[tuple[str, ...]]:
+    """Yield where ``body`` bounds its answer, if that is what is named."""
+    folded = _folded(named.rpartition(".")[2].replace(" ", ""))
+    for name in _CAPS if folded == "maximumtokens" else {folded} & _CAPS:
+        yield from _found(name, body)
+
+
+def _budget(body: JsonObject) -> int:
+    """Return how many tokens of the answer are for thinking."""
+    thinking = body.get("thinking")
+    budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+    return budget if isinstance(budget, int) else 0
+
+
+def _limit(path: tuple[str, ...], limit: int, value: int, context: Context) -> Repair:
+    name = ".".join(path)
+    note = (
+        f"{context.model} ({context.surface}, {context.api}) refuses {name} {value}: {limit} was sent, the most it gives. "
+        "Set no more than that"
+    )
+    return Repair(name=f"limit {name}", kind="limit", path=path, limit=limit, note=note)
 
 
 def _may_change(path: tuple[str, ...], protected: frozenset[str]) -> bool:
@@ -332,13 +455,14 @@ _MADE_GOOD: Final[Mapping[str, str]] = {
 }
 
 
-def _drop(path: tuple[str, ...], context: Context) -> Repair:
-    name = ".".join(path)
+def _drop(path: tuple[str, ...], context: Context, beside: tuple[str, ...] = ()) -> Repair:
+    name, other = ".".join(path), ".".join(beside)
+    refused = f"{name} beside {other}" if other else name
     note = (
-        f"{context.model} ({context.surface}, {context.api}) refuses {name}: the request was sent without it, "
-        f"and so will later ones be. {_MADE_GOOD.get(path[-1], 'Do not set it for this model')}"
+        f"{context.model} ({context.surface}, {context.api}) refuses {refused}: the request was sent without it, "
+        f"and so will later ones be. {_MADE_GOOD.get(path[-1], 'Set one of the two' if other else 'Do not set it for this model')}"
     )
-    return Repair(name=f"drop {name}", kind="drop", path=path, note=note)
+    return Repair(name=f"drop {name}", kind="drop", path=path, beside=beside, note=note)
 
 
 def _clamp(path: tuple[str, ...], allowed: tuple[str, ...], value: str, context: Context) -> Repair:
