@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 
 import pytest
-from end_to_end.site import ADD, CLAUDE, GPT, LLAMA
+from end_to_end.site import ADD, CLAUDE, GEMINI, GPT, LLAMA
 from support.promises import promise
 
-from dbx_gateway import BadRequestError, fold
+from dbx_gateway import BadRequestError, Message, Text, ToolCall, ToolResult, fold
+from dbx_gateway.models.profiles import profile_of
+from dbx_gateway.testing.service.catalog import Served
 
 NEW_GPT = "databricks-gpt-5-5"
 CHAT = "/ai-gateway/mlflow/v1/chat/completions"
@@ -176,3 +180,117 @@ def test_a_repair_beside_a_retry_and_another_candidate(site, quick_retries):
     answer = site.client(CLAUDE, surface="ai-gateway", top_k=7).chat("Hello")
     assert site.statuses() == [404, 503, 400, 200]
     assert len(answer.exchange.attempts) == 4
+
+
+# --- settings of which a model takes one, limits, and what only a model that reasons takes ------------------------
+
+
+def test_of_two_settings_that_exclude_each_other_one_is_left_out_and_only_beside_the_other(site, warned):
+    both = site.client(CLAUDE, surface="ai-gateway", temperature=0.2, top_p=0.9)
+    assert both.chat("Hello").exchange.repairs == ("drop top_p",)
+    assert both.chat("Hello").exchange.repairs == ("drop top_p",)
+    alone = site.client(CLAUDE, surface="ai-gateway", top_p=0.9).chat("Hello")
+    assert alone.exchange.repairs == ()
+    sent = [{name: entry.body.get(name) for name in ("temperature", "top_p")} for entry in site.posts()]
+    one = {"temperature": 0.2, "top_p": None}
+    assert sent == [{"temperature": 0.2, "top_p": 0.9}, one, one, {"temperature": None, "top_p": 0.9}]
+    assert ["top_p beside temperature" in line for line in warned()] == [True]
+
+
+def test_a_setting_that_the_server_says_the_model_does_not_support_is_left_out(site):
+    words = "Model us.anthropic.claude-opus-5 does not support the temperature parameter."
+    refuse(site, words)
+    client = site.client(LLAMA, surface="ai-gateway", temperature=0.2)
+    assert client.chat("Hello").exchange.repairs == ("drop temperature",)
+    assert ["temperature" in entry.body for entry in site.posts()] == [True, False]
+
+
+@promise("repairs-harm-nobody")
+def test_more_tokens_than_a_model_gives_are_brought_to_its_limit_for_that_call_only(site, warned):
+    many = site.client(CLAUDE, surface="ai-gateway", max_tokens=90_000)
+    assert many.chat("Hello").exchange.repairs == ("limit max_tokens",)
+    few = site.client(CLAUDE, surface="ai-gateway", max_tokens=300)
+    assert few.chat("Hello").exchange.repairs == ()
+    assert [entry.body["max_tokens"] for entry in site.posts()] == [90_000, 64_000, 300]
+    assert ["64000 was sent" in line for line in warned()] == [True]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_model_that_does_not_reason_is_asked_for_no_encrypted_reasoning(open_site, stream):
+    plain = replace(profile_of(GPT), model="house-gpt", reasoning=False, efforts=(), sampling=True)
+    site = open_site(models=[Served(name="house-gpt", gateway_names=("house-gpt",), profile=plain, origin="external")])
+    client = site.client("house-gpt", surface="ai-gateway", family="gpt", logprobs=True)
+
+    def ask():
+        return fold(client.stream("Hello")) if stream else client.chat("Hello")
+
+    assert ask().exchange.repairs == ("drop include reasoning.encrypted_content",)
+    assert ask().exchange.repairs == ("drop include reasoning.encrypted_content",)
+    proof, rest = "reasoning.encrypted_content", "message.output_text.logprobs"
+    assert [entry.body["include"] for entry in site.posts()] == [[proof, rest], [rest], [rest]]
+
+
+# --- proofs of reasoning -----------------------------------------------------------------------------------------
+
+
+def test_proofs_that_are_refused_are_left_out_once_and_then_for_that_conversation_only(site, warned):
+    client = site.client(CLAUDE, surface="ai-gateway", thinking=2048, max_tokens=9000)
+    first, other = [client.chat(question).message for question in ("Hello", "Another")]
+    site.workspace.retire_proofs()
+    history = [user("Hello"), first, user("And now?")]
+    answer = client.chat(history)
+    assert answer.exchange.repairs == ("without refused proofs",)
+    assert site.statuses()[2:] == [400, 200]
+    fresh = client.chat([*history, answer.message, user("And then?")])
+    assert fresh.exchange.repairs == ("without refused proofs",)
+    assert site.statuses()[4:] == [200]
+    last = json.dumps(site.posts()[-1].body["messages"])
+    assert last.count('"thinking"') == 2  # the block of the newer answer, and its text
+    assert [message["role"] for message in site.posts()[-1].body["messages"]] == ["user", "assistant"] * 2 + ["user"]
+    client.chat([user("Another"), other, user("And now?")])
+    assert site.statuses()[5:] == [400, 200]
+    assert ["takes the proofs of earlier reasoning" in line for line in warned()] == [True]
+
+
+@promise("repairs-harm-nobody")
+def test_proofs_that_one_user_was_refused_are_sent_for_another(open_site):
+    site = open_site(tokens={"dapi-other": "other"})
+    fields = {"surface": "ai-gateway", "thinking": 2048, "max_tokens": 9000}
+    history = [user("Hello"), site.client(CLAUDE, **fields).chat("Hello").message, user("And now?")]
+    site.fail(
+        where="/messages", status=400, error_message="messages.1.content.0: Invalid `signature` in `thinking` block"
+    )
+    site.client(CLAUDE, **fields).chat(history)
+    answer = site.client(CLAUDE, token="dapi-other", **fields).chat(history)
+    assert answer.exchange.repairs == ()
+    assert "signature" in json.dumps(site.posts()[-1].body)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI])
+def test_a_tool_loop_goes_on_without_the_proofs_that_are_refused(site, model, stream):
+    settings = {CLAUDE: {"thinking": 2048, "max_tokens": 9000}, GPT: {"reasoning_effort": "high"}, GEMINI: {}}[model]
+    client = site.client(model, surface="ai-gateway", **settings)
+    asked = client.chat("Add 2 and 3", tools=[ADD]).message
+    [call] = [part for part in asked.parts if isinstance(part, ToolCall)]
+    site.workspace.retire_proofs()
+    result = Message(role="tool", parts=(ToolResult(call_id=call.call_id, content=(Text("5"),)),))
+    history = [user("Add 2 and 3"), asked, result]
+    answer = fold(client.stream(history, tools=[ADD])) if stream else client.chat(history, tools=[ADD])
+    assert answer.exchange.repairs == ("without refused proofs",)
+    assert site.statuses() == [200, 400, 200]
+    before, after = (entry.body for entry in site.posts()[1:])
+    assert before["tools"] == after["tools"]
+
+
+async def test_proofs_are_left_out_on_event_loops_too(site):
+    client = site.async_client(GPT, surface="ai-gateway", reasoning_effort="high")
+    first = (await client.chat("Hello")).message
+    site.workspace.retire_proofs()
+    answer = await client.chat([user("Hello"), first, user("And now?")])
+    assert answer.exchange.repairs == ("without refused proofs",)
+    assert site.statuses() == [200, 400, 200]
+
+
+def user(text):
+    return Message(role="user", parts=(Text(text),))

@@ -107,12 +107,12 @@ REFUSALS = [
     (
         body(ASKED, assistant({"type": "thinking", "thinking": "hm", "signature": ""}, CALL), user(RESULT)),
         {},
-        "messages.1.content.0: Invalid `signature` in `thinking` block",
+        "messages.1.content.0: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified",
     ),
     (
         body(ASKED, assistant({"type": "thinking", "thinking": "hm", "signature": "Zm9v"}, CALL), user(RESULT)),
         {},
-        "Invalid `signature` in `thinking` block",
+        "cannot be modified",
     ),
     (
         body(user({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "/9j/AAAA"}})),
@@ -488,7 +488,7 @@ def test_what_was_answered_can_be_replayed_and_an_altered_thought_cannot():
         body(ASKED, assistant(*content), user(result), tools=[TOOL], thinking=THINKING), situation(), None
     )
     content[0]["thinking"] += " Or not."
-    with pytest.raises(Refused, match="Invalid `signature` in `thinking` block"):
+    with pytest.raises(Refused, match="cannot be modified"):
         wire_messages.read(
             body(ASKED, assistant(*content), user(result), tools=[TOOL], thinking=THINKING), situation(), None
         )

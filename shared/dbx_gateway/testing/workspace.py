@@ -125,6 +125,13 @@ class Workspace:
         """
         self._permissions.forbid(user, models, surface)
 
+    def retire_proofs(self) -> None:
+        """Take no proof of a model's reasoning any more that was given so far, as after a change of keys.
+
+        A conversation that sends one back is refused, in the words of its api's vendor (docs/wire/errors.md#proofs-refused).
+        """
+        self._inference.retire_proofs()
+
     def inject(self, fault: Fault, *, times: int | None = 1, where: str = "", user: str | None = None) -> None:
         """Make the next requests fail.
 

@@ -39,7 +39,7 @@ from dbx_gateway.testing.model.schema_values import Hints, hints_of, value_for
 from dbx_gateway.testing.model.signatures import call_text, is_genuine, seal
 from dbx_gateway.testing.model.situation import Situation
 
-__all__ = ["Memory", "answer", "is_own_signature"]
+__all__ = ["Memory", "answer", "is_own_signature", "is_retired_signature"]
 
 _MARKER = re.compile(r"\[(filter|refuse|empty|cite|no tools|long)(?: (\d+))?\]")
 _SEVERAL = re.compile(r"\b(both|each|parallel)\b", re.IGNORECASE)
@@ -67,6 +67,7 @@ class Memory:
     """What a workspace remembers between requests: its secret, the number of its answers, the cached prompts."""
 
     secret: bytes = b"simulated workspace"
+    _retired: list[bytes] = field(default_factory=list[bytes])
     _answers: int = 0
     _prompts: set[bytes] = field(default_factory=set[bytes])
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,6 +78,16 @@ class Memory:
             self._answers += 1
             count = self._answers
         return hashlib.sha256(self.secret + count.to_bytes(8, "big")).hexdigest()[:24]
+
+    def retire_proofs(self) -> None:
+        """Sign with another secret from now on."""
+        with self._lock:
+            self._retired.append(self.secret)
+            self.secret = hashlib.sha256(self.secret).digest()
+
+    def is_retired(self, scope: str, signature: str) -> bool:
+        """Whether a signature was made with an earlier secret."""
+        return any(is_genuine(secret, scope, signature) for secret in self._retired)
 
     def cache(self, prompt: bytes) -> bool:
         """Cache a prompt; return whether it was cached before."""
@@ -121,6 +132,11 @@ def answer(request: ParsedRequest, situation: Situation, memory: Memory) -> Answ
 def is_own_signature(signature: str, situation: Situation, memory: Memory) -> bool:
     """Return whether a replayed signature was made here, for the same model and api, and is unaltered."""
     return is_genuine(memory.secret, _scope(situation), signature)
+
+
+def is_retired_signature(signature: str, situation: Situation, memory: Memory) -> bool:
+    """Return whether a replayed signature was made here for the same model and api, but counts no more."""
+    return memory.is_retired(_scope(situation), signature)
 
 
 def _scope(situation: Situation) -> str:

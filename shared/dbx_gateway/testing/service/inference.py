@@ -30,6 +30,15 @@ _NO_MODEL = (
 )
 
 
+_REFUSED_PROOF: Mapping[Api, str] = {
+    "messages": "messages.1.content.0: Invalid `signature` in `thinking` block",
+    "responses": "The encrypted content {start}... could not be verified.",
+    "generate-content": "Corrupted thought signature.",
+    "chat-completions": "Corrupted thought signature.",
+}
+"""The vendors' words about a proof that counts no more (docs/wire/errors.md#proofs-refused)."""
+
+
 class Inference:
     """Answers for the models that each user may use.
 
@@ -44,6 +53,10 @@ class Inference:
         self._plain = plain
         self._without = without
         self._memory = brain.Memory()
+
+    def retire_proofs(self) -> None:
+        """Take no proof of reasoning any more that was given so far."""
+        self._memory.retire_proofs()
 
     def request(self, exchange: WorkspaceExchange, place: Place, login: Login) -> Reply:
         """Answer a request to a model, and record in the exchange what becomes known about it.
@@ -120,6 +133,8 @@ class Inference:
     def _check_signatures(self, request: ParsedRequest, situation: Situation) -> None:
         for turn in request.turns:
             for signature in turn.signatures:
+                if brain.is_retired_signature(signature, situation, self._memory):
+                    raise Refused(400, _REFUSED_PROOF[situation.api].format(start=signature[:4]))
                 if not brain.is_own_signature(signature, situation, self._memory):
                     raise Refused(400, f"{situation.api}: invalid signature in a replayed turn of the assistant")
 

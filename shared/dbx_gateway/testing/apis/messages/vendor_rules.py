@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from dbx_gateway.models.profiles import version_of
 from dbx_gateway.testing.apis.media_labels import labelled_pictures, wrong_label
 from dbx_gateway.testing.apis.messages.shapes import alternatives, bad_request
 from dbx_gateway.testing.apis.schema_soundness import (
@@ -27,6 +28,8 @@ __all__ = ["blocks_of", "check_conversation", "check_model", "prompt_texts"]
 
 _MAX_CACHE_MARKS = 4
 _MIN_BUDGET = 1024
+_ONE_SAMPLER_SINCE = (4, 1)
+"""The version since which a model takes temperature or top_p, not both (docs/wire/errors.md#refused-fields)."""
 _ID = re.compile(r"[a-zA-Z0-9_-]+\Z")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}\Z")
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -122,7 +125,10 @@ def _check_thinking_text(messages: list[dict[str, Any]]) -> None:
             if block["type"] != "thinking":
                 continue
             if not block["signature"] or (block["thinking"] and not is_of(block["signature"], block["thinking"])):
-                raise bad_request(f"messages.{at}.content.{inner}: Invalid `signature` in `thinking` block")
+                raise bad_request(
+                    f"messages.{at}.content.{inner}: `thinking` or `redacted_thinking` blocks in the latest assistant message "
+                    "cannot be modified. These blocks must remain as they were in the original response."
+                )
 
 
 def _check_system_turns(messages: list[dict[str, Any]], situation: Situation) -> None:
@@ -236,7 +242,7 @@ def check_model(body: dict[str, Any], situation: Situation) -> None:
         Refused: with the vendor's message (docs/wire/messages.md#what-models-refuse;
         docs/wire/models.md#claudes-thinking).
     """
-    _check_lengths(body)
+    _check_lengths(body, situation)
     _check_sampling(body, situation)
     _check_thinking(body, situation)
     _check_tools(body, situation)
@@ -259,7 +265,13 @@ def _check_answer_form(schema: Any) -> None:
         raise bad_request("output_config.format.schema: Circular reference detected in schema definitions")
 
 
-def _check_lengths(body: dict[str, Any]) -> None:
+def _check_lengths(body: dict[str, Any], situation: Situation) -> None:
+    most = situation.profile.max_output
+    if most is not None and body["max_tokens"] > most:
+        raise bad_request(
+            f"max_tokens: {body['max_tokens']} > {most}, which is the maximum allowed number of output tokens for "
+            f"{situation.model}"
+        )
     if body["max_tokens"] < 0:
         raise bad_request("max_tokens: Input should be greater than or equal to 0")
     for at, stop in enumerate(entries(body, "stop_sequences")):
@@ -274,6 +286,8 @@ def _check_sampling(body: dict[str, Any], situation: Situation) -> None:
     temperature = body.get("temperature")
     if temperature is None:
         return
+    if "top_p" in body and version_of(situation.profile.model) >= _ONE_SAMPLER_SINCE:
+        raise bad_request("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
     if not 0 <= temperature <= 1:
         raise bad_request("temperature: range: 0..1")
     if _thinks(body) and temperature != 1:

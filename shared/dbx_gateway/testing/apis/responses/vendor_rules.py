@@ -173,6 +173,8 @@ def check_model(body: dict[str, Any], situation: Situation) -> None:
                 raise bad_request(
                     f"Unsupported parameter: '{name}' is not supported with this model.", name, "unsupported_parameter"
                 )
+    if not situation.profile.reasoning and "reasoning.encrypted_content" in (body.get("include") or ()):
+        raise bad_request("Encrypted content is not supported with this model.", "include", "invalid_request_error")
     effort = inside(body, "reasoning").get("effort")
     efforts = situation.profile.efforts
     if effort is not None and efforts and effort not in efforts:
