@@ -92,7 +92,7 @@ class ServerWords:
     @property
     def codes(self) -> frozenset[str]:
         """All names of the failure."""
-        return frozenset({self.code, *self.inner_codes} - {None})
+        return frozenset((*self.inner_codes, *((self.code,) if self.code is not None else ())))
 
 
 _STATUS_OF_CODE: Final[Mapping[str, int]] = {
@@ -187,8 +187,10 @@ _NEXT_STEPS: Final[tuple[tuple[type[APIError], str], ...]] = (
     (ContextOverflowError, "Shorten the conversation, or take a model with a larger context window."),
     (
         ContentFilterError,
-        "Take what it objects to out of the conversation, the blocked turn too: while that is in the history, every later call is "
-        "blocked. Whoever administers the endpoint can change the guardrail.",
+        (
+            "Take what it objects to out of the conversation, the blocked turn too: while that is in the history, every later call is "
+            "blocked. Whoever administers the endpoint can change the guardrail."
+        ),
     ),
     (AuthenticationError, "Sign in again or renew the token; `dbx-gateway check` shows which credential is used."),
     (PermissionDeniedError, "Ask for CAN QUERY on the endpoint; an IP access list can cause this too."),

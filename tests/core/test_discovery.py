@@ -35,6 +35,18 @@ def test_the_probe_asks_for_the_gateways_list_of_models_and_waits_five_seconds()
         (200, {"data": []}, "ai-gateway", True),
         (200, {"data": [{"id": "databricks-claude-sonnet-4-5"}]}, "ai-gateway", True),
         (404, {"error_code": "NOT_FOUND"}, "model-serving", True),
+        (429, {"error_code": "REQUEST_LIMIT_EXCEEDED"}, "ai-gateway", True),
+        (501, {}, "model-serving", True),
+        (
+            400,
+            {"error_code": "FEATURE_DISABLED", "message": "AI Gateway is not available for this workspace."},
+            "model-serving",
+            True,
+        ),
+        (403, {"error_code": "FEATURE_DISABLED"}, "model-serving", True),
+        (200, {"error_code": "FEATURE_DISABLED"}, "model-serving", True),
+        (400, {"error_code": "ENDPOINT_NOT_FOUND"}, "model-serving", True),
+        (403, {"message": "You do not have the permission"}, "model-serving", False),
         (200, {"models": []}, "model-serving", False),
         (200, [1], "model-serving", False),
         (302, {}, "model-serving", False),
@@ -61,6 +73,17 @@ def test_a_probe_that_is_refused_is_an_authentication_error_in_the_servers_words
     with pytest.raises(AuthenticationError, match="token expired") as caught:
         read_probe(HOST, 401, {"x-request-id": "r1"}, body_of({"error_code": "401", "message": "token expired"}))
     assert (caught.value.status, caught.value.request_id) == (401, "r1")
+
+
+@pytest.mark.parametrize(("status", "words"), [(403, "Invalid access token."), (400, "Invalid Token")])
+def test_a_question_whose_token_is_refused_in_words_is_an_authentication_error(status, words):
+    body = body_of({"error_code": status, "message": words})
+    with pytest.raises(AuthenticationError):
+        read_probe(HOST, status, {}, body)
+    with pytest.raises(AuthenticationError):
+        look_up("team-chat", (status, {"error_code": status, "message": words}))
+    with pytest.raises(AuthenticationError):
+        read_listing({"serving endpoints": (status, {}, body)})
 
 
 # --- metadata of a serving endpoint -------------------------------------------------------------------------------

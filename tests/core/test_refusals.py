@@ -20,7 +20,7 @@ from dbx_gateway.errors import (
     RateLimitError,
     ServerError,
 )
-from dbx_gateway.refusals import BY_NAME, ROWS
+from dbx_gateway.refusals import BY_NAME, NOT_IMPLEMENTED, ROWS
 
 ASKED = RequestTarget("team-chat", "model-serving chat-completions https://ws/x")
 
@@ -34,6 +34,14 @@ def failed(status, body) -> APIError:
 def test_each_row_has_a_name_and_a_source_of_its_own():
     assert list(BY_NAME) == [row.name for row in ROWS]
     assert all(row.sources.startswith("docs/wire/") for row in ROWS)
+
+
+def test_what_an_error_advises_is_read_as_no_refusal():
+    for row in ROWS:
+        error = failed(min(row.statuses - {0, 200}), {"message": "no"})
+        advised = f"{error.message} {row.advice}"
+        others = [other.name for other in ROWS if other is not NOT_IMPLEMENTED and other.words.search(advised)]
+        assert others == []
 
 
 # --- a prompt that is too long -----------------------------------------------------------------------------------
@@ -76,8 +84,10 @@ def test_a_prompt_that_is_too_long_is_an_overflow_in_each_vendors_words(status, 
         (400, "max_tokens is too large: 32000. This model supports at most 16384 completion tokens.", BadRequestError),
         (
             400,
-            "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 8192 tokens and "
-            "your request has 500 input tokens (8192 > 8192 - 500).",
+            (
+                "'max_tokens' or 'max_completion_tokens' is too large: 8192. This model's maximum context length is 8192 tokens and "
+                "your request has 500 input tokens (8192 > 8192 - 500)."
+            ),
             BadRequestError,
         ),
         (

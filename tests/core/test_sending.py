@@ -172,6 +172,32 @@ def test_see_other_is_no_answer_to_a_post(asynchronous):
 
 
 @both
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "location",
+    ["/login", "/login.html?next=/x", "/sign-in", "https://accounts.example.com/oidc/v1/authorize?client_id=c"],
+)
+def test_a_redirect_to_a_login_page_is_not_followed_and_says_to_check_the_host(asynchronous, status, location):
+    error, made = send(redirecting(location, status=status), asynchronous=asynchronous)
+    assert (type(error), error.error_code, error.retryable) == (APIConnectionError, "redirect", False)
+    assert "login page" in error.message
+    assert "Set host=" in error.message
+    assert "client_id" not in error.message
+    assert len(made) == 1
+
+
+@both
+@pytest.mark.parametrize("location", ["/api/logins", "/blogin", "/x?next=/login"])
+def test_a_place_that_only_looks_like_a_login_page_is_followed(asynchronous, location):
+    def moved(request):
+        is_there = request.url.path == location.partition("?")[0]
+        return httpx.Response(200) if is_there else httpx.Response(307, headers={"location": location})
+
+    reply, made = send(moved, asynchronous=asynchronous)
+    assert (reply.status, len(made)) == (200, 2)
+
+
+@both
 def test_a_redirect_without_a_location_is_an_answer(asynchronous):
     reply, _ = send(lambda _: httpx.Response(307), asynchronous=asynchronous)
     assert reply.status == 307

@@ -246,3 +246,78 @@ def folded(client, text, **options):
     from dbx_gateway import fold
 
     return fold(client.stream(text, **options))
+
+
+# --- what only a refusal says ------------------------------------------------------------------------------------
+
+ONLY_RESPONSES = (
+    "Model house-model only supports the Responses API. Please use /serving-endpoints/responses instead.",
+    "This model is only supported in v1/responses and not in v1/chat/completions.",
+)
+
+
+@pytest.mark.parametrize("words", ONLY_RESPONSES)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_model_that_is_on_the_responses_api_only_is_asked_there_once_the_server_says_so(
+    open_site, seen, words, stream
+):
+    site = open_site(models=[own("house-model", model=GPT)])
+    site.fail(where=f"{SERVING}/chat/completions", status=400, error_message=words)
+    client = site.client("house-model", family="other", observations=seen)
+
+    def ask():
+        return folded(client, "Hello") if stream else client.chat("Hello")
+
+    assert ask().exchange.api == "responses"
+    assert ask().exchange.api == "responses"
+    assert site.paths() == [f"{SERVING}/chat/completions", f"{SERVING}/responses", f"{SERVING}/responses"]
+
+
+def test_an_api_that_was_set_is_kept_and_the_error_says_what_to_set(site):
+    site.fail(where=SERVING, status=400, error_message=ONLY_RESPONSES[0])
+    with pytest.raises(BadRequestError, match="set api='responses'"):
+        site.client("house-model", family="other", api="chat-completions").chat("Hello")
+    assert len(site.posts()) == 1
+
+
+def test_a_second_such_refusal_is_raised(site):
+    site.fail(where=SERVING, status=400, error_message=ONLY_RESPONSES[0], times=None)
+    with pytest.raises(BadRequestError, match="only supports the Responses API"):
+        site.client("house-model", family="other").chat("Hello")
+    assert site.paths() == [f"{SERVING}/chat/completions", f"{SERVING}/responses"]
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI, LLAMA])
+def test_a_workspace_that_enforces_model_services_is_asked_on_the_gateway_and_the_error_names_the_service(
+    open_site, model
+):
+    site = open_site(enforces_model_services=True)
+    service = f"system.ai.{model.removeprefix('databricks-')}"
+    with pytest.raises(NotFoundError) as caught:
+        site.client(model, max_retries=3).chat("Hello")
+    assert (caught.value.status, caught.value.retryable) == (501, False)
+    assert f"Its model service is '{service}'." in caught.value.message
+    assert len(site.paths()) == len(set(site.paths()))
+    assert site.client(service).chat("Hello").text == "You said: Hello"
+
+
+def test_model_serving_that_knows_only_model_services_leads_to_the_gateway(site, seen):
+    site.fail(where=PROBE, status=503)
+    site.fail(where=SERVING, times=None, status=501, error_message="Use Unity Catalog model services (v3)")
+    client = site.client(CLAUDE, observations=seen)
+    assert client.chat("Hello").exchange.surface == "ai-gateway"
+    assert client.chat("Hello").exchange.surface == "ai-gateway"
+    assert site.paths()[-2:] == [MESSAGES, MESSAGES]
+
+
+def test_a_surface_that_was_set_is_kept_and_a_name_that_is_not_listed_is_said_to_be_a_guess(open_site):
+    site = open_site(models=[own("databricks-house-9", model=CLAUDE)], enforces_model_services=True)
+    with pytest.raises(NotFoundError, match=r"probably 'system\.ai\.house-9'"):
+        site.client("databricks-house-9", surface="model-serving", family="claude").chat("Hello")
+    assert all(path.startswith(SERVING) for path in site.paths())
+
+
+def test_an_embedding_model_is_named_as_its_service_too(open_site):
+    site = open_site(enforces_model_services=True)
+    with pytest.raises(NotFoundError, match=r"'system\.ai\.gte-large-en'"):
+        site.client("databricks-gte-large-en", surface="model-serving").embed(["Hello"])

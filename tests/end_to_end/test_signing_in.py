@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
+from core.sign_in import GivenConfig, bearer
 from end_to_end.site import ADD, CLAUDE, GPT, TOKENS, Principal
 from end_to_end.threads import in_threads
 
@@ -23,6 +24,7 @@ from dbx_gateway import (
     Client,
     DbxGatewayError,
     Message,
+    PermissionDeniedError,
     fold,
     tool_result,
     user,
@@ -163,6 +165,36 @@ async def test_twenty_calls_though_each_token_is_revoked_after_its_third_use(pri
     assert statuses.count(200) == 20
     assert statuses.count(401) == len(statuses) - 20 > 5
     assert (401, 401) not in itertools.pairwise(statuses)
+
+
+@WAYS
+@pytest.mark.parametrize("status", [400, 403])
+async def test_a_token_that_is_refused_in_words_is_renewed_as_after_a_401(principal, way, status):
+    site = principal(revoke_after=3, tokens_refused_by=status)
+    await either(way, {"model": CLAUDE})
+    statuses = site.statuses()
+    assert statuses.count(200) == 20
+    assert statuses.count(status) == len(statuses) - 20 > 5
+    assert (status, status) not in itertools.pairwise(statuses)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_token_that_is_refused_in_words_for_good_is_an_authentication_error_after_one_renewal(open_site, status):
+    site = open_site(tokens_refused_by=status)
+    config = GivenConfig(site.url, bearer("one"), bearer("two"), bearer("three"))
+    with pytest.raises(AuthenticationError) as caught:
+        Client(model=CLAUDE, surface="ai-gateway", sdk_config=config).chat("Hello")
+    assert caught.value.status == status
+    assert site.statuses() == [status, status]
+
+
+def test_a_missing_permission_renews_nothing(open_site):
+    site = open_site()
+    site.workspace.forbid("user@example.com", CLAUDE)
+    config = GivenConfig(site.url, bearer(site.workspace.token), bearer("another"))
+    with pytest.raises(PermissionDeniedError, match="does not have the permission"):
+        Client(model=CLAUDE, surface="ai-gateway", sdk_config=config).chat("Hello")
+    assert site.statuses() == [403]
 
 
 async def test_a_token_revoked_under_fifty_concurrent_calls_is_renewed_without_a_failed_call(principal):

@@ -9,17 +9,19 @@ from typing import Final
 import httpx
 
 from dbx_gateway.auth.credentials import Credentials, Granted, resolve
-from dbx_gateway.error_bodies import read_error_body
+from dbx_gateway.error_bodies import is_token_problem, read_error_body
 from dbx_gateway.errors import AuthenticationError, ConfigurationError
+from dbx_gateway.refusals import TOKEN_PROBLEM
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
 from dbx_gateway.transport.hosts import is_app, normalise_host, origin_of
 from dbx_gateway.transport.log_masks import mask_in_logs
+from dbx_gateway.transport.peeking import peeked, peeked_async
 from dbx_gateway.transport.unpacking import beginning, beginning_async
 
 __all__ = ["Credentials", "CredentialsAuth", "Granted", "normalise_host", "resolve"]
 
 _LONGEST_REFUSAL: Final = 65_536
-"""Bytes of a 401 that are read for its words."""
+"""Bytes of a refusal that are read for its words."""
 
 _NOT_RENEWED: Final = (
     "The token of acting_as is its user's and is not renewed: take the token of the user's next request, and enter acting_as "
@@ -30,7 +32,9 @@ _PERSONAL: Final = "dapi"
 
 
 class CredentialsAuth(httpx.Auth):
-    """Signs each request as ``credentials`` say, and once more when the answer is 401.
+    """Signs each request as ``credentials`` say, and once more when the answer refuses the token.
+
+    That is a 401, and a 400 or 403 whose words say so (docs/wire/errors.md#token-problems).
 
     All headers that the credentials give are sent, to their own host only. They are asked for per request: a token that
     has expired since the last one is never sent.
@@ -50,7 +54,7 @@ class CredentialsAuth(httpx.Auth):
         mask_in_logs(credentials)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign ``request``; after a 401 sign it with a fresh credential and send it once more.
+        """Sign ``request``; where the token is refused sign it with a fresh credential and send it once more.
 
         Raises:
             ConfigurationError: there are no credentials for the host that the request goes to.
@@ -59,10 +63,10 @@ class CredentialsAuth(httpx.Auth):
         granted = self._given() or self._credentials.fetch(None, self._deadline)
         response = yield _signed(request, granted, self._credentials)
         self._note(response, granted)
-        if response.status_code == 401 and self._credentials.lent:
-            raise _refused(response, beginning(response, _LONGEST_REFUSAL), _NOT_RENEWED)
-        if response.status_code != 401 or not self._credentials.renewable:
+        if not (self._credentials.lent or self._credentials.renewable) or not self._refuses_token(response):
             return
+        if self._credentials.lent:
+            raise _refused(response, beginning(response, _LONGEST_REFUSAL), _NOT_RENEWED)
         renewed = self._credentials.fetch(granted, self._deadline)
         if renewed.headers == granted.headers:
             raise _refused(response, beginning(response, _LONGEST_REFUSAL), self._same_again(request))
@@ -74,15 +78,26 @@ class CredentialsAuth(httpx.Auth):
         granted = self._given() or await self._credentials.fetch_async(None, self._deadline)
         response = yield _signed(request, granted, self._credentials)
         self._note(response, granted)
-        if response.status_code == 401 and self._credentials.lent:
-            raise _refused(response, await beginning_async(response, _LONGEST_REFUSAL), _NOT_RENEWED)
-        if response.status_code != 401 or not self._credentials.renewable:
+        if not (self._credentials.lent or self._credentials.renewable) or not await self._refuses_token_async(response):
             return
+        if self._credentials.lent:
+            raise _refused(response, await beginning_async(response, _LONGEST_REFUSAL), _NOT_RENEWED)
         renewed = await self._credentials.fetch_async(granted, self._deadline)
         if renewed.headers == granted.headers:
             raise _refused(response, await beginning_async(response, _LONGEST_REFUSAL), self._same_again(request))
         response.stream = _Nothing(response.stream)
         self._note((yield _signed(request, renewed, self._credentials)), renewed)
+
+    def _refuses_token(self, response: httpx.Response) -> bool:
+        """Whether an answer refuses the token: by its status, or by its words, which can be read again."""
+        if response.status_code not in TOKEN_PROBLEM.statuses:
+            return response.status_code == 401
+        return is_token_problem(response.status_code, peeked(response, _LONGEST_REFUSAL, self._deadline))
+
+    async def _refuses_token_async(self, response: httpx.Response) -> bool:
+        if response.status_code not in TOKEN_PROBLEM.statuses:
+            return response.status_code == 401
+        return is_token_problem(response.status_code, await peeked_async(response, _LONGEST_REFUSAL))
 
     def _given(self) -> Granted | None:
         try:
@@ -170,7 +185,7 @@ def _refused(response: httpx.Response, body: bytes, remedy: str) -> Authenticati
     said = words.message.rstrip(".") or "(the server said nothing)"
     request = response.request
     return AuthenticationError(
-        f"{request.method} {request.url} answered 401: {said}. {remedy}",
+        f"{request.method} {request.url} answered {response.status_code}: {said}. {remedy}",
         status=response.status_code,
         error_code=words.code,
         request_id=words.request_id or response.headers.get("x-request-id"),

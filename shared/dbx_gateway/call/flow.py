@@ -43,11 +43,12 @@ from dbx_gateway.errors import APIError, BadRequestError, ConfigurationError, Db
 from dbx_gateway.models.discovery import Listing
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.models.profiles import profile_of
-from dbx_gateway.models.routing import API_HEADERS, EmbeddingsRoute, Route, may_try_next
+from dbx_gateway.models.routing import API_HEADERS, EmbeddingsRoute, Route, may_try_next, service_name
 from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.quirks import claude_structured_output, tool_choice_required
 from dbx_gateway.quirks.catalogue import ALL, UNANSWERED_CALLS, answer_fixes, applicable, check_disabled, fix_request
 from dbx_gateway.quirks.quirk import Context
+from dbx_gateway.refusals import MODEL_SERVICES_ONLY
 from dbx_gateway.schemas.chain import fit_schemas
 from dbx_gateway.settings import Settings, timeout_of
 from dbx_gateway.transport.deadlines import NO_DEADLINE, Deadline
@@ -167,16 +168,27 @@ class Call(Generic[H]):
         names = ToolNames.of(request)
         request = names.outward(request)
         first_error: APIError | None = None
-        for number, route in enumerate(plan.routes):
+        tried: list[Route] = []
+        waiting = list(plan.routes)
+        while waiting:
+            route = waiting.pop(0)
             outcome = yield from self._try_route(request, route, plan, names)
             if isinstance(outcome, CallResult):
-                if number:
+                if tried:
                     self._observations.learn_route(plan.caller, route.model, route.surface, route.url)
                 return replace(outcome, identity=plan.caller.identity)
-            if not (isinstance(outcome, APIError) and self._may_try_next(outcome, route)):
+            if not isinstance(outcome, APIError):
                 raise outcome
+            tried.append(route)
+            further = self._planner.called_for(outcome, route, plan)
+            if not further and not self._may_try_next(outcome, route):
+                raise outcome
+            seen = {(one.api, one.url) for one in (*tried, *waiting)}
+            waiting = [*(one for one in further if (one.api, one.url) not in seen), *waiting]
             first_error = first_error or outcome
-        raise first_error if first_error is not None else self._no_route(plan)
+        if first_error is None:
+            raise self._no_route(plan)
+        raise (yield from self._with_service(first_error, plan.caller))
 
     def embed(self, texts: tuple[str, ...], dimensions: int | None) -> Flow[Embeddings]:
         """Ask for the vectors of a batch of texts.
@@ -202,9 +214,26 @@ class Call(Generic[H]):
                 return unreadable
 
         embeddings = yield from self._with_retries(attempt, turn)
+        if isinstance(embeddings, APIError) and self._planner.caller is not None:
+            raise (yield from self._with_service(embeddings, self._planner.caller))
         if isinstance(embeddings, DbxGatewayError):
             raise embeddings
         return embeddings
+
+    def _with_service(self, error: APIError, caller: Caller) -> Flow[APIError]:
+        """Return ``error`` with the name of the model service, where that is what the workspace asks for."""
+        name = service_name(self._settings.model)
+        codes = frozenset({error.error_code} if error.error_code else ())
+        if name is None or not MODEL_SERVICES_ONLY.means(error.status, codes, error.message):
+            return error
+        try:
+            listed = yield from self._planner.service(caller)
+        except DbxGatewayError:  # it is only about a name: the refusal is what the user has to see
+            listed = None
+        known = f"Its model service is {listed!r}." if listed else f"Its model service is probably {name!r}."
+        named = type(error)(f"{error.message} {known}")
+        named.__dict__.update(error.__dict__ | {"message": named.message})
+        return named
 
     # --- one candidate route: retries around repairs around one exchange -----------------------------------------
 

@@ -10,7 +10,7 @@ import httpx
 from dbx_gateway.call.actions import Flow, ask_caller, fetch, once
 from dbx_gateway.call.caller import Caller
 from dbx_gateway.call.observations import Observations
-from dbx_gateway.errors import APIConnectionError, APITimeoutError, ConfigurationError, DbxGatewayError
+from dbx_gateway.errors import APIConnectionError, APIError, APITimeoutError, ConfigurationError, DbxGatewayError
 from dbx_gateway.models.discovery import (
     EndpointFacts,
     Get,
@@ -29,10 +29,13 @@ from dbx_gateway.models.routing import (
     EmbeddingsRoute,
     Route,
     SurfaceChoice,
+    called_for,
     candidates,
     choose_surface,
     embeddings_route,
     endpoint_route,
+    further_routes,
+    service_name,
 )
 from dbx_gateway.names import check_api, check_family
 from dbx_gateway.notices import addressed_to, warn_once
@@ -122,7 +125,7 @@ class Planner:
             choice=choice,
             family=family,
             profile=profile,
-            routes=self._remembered(caller, routes),
+            routes=self._remembered(caller, routes, profile),
             facts=facts,
         )
 
@@ -226,12 +229,41 @@ class Planner:
             label=label or f"{self._settings.model!r}: GET {get.url}",
         )
 
-    def _remembered(self, caller: Caller, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    def called_for(self, error: APIError, route: Route, plan: Plan) -> tuple[Route, ...]:
+        """Return the routes that a refusal by ``route`` calls for, where the settings leave them open."""
+        further = called_for(error, route, plan.caller.host, plan.profile) if self._is_open(route) else ()
+        return tuple(one for one in further if self._may_take(one))
+
+    def service(self, caller: Caller) -> Flow[str | None]:
+        """Find out under which name the model is listed as a model service; None where it is not."""
+        name = service_name(self._settings.model)
+        if name is None:
+            return None
+        facts = self._observations.endpoint(caller, name)
+        if facts is None:
+            lookup = MetadataLookup(caller.host, "ai-gateway", name)
+            while lookup.request is not None:
+                outcome = yield from fetch(self._question(lookup.request))
+                lookup.feed(*_answer(outcome))
+            facts = lookup.facts
+            self._observations.learn_endpoint(caller, name, facts)
+        return name if facts.found else None
+
+    def _is_open(self, route: Route) -> bool:
+        """Whether the settings leave it open where the model is asked, and it is no agent that might have begun."""
+        return self._settings.api == AUTO and self._settings.endpoint_url is None and not route.may_act
+
+    def _may_take(self, route: Route) -> bool:
+        return self._settings.surface in (route.surface, AUTO)
+
+    def _remembered(self, caller: Caller, routes: tuple[Route, ...], profile: Profile) -> tuple[Route, ...]:
         """Return ``routes`` with the one first that served the model to this caller before."""
-        if len(routes) < 2:
-            return routes
         known = self._observations.route(caller, self._settings.model)
-        first = next((route for route in routes if known == (route.surface, route.url)), None)
+        if known is None or not routes:
+            return routes
+        further = further_routes(routes[0], caller.host, profile) if self._is_open(routes[0]) else ()
+        tried = (*routes, *(one for one in further if self._may_take(one)))
+        first = next((route for route in tried if known == (route.surface, route.url)), None)
         return (first, *(route for route in routes if route is not first)) if first is not None else routes
 
 

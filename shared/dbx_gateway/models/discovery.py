@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.error_bodies import RequestTarget, api_error
+from dbx_gateway.error_bodies import RequestTarget, api_error, is_token_problem, read_error_body
 from dbx_gateway.json_values import json_or_none, nonempty_text, object_or_empty, objects_in, strings_in, text_or_empty
 from dbx_gateway.models.families import Family, family_of, family_of_task
 from dbx_gateway.surfaces import Surface
@@ -157,6 +157,16 @@ class Listing:
     problems: tuple[str, ...] = ()
 
 
+_NO_GATEWAY: Final = frozenset({404, 501})
+_NO_GATEWAY_CODES: Final = frozenset({"FEATURE_DISABLED", "ENDPOINT_NOT_FOUND"})
+"""What a host without an AI Gateway answers, by whatever status (docs/wire/surfaces.md#which-surface)."""
+
+
+def _refuses_token(status: int | None, body: bytes) -> bool:
+    """Whether an answer refuses the credentials, by 401 or in words (docs/wire/errors.md#token-problems)."""
+    return status is not None and (status == 401 or is_token_problem(status, body))
+
+
 # --- the surface of a host ---------------------------------------------------------------------------------------
 
 
@@ -181,13 +191,19 @@ def read_probe(host: str, status: int | None, headers: Mapping[str, str], body: 
         body: of the response.
 
     Raises:
-        AuthenticationError: the host refuses the credentials (401).
+        AuthenticationError: the host refuses the credentials.
     """
-    if status == 401:
+    if _refuses_token(status, body):
         raise api_error(status, headers, body, RequestTarget("the list of models", probe_request(host).url))
     if status == 200 and "data" in object_or_empty(json_or_none(body)):
         return ProbeVerdict(surface="ai-gateway", reason=f"{host} has an AI Gateway", conclusive=True)
-    if status == 404:
+    if status == 429:
+        return ProbeVerdict(
+            surface="ai-gateway",
+            reason=f"{host} has an AI Gateway, which limits the rate of its listing",
+            conclusive=True,
+        )
+    if status in _NO_GATEWAY or read_error_body(body).code in _NO_GATEWAY_CODES:
         return ProbeVerdict(surface="model-serving", reason=f"{host} has no AI Gateway", conclusive=True)
     what = f"did not answer within {PROBE_SECONDS:g} s" if status is None else f"answered {status}"
     if status == 200:
@@ -241,10 +257,10 @@ class MetadataLookup:
             body: of the response.
 
         Raises:
-            AuthenticationError: the workspace refuses the credentials (401).
+            AuthenticationError: the workspace refuses the credentials.
         """
         sent, self.request = self.request, None
-        if status == 401 and sent is not None:
+        if sent is not None and _refuses_token(status, body):
             raise api_error(status, headers, body, RequestTarget(f"metadata of {self._model!r}", sent.url))
         if self._is_service and status in _FLAKY:
             if self._sends < _PAGE_SENDS and self._clock() < self._ends:
@@ -395,12 +411,12 @@ def read_listing(answers: Mapping[str, tuple[int | None, Mapping[str, str], byte
         answers: status (None when there was no response), headers and body, by the key of the request.
 
     Raises:
-        AuthenticationError: the workspace refuses the credentials (401).
+        AuthenticationError: the workspace refuses the credentials.
     """
     models: dict[str, ListedModel] = {}
     problems: list[str] = []
     for what, (status, headers, body) in answers.items():
-        if status == 401:
+        if _refuses_token(status, body):
             raise api_error(status, headers, body, RequestTarget(what, "the workspace"))
         if status == 200:
             for model in _READERS[what](object_or_empty(json_or_none(body))):

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from dbx_gateway.errors import APIError, ConfigurationError, InvalidRequestError, NotFoundError
 from dbx_gateway.models.families import Family, acts, native_api_of
 from dbx_gateway.models.profile import Profile
+from dbx_gateway.refusals import MODEL_SERVICES_ONLY, RESPONSES_ONLY
 from dbx_gateway.surfaces import APPS_DOMAIN, Api, Surface
 
 __all__ = [
@@ -22,12 +23,15 @@ __all__ = [
     "Route",
     "SurfaceChoice",
     "api_of_url",
+    "called_for",
     "candidates",
     "choose_surface",
     "embeddings_route",
     "endpoint_route",
+    "further_routes",
     "is_gateway_host",
     "may_try_next",
+    "service_name",
 ]
 
 AUTO: Final = "auto"
@@ -279,6 +283,50 @@ def embeddings_route(model: str, host: str, surface: Surface) -> EmbeddingsRoute
 def may_try_next(error: APIError) -> bool:
     """Whether ``error`` means that this route does not serve the model, so that the next candidate may."""
     return isinstance(error, NotFoundError) or error.status == 501 or error.error_code in _NOT_HERE_CODES
+
+
+def called_for(error: APIError, route: Route, host: str, profile: Profile) -> tuple[Route, ...]:
+    """Return the routes that the words of a refusal by ``route`` call for, beyond the candidates: none for most refusals.
+
+    A server may say that a model is on the Responses api only, or that it has the names of model services only, which are the
+    gateway's (docs/wire/errors.md#another-api, docs/wire/surfaces.md#which-surface).
+    """
+    codes = frozenset({error.error_code} if error.error_code else ())
+    if RESPONSES_ONLY.means(error.status, codes, error.message):
+        return _on_responses(route, host)
+    if MODEL_SERVICES_ONLY.means(error.status, codes, error.message):
+        return _on_gateway(route, host, profile)
+    return ()
+
+
+def further_routes(route: Route, host: str, profile: Profile) -> tuple[Route, ...]:
+    """Return every route that :func:`called_for` may return."""
+    return _on_responses(route, host) + _on_gateway(route, host, profile)
+
+
+def _on_responses(route: Route, host: str) -> tuple[Route, ...]:
+    if route.api == "responses":
+        return ()
+    reason = "the server says that the model is served on the Responses api"
+    cells = _TABLE[route.surface, "responses"][:1]
+    return tuple(_route(cell, route.model, host, route.surface, route.family, reason) for cell in cells)
+
+
+def _on_gateway(route: Route, host: str, profile: Profile) -> tuple[Route, ...]:
+    if route.surface != "model-serving" or not profile.on_gateway or is_gateway_host(host):
+        return ()
+    reason = "model serving knows no names of endpoints any more; the gateway may"
+    cells = _cells("ai-gateway", route.family, AUTO)
+    return tuple(_route(cell, route.model, host, "ai-gateway", route.family, reason) for cell in cells)
+
+
+def service_name(model: str) -> str | None:
+    """Return the name that a model of Databricks has as a model service, as far as its own name shows it.
+
+    Source: docs/wire/surfaces.md#model-names.
+    """
+    rest = model.removeprefix("databricks-")
+    return f"system.ai.{rest}" if rest and rest != model else None
 
 
 _STEPS_OF_PATHS: Final = frozenset({".", ".."})

@@ -53,6 +53,8 @@ class Workspace:
         clients: OAuth clients (service principals) and their secrets.
         token_lifetime: seconds until an OAuth token expires; also its ``expires_in``.
         revoke_after: revoke each OAuth token after this many uses; None never.
+        tokens_refused_by: the status of a token that is not taken; some servers say by 400 or 403 what others say by 401.
+        enforces_model_services: models have the names of their model services only; a legacy name is answered by 501.
         without: names of rules and oddities to turn off.
         clock: returns the time in seconds, for the expiry of OAuth tokens.
     """
@@ -68,6 +70,8 @@ class Workspace:
         clients: Mapping[str, str] | None = None,
         token_lifetime: float = 3600.0,
         revoke_after: int | None = None,
+        tokens_refused_by: Literal[400, 401, 403] = 401,
+        enforces_model_services: bool = False,
         without: Iterable[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,9 +90,15 @@ class Workspace:
             revoke_after,
             clock,
             vendor_headers=mode == "plain",
+            refused_by=tokens_refused_by,
         )
         self._permissions = Permissions(self.catalog)
-        self._inference = Inference(self._permissions, plain=mode == "plain", without=frozenset(without))
+        self._inference = Inference(
+            self._permissions,
+            plain=mode == "plain",
+            without=frozenset(without),
+            enforces_model_services=enforces_model_services,
+        )
         self._faults = Faults()
         self._rates: FaultRates | None = None
         self._numbers = itertools.count(1)

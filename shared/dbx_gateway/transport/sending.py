@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import ssl
 import threading
 import urllib.request
@@ -20,7 +21,7 @@ from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -661,6 +662,13 @@ def headers_of(response: httpx.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
+_LOGIN: Final = re.compile(
+    r"(?:/[^/]*){0,3}/(?:log-?in|sign-?in|sso|auth/login|login\.html|oauth2?/(?:v\d/)?authorize|oidc/(?:v\d/)?authorize)(?:[/.;]|$)",
+    re.IGNORECASE,
+)
+"""Paths of pages on which a person logs in (docs/wire/auth.md#login-pages)."""
+
+
 def _redirected(response: httpx.Response, request: HttpRequest, url: str) -> str:
     try:
         target = urljoin(url, response.headers["location"])
@@ -668,6 +676,13 @@ def _redirected(response: httpx.Response, request: HttpRequest, url: str) -> str
     except ValueError:
         why = "the server redirects to something that is no URL. Check host=."
         raise _not_followed(why, request, response) from None
+    if _LOGIN.match(urlsplit(target).path):
+        why = (
+            f"the server redirects with {response.status_code} to a login page, {target.partition('?')[0]}; nothing was sent there. "
+            "Set host= to the workspace's own URL: an account's or a custom one asks browsers to log in, and so does a host without "
+            "the right VPN."
+        )
+        raise _not_followed(why, request, response)
     if there != origin_of(url):
         why = (
             f"the server redirects to {there[0]}://{there[1]}:{there[2]}, another origin; nothing was sent there. "

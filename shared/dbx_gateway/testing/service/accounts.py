@@ -8,6 +8,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import parse_qs
 
 from dbx_gateway.testing.apis.wire import Refused
@@ -45,6 +46,7 @@ class Accounts:
         revoke_after: revoke an OAuth token after this many uses, expired or not; None never.
         clock: a clock in seconds.
         vendor_headers: also take ``x-api-key`` and ``x-goog-api-key``.
+        refused_by: the status of a token that is not taken (docs/wire/errors.md#token-problems).
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Accounts:
         clock: Callable[[], float],
         *,
         vendor_headers: bool,
+        refused_by: Literal[400, 401, 403] = 401,
     ) -> None:
         self._tokens = dict(tokens)
         self._clients = dict(clients)
@@ -63,6 +66,7 @@ class Accounts:
         self._revoke_after = revoke_after
         self._clock = clock
         self._vendor_headers = vendor_headers
+        self._refused_by = refused_by
         self._issued: dict[str, _Issued] = {}
         self._lock = threading.Lock()
 
@@ -80,12 +84,21 @@ class Accounts:
                 return Login(self._tokens[token], oauth=False)
             issued = self._issued.get(token)
             if issued is None or issued.revoked:
-                raise _unauthenticated(_INVALID)
+                raise self._refusal(_INVALID)
             if self._clock() >= issued.expires:
-                raise _unauthenticated(_EXPIRED)
+                raise self._refusal(_EXPIRED)
             issued.uses += 1
             issued.revoked = self._revoke_after is not None and issued.uses >= self._revoke_after
             return Login(issued.user, oauth=True)
+
+    def _refusal(self, text: str) -> Refused:
+        match self._refused_by:
+            case 401:
+                return _unauthenticated(text)
+            case 403:
+                return Refused(403, text, body={"error_code": 403, "message": text})
+            case 400:
+                return Refused(400, text, body={"error_code": "400", "message": "Invalid Token"})
 
     def user_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the user of a request's credential, which is not used by that; None for one that is not taken."""

@@ -46,12 +46,21 @@ class Inference:
         permissions: the models of each user.
         plain: the vendors' wire formats, without rules and oddities.
         without: names of rules and oddities to turn off.
+        enforces_model_services: a name that is not a model service's is answered by 501 (docs/wire/surfaces.md#which-surface).
     """
 
-    def __init__(self, permissions: Permissions, *, plain: bool, without: frozenset[str]) -> None:
+    def __init__(
+        self,
+        permissions: Permissions,
+        *,
+        plain: bool,
+        without: frozenset[str],
+        enforces_model_services: bool = False,
+    ) -> None:
         self._permissions = permissions
         self._plain = plain
         self._without = without
+        self._enforces_model_services = enforces_model_services
         self._memory = brain.Memory()
 
     def retire_proofs(self) -> None:
@@ -66,6 +75,12 @@ class Inference:
         """
         body = exchange.body = _decoded(exchange.raw)
         name = exchange.model = place.model or _name_in(body)
+        if self._enforces_model_services and name.count(".") < 2:
+            raise Refused(
+                501,
+                f"'{name}' is no longer available. Use Unity Catalog model services (v3).",
+                code="NOT_IMPLEMENTED",
+            )
         served = exchange.served = self._permissions.catalog(login.user).find(place.surface, name)
         if served is None:
             raise Refused(404, _NO_MODEL, code="ENDPOINT_NOT_FOUND")
