@@ -375,3 +375,137 @@ def test_repairs_can_be_remembered_and_compared():
     first = repair_for(refusal(words), {**ASK, "top_k": 5}, at())
     second = repair_for(refusal(words), {**ASK, "top_k": 7}, at())
     assert {first, second} == {first}
+
+
+# --- one of two settings, a limit that is named, encrypted reasoning ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Model us.anthropic.claude-opus-5 does not support the temperature parameter.",
+        "BAD_REQUEST: Model eu.anthropic.claude-opus-5 does not support the `temperature` parameter.",
+        "This model does not support the parameter 'temperature'",
+        "The model does not support 'temperature'",
+    ],
+)
+def test_a_setting_that_a_model_does_not_support_is_left_out(words):
+    assert repaired(words, {**ASK, "temperature": 0.2}) == ASK
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Model m does not support the tools parameter.",
+        "Model m does not support the messages parameter.",
+        "Model m does not support the response_format parameter.",
+        "Model m does not support the max_tokens parameter.",
+        "'tools' and 'temperature' cannot both be specified",
+        "`output_config` and `messages` cannot both be set",
+        "`tool_choice` and `tools` cannot be used",
+        "tools.0.input_schema does not support oneOf at the top level",
+    ],
+)
+def test_no_wording_takes_a_tool_a_message_a_cap_or_the_answers_schema(words):
+    form = {
+        "response_format": {"type": "json_schema", "json_schema": {}},
+        "output_config": {"format": {"type": "json_schema"}},
+    }
+    tools = {"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}], "tool_choice": "auto"}
+    body = {**ASK, **form, **tools, "max_tokens": 9, "temperature": 0.2}
+    repair = repair_for(refusal(words), body, at())
+    after = body if repair is None else repair.apply(body, at())
+    assert {name: after.get(name) for name in body if name != "temperature"} == {
+        name: value for name, value in body.items() if name != "temperature"
+    }
+
+
+ONE_OF_TWO = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+
+
+@promise("repairs-harm-nobody")
+def test_of_two_settings_the_second_goes_and_only_where_both_are_there():
+    repair = repair_for(refusal(ONE_OF_TWO), {**ASK, "temperature": 0.2, "top_p": 0.9}, at())
+    assert repair.apply({**ASK, "temperature": 0.2, "top_p": 0.9}, at()) == {**ASK, "temperature": 0.2}
+    for alone in ({"top_p": 0.9}, {"temperature": 0.2}, {}):
+        body = {**ASK, **alone}
+        assert repair.apply(body, at()) is body
+
+
+def test_of_two_settings_the_one_that_the_caller_put_into_extra_body_stays():
+    body = {**ASK, "temperature": 0.2, "top_p": 0.9}
+    assert repaired(ONE_OF_TWO, body, protected=frozenset({"top_p"})) == {**ASK, "top_p": 0.9}
+    assert repaired(ONE_OF_TWO, body, protected=frozenset({"top_p", "temperature"})) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "limit"),
+    [
+        (
+            "max_tokens: 9000 > 4096, which is the maximum allowed number of output tokens for claude-3-opus",
+            "max_tokens",
+            4096,
+        ),
+        ("max_tokens is too large: 9000. This model supports at most 4096 completion tokens", "max_tokens", 4096),
+        (
+            "max_tokens is too large: 9000. This model supports at most 4096 completion tokens",
+            "max_completion_tokens",
+            None,
+        ),
+        (
+            "'max_tokens' is too large: 9000. This model's maximum context length is 8192 tokens and your request has 500 input "
+            "tokens (9000 > 8192 - 500).",
+            "max_tokens",
+            7692,
+        ),
+        (
+            "Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 4096, but got 9000.",
+            "max_output_tokens",
+            4096,
+        ),
+        ("The maximum tokens you requested exceeds the model limit of 4096. Try again with less.", "max_tokens", 4096),
+        ("max_tokens: 9000 > 99999, which is the maximum allowed number", "max_tokens", None),
+        ("max_tokens: 9000 > 0, which is more", "max_tokens", None),
+        ("top_k: 9000 > 500, which is the maximum allowed", "top_k", None),
+    ],
+)
+def test_a_limit_that_is_named_is_what_is_asked_for(words, name, limit):
+    body = {**ASK, name: 9000}
+    assert repaired(words, body) == (None if limit is None else {**ASK, name: limit})
+    assert repaired(words, body, protected=frozenset({name})) is None
+
+
+def test_geminis_limit_is_found_where_it_stands():
+    words = (
+        "Unable to submit request because it has a maxOutputTokens value of 100000 but the supported range is from 1 "
+        "(inclusive) to 65537 (exclusive). Update the value and try again."
+    )
+    body = {"contents": [], "generationConfig": {"maxOutputTokens": 100_000, "topK": 3}}
+    fixed = repaired(words, body, at("gemini", "generate-content"))
+    assert fixed == {"contents": [], "generationConfig": {"maxOutputTokens": 65_536, "topK": 3}}
+
+
+@promise("repairs-harm-nobody")
+def test_a_limit_is_of_that_call_alone_and_leaves_room_for_the_thinking_that_was_asked_for():
+    words = "max_tokens: 9000 > 4096, which is the maximum allowed number of output tokens for a-model"
+    repair = repair_for(refusal(words), {**ASK, "max_tokens": 9000}, at("claude", "messages"))
+    assert not repair.is_of_the_model
+    thinking = {"thinking": {"type": "enabled", "budget_tokens": 5000}}
+    assert repaired(words, {**ASK, "max_tokens": 9000, **thinking}, at("claude", "messages")) is None
+
+
+@pytest.mark.parametrize(
+    ("included", "left"),
+    [
+        (["reasoning.encrypted_content"], {}),
+        (["reasoning.encrypted_content", "x.logprobs"], {"include": ["x.logprobs"]}),
+        (["x.logprobs"], None),
+        (None, None),
+    ],
+)
+def test_encrypted_reasoning_alone_is_left_out_of_what_is_included(included, left):
+    body = {"model": "m", "input": [], **({"include": included} if included is not None else {})}
+    words = "Encrypted content is not supported with this model."
+    assert repaired(words, body, at("gpt", "responses")) == (
+        None if left is None else {"model": "m", "input": [], **left}
+    )

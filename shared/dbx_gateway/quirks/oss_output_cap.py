@@ -20,10 +20,14 @@ _CAP_IN_PROSE = re.compile(
 )
 
 
+_OF_THE_PROMPT = re.compile(r"\(\d+ > \d+ - \d+\)")
+"""What is left of a window depends on the prompt, and is no cap of the model's (docs/wire/errors.md#refused-fields)."""
+
+
 def named_cap(error: APIError) -> int | None:
     """Return the output cap, in tokens, that the server's message names, or None where it names none."""
     match = _CAP.search(error.message) or _CAP_IN_PROSE.search(error.message)
-    return int(match["cap"]) if match else None
+    return int(match["cap"]) or None if match else None
 
 
 def capped(body: JsonObject, context: Context, cap: int) -> JsonObject:
@@ -43,6 +47,8 @@ def _request(body: JsonObject, context: Context) -> JsonObject:
 
 
 def _on_refusal(error: APIError) -> bool:
+    if _OF_THE_PROMPT.search(error.message):
+        return False
     return "max_tokens" in error.message and ("maximum" in error.message or named_cap(error) is not None)
 
 
