@@ -453,8 +453,10 @@ def test_of_two_settings_the_one_that_the_caller_put_into_extra_body_stays():
             None,
         ),
         (
-            "'max_tokens' is too large: 9000. This model's maximum context length is 8192 tokens and your request has 500 input "
-            "tokens (9000 > 8192 - 500).",
+            (
+                "'max_tokens' is too large: 9000. This model's maximum context length is 8192 tokens and your request has 500 input "
+                "tokens (9000 > 8192 - 500)."
+            ),
             "max_tokens",
             7692,
         ),

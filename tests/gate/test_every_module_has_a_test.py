@@ -58,6 +58,7 @@ OTHERWISE = {
         "simulated_workspace/test_native_*.py",
     ),
     "dbx_gateway/testing/faults/odd_answers": ("end_to_end/test_odd_workspace.py",),
+    "dbx_gateway/testing/faults/refusals": ("refusals/test_page.py",),
     "dbx_gateway/testing/faults/rates": ("simulated_workspace/test_workspace_fault_rates.py",),
     "dbx_gateway/testing/fixtures": ("simulated_workspace/test_workspace_package.py",),
     "dbx_gateway/testing/in_process": ("simulated_workspace/test_workspace_faults.py",),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dbx_gateway.testing.faults.faults import CONSIDER_RETRYING, ConnectionCut, Fault, Pause, Reply
 from dbx_gateway.testing.faults.odd_answers import ODD_ANSWERS, OddAnswer
 from dbx_gateway.testing.faults.rates import TRANSIENT_FAULTS
+from dbx_gateway.testing.faults.refusals import REFUSALS, KnownRefusal
 from dbx_gateway.testing.in_process import WorkspaceTransport, workspace_transport
 from dbx_gateway.testing.model.brain import Memory
 from dbx_gateway.testing.model.conversation import Counts
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 __all__ = [
     "CONSIDER_RETRYING",
     "ODD_ANSWERS",
+    "REFUSALS",
     "TRANSIENT_FAULTS",
     "ConnectionCut",
     "Counts",
     "Entry",
     "Fault",
+    "KnownRefusal",
     "Ledger",
     "Memory",
     "OddAnswer",
