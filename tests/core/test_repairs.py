@@ -393,6 +393,7 @@ def test_a_setting_that_a_model_does_not_support_is_left_out(words):
     assert repaired(words, {**ASK, "temperature": 0.2}) == ASK
 
 
+@promise("repairs-harm-nobody")
 @pytest.mark.parametrize(
     "words",
     [

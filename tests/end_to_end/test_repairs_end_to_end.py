@@ -233,6 +233,7 @@ def test_a_model_that_does_not_reason_is_asked_for_no_encrypted_reasoning(open_s
 # --- proofs of reasoning -----------------------------------------------------------------------------------------
 
 
+@promise("repairs-harm-nobody")
 def test_proofs_that_are_refused_are_left_out_once_and_then_for_that_conversation_only(site, warned):
     client = site.client(CLAUDE, surface="ai-gateway", thinking=2048, max_tokens=9000)
     first, other = [client.chat(question).message for question in ("Hello", "Another")]

@@ -117,6 +117,7 @@ FAULTS: dict[str, tuple[Callable[[], httpx.Response], ...]] = {
         lambda: httpx.Response(200, json={"error_code": "REQUEST_LIMIT_EXCEEDED", "message": "of my own model"}),
     ),
     "401": (status(401),),
+    "token by words": (status(403, "403", "Invalid access token."), status(400, "400", "Invalid Token")),
     "400 of a model's failure": (status(400, "BAD_REQUEST", "Wrong format. Please consider retrying, or ask simply."),),
     "400 of a field": (
         status(400, "BAD_REQUEST", "temperature: Extra inputs are not permitted"),

@@ -15,6 +15,7 @@ import pytest
 from core.sign_in import GivenConfig, bearer
 from end_to_end.site import ADD, CLAUDE, GPT, TOKENS, Principal
 from end_to_end.threads import in_threads
+from support.promises import promise
 
 from dbx_gateway import (
     APIConnectionError,
@@ -167,6 +168,7 @@ async def test_twenty_calls_though_each_token_is_revoked_after_its_third_use(pri
     assert (401, 401) not in itertools.pairwise(statuses)
 
 
+@promise("token-words")
 @WAYS
 @pytest.mark.parametrize("status", [400, 403])
 async def test_a_token_that_is_refused_in_words_is_renewed_as_after_a_401(principal, way, status):
@@ -178,6 +180,7 @@ async def test_a_token_that_is_refused_in_words_is_renewed_as_after_a_401(princi
     assert (status, status) not in itertools.pairwise(statuses)
 
 
+@promise("token-words")
 @pytest.mark.parametrize("status", [400, 403])
 def test_a_token_that_is_refused_in_words_for_good_is_an_authentication_error_after_one_renewal(open_site, status):
     site = open_site(tokens_refused_by=status)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from refusals.page import PAGE, page
 from refusals.played import ASKED
+from support.promises import promise
 
 from dbx_gateway.refusals import ROWS, refusal_row
 from dbx_gateway.testing import REFUSALS, Fault, Workspace
@@ -15,6 +16,7 @@ from dbx_gateway.testing import REFUSALS, Fault, Workspace
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+@promise("known-refusals")
 def test_the_page_says_what_comes_out_and_python_m_refusals_page_writes_it_anew():
     assert PAGE.read_text() == page()
 

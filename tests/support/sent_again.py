@@ -43,6 +43,12 @@ ROWS: Final = (
     Row("a limit inside an answer", "a passing failure that a 200 reports in place of an answer", "again", "once"),
     Row("400 of a model's failure", "400 that says to consider retrying", "again", "once"),
     Row("401", "401, where there is a fresh credential", "once more", "once more"),
+    Row(
+        "token by words",
+        "400 or 403 that says that the token is not taken, where there is a fresh credential",
+        "once more",
+        "once",
+    ),
     Row("400 of a field", "400 or 422 that names a field which can be repaired", "once more", "once"),
     Row("404", "404", "on the next route", "on the next route"),
     Row("501", "501, or a code of Databricks that says there is no such endpoint", "on the next route", "once"),

@@ -43,11 +43,19 @@ class CredentialsAuth(httpx.Auth):
         credentials: who requests are sent as.
         deadline: of the call; signing in is part of it.
         asked: what the credentials have given already, to find out who calls; each is used for one request.
+        may_act: the requests ask what may be an agent. Its words may be about a token of its own, and come after it has begun:
+            only a 401 counts then.
     """
 
     def __init__(
-        self, credentials: Credentials, deadline: Deadline = NO_DEADLINE, asked: deque[Granted] | None = None
+        self,
+        credentials: Credentials,
+        deadline: Deadline = NO_DEADLINE,
+        asked: deque[Granted] | None = None,
+        *,
+        may_act: bool = False,
     ) -> None:
+        self._may_act = may_act
         self._credentials = credentials
         self._deadline = deadline
         self._asked: deque[Granted] = deque() if asked is None else asked
@@ -90,12 +98,12 @@ class CredentialsAuth(httpx.Auth):
 
     def _refuses_token(self, response: httpx.Response) -> bool:
         """Whether an answer refuses the token: by its status, or by its words, which can be read again."""
-        if response.status_code not in TOKEN_PROBLEM.statuses:
+        if self._may_act or response.status_code not in TOKEN_PROBLEM.statuses:
             return response.status_code == 401
         return is_token_problem(response.status_code, peeked(response, _LONGEST_REFUSAL, self._deadline))
 
     async def _refuses_token_async(self, response: httpx.Response) -> bool:
-        if response.status_code not in TOKEN_PROBLEM.statuses:
+        if self._may_act or response.status_code not in TOKEN_PROBLEM.statuses:
             return response.status_code == 401
         return is_token_problem(response.status_code, await peeked_async(response, _LONGEST_REFUSAL))
 

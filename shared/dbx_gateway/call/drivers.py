@@ -36,10 +36,10 @@ from dbx_gateway.events import End, Event, Start, shows
 from dbx_gateway.notices import addressed_to, warn_once
 from dbx_gateway.settings import Settings
 from dbx_gateway.transport.async_streams import AsyncStream
-from dbx_gateway.transport.deadlines import Deadline
 from dbx_gateway.transport.leases import AsyncLease, Lease
 from dbx_gateway.transport.sending import (
     AsyncTransport,
+    HttpRequest,
     HttpResponse,
     OwnAsyncClients,
     OwnClient,
@@ -186,8 +186,8 @@ class SyncDriver(_Driver[OwnClient]):
         self._asked.append(granted)
         return Caller(granted.host, credentials.caller_identity(granted, action.headers))
 
-    def _transport(self, deadline: Deadline) -> SyncTransport:
-        auth = CredentialsAuth(self._credentials, deadline, self._asked)
+    def _transport(self, request: HttpRequest) -> SyncTransport:
+        auth = CredentialsAuth(self._credentials, request.deadline, self._asked, may_act=request.may_act)
         client = self._settings.http_client
         if client is None and self._own is not None:
             client = self._own.client()
@@ -195,14 +195,14 @@ class SyncDriver(_Driver[OwnClient]):
 
     def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
         try:
-            return _masked(self._transport(action.request.deadline).send(action.request), self._credentials)
+            return _masked(self._transport(action.request).send(action.request), self._credentials)
         except DbxGatewayError as error:
             return error
 
     def _open(self, action: Open[Lease]) -> OpenStream[Lease] | HttpResponse | DbxGatewayError:
         request = action.request
         try:
-            response = self._transport(request.deadline).open(request)
+            response = self._transport(request).open(request)
         except DbxGatewayError as error:
             return error
         lease = Lease(response, Watchdog.until(request.deadline, response).stop)
@@ -359,8 +359,8 @@ class AsyncDriver(_Driver[OwnAsyncClients]):
         self._asked.append(granted)
         return Caller(granted.host, credentials.caller_identity(granted, action.headers))
 
-    async def _transport(self, deadline: Deadline) -> AsyncTransport:
-        auth = CredentialsAuth(self._credentials, deadline, self._asked)
+    async def _transport(self, request: HttpRequest) -> AsyncTransport:
+        auth = CredentialsAuth(self._credentials, request.deadline, self._asked, may_act=request.may_act)
         client = self._settings.http_async_client
         if client is None and self._own is not None:
             client = await self._own.client()
@@ -368,7 +368,7 @@ class AsyncDriver(_Driver[OwnAsyncClients]):
 
     async def _fetch(self, action: Fetch) -> HttpResponse | DbxGatewayError:
         try:
-            transport = await self._transport(action.request.deadline)
+            transport = await self._transport(action.request)
             return _masked(await transport.send(action.request), self._credentials)
         except DbxGatewayError as error:
             return error
@@ -376,7 +376,7 @@ class AsyncDriver(_Driver[OwnAsyncClients]):
     async def _open(self, action: Open[AsyncLease]) -> OpenStream[AsyncLease] | HttpResponse | DbxGatewayError:
         request = action.request
         try:
-            transport = await self._transport(request.deadline)
+            transport = await self._transport(request)
             response = await transport.open(request)
         except DbxGatewayError as error:
             return error
