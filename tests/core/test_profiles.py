@@ -187,6 +187,25 @@ def test_every_family_has_a_row_to_take():
     assert {profile_of("a-model", family).family for family in get_args(Family)} == set(get_args(Family))
 
 
+def test_an_older_gpt_is_known_not_to_reason():
+    older = (
+        "gpt-4o",
+        "my-gpt-4o-endpoint",
+        "gpt-4.1-mini",
+        "gpt-4-1",
+        "gpt-3.5-turbo",
+        "gpt-35-turbo",
+        "GPT-4-1106",
+        "chatgpt-4o",
+    )
+    for name in older:
+        profile = profile_of(name, "gpt")
+        assert (profile.reasoning, profile.efforts, profile.sampling, profile.known) == (False, (), True, False), name
+    assert not profile_of("team-chat", "gpt", ("gpt-4o-2024-11-20",)).reasoning
+    for name in ("gpt-5", "gpt-5-4-mini", "gpt-7", "gpt-40", "my-gpt"):
+        assert profile_of(name, "gpt").reasoning, name
+
+
 @pytest.mark.parametrize("family", get_args(Family))
 def test_an_unknown_model_has_what_every_known_one_of_its_family_has(family):
     rows = [row for row in known_models() if row.family == family and row.kind == "chat"]

@@ -12,7 +12,7 @@ from support.promises import promise
 
 from dbx_gateway import BadRequestError, Message, Text, ToolCall, ToolResult, fold
 from dbx_gateway.models.profiles import profile_of
-from dbx_gateway.testing.service.catalog import Served
+from dbx_gateway.testing import Served, default_models
 
 NEW_GPT = "databricks-gpt-5-5"
 CHAT = "/ai-gateway/mlflow/v1/chat/completions"
@@ -228,6 +228,44 @@ def test_a_model_that_does_not_reason_is_asked_for_no_encrypted_reasoning(open_s
     assert ask().exchange.repairs == ("drop include reasoning.encrypted_content",)
     proof, rest = "reasoning.encrypted_content", "message.output_text.logprobs"
     assert [entry.body["include"] for entry in site.posts()] == [[proof, rest], [rest], [rest]]
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "my-gpt-4.1-endpoint"])
+def test_an_older_gpt_is_sent_no_include_at_all(open_site, name):
+    plain = replace(profile_of(GPT), model=name, reasoning=False, efforts=(), sampling=True)
+    site = open_site(models=[Served(name=name, profile=plain, origin="external")])
+    site.client(name, surface="model-serving", temperature=0.2).chat("Hello")
+    assert site.statuses() == [200]
+    assert "include" not in site.posts()[0].body
+    assert site.posts()[0].body["temperature"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        (CLAUDE, {"temperature": 0.2, "top_p": 0.9}),
+        (CLAUDE, {"max_tokens": 90_000}),
+        ("house-gpt", {"family": "gpt"}),
+    ],
+)
+def test_the_workspace_refuses_what_the_repairs_are_for(open_site, model, settings):
+    plain = replace(profile_of(GPT), model="house-gpt", reasoning=False, efforts=(), sampling=True)
+    site = open_site(models=[*default_models(), Served(name="house-gpt", profile=plain, origin="external")])
+    surface = "model-serving" if model == "house-gpt" else "ai-gateway"
+    with pytest.raises(BadRequestError):
+        site.client(model, surface=surface, disabled_quirks="all", **settings).chat("Hello")
+
+
+@pytest.mark.parametrize("model", [CLAUDE, GPT, GEMINI])
+def test_without_the_repair_a_workspace_refuses_retired_proofs_for_good(site, model, monkeypatch):
+    monkeypatch.setattr("dbx_gateway.call.flow.repair_without_proofs", lambda *_: None)
+    settings = {CLAUDE: {"thinking": 2048, "max_tokens": 9000}, GPT: {"reasoning_effort": "high"}, GEMINI: {}}[model]
+    client = site.client(model, surface="ai-gateway", **settings)
+    history = [user("Hello"), client.chat("Hello").message, user("And now?")]
+    site.workspace.retire_proofs()
+    for _ in range(2):
+        with pytest.raises(BadRequestError, match=r"signature|encrypted content"):
+            client.chat(history)
 
 
 # --- proofs of reasoning -----------------------------------------------------------------------------------------

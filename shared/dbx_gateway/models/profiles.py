@@ -69,7 +69,13 @@ def profile_of(model: str, family: Family | None = None, identities: tuple[str, 
         return replace(row, model=model)
     family = family or family_of(model) or "other"
     nearest = _nearest((model, *identities), family) or _row_of_family(family)
+    if family == nearest.family == "gpt" and any(_PLAIN_GPT.search(one.lower()) for one in (model, *identities)):
+        nearest = replace(nearest, reasoning=False, efforts=(), sampling=True, responses_only=False)
     return replace(nearest, model=model, known=False, input_dbu=None, output_dbu=None, cache_read_dbu=None)
+
+
+_PLAIN_GPT = re.compile(r"(?<![a-z\d])(?:chat)?gpt[-_]?(?:3[.-]?5|4o|4[.-][15]|4)(?![a-z\d])")
+"""GPT 3.5, 4, 4o, 4.1 and 4.5 do not reason, unlike every model of the table (docs/wire/errors.md#refused-fields)."""
 
 
 def _nearest(names: tuple[str, ...], family: Family) -> Profile | None:
