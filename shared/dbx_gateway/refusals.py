@@ -7,7 +7,6 @@ permission. Each row is one meaning, in every wording that is known for it; :dat
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,8 +67,8 @@ class RefusalRow:
         return self.unless is None or self.unless.search(words) is None
 
 
-def _any_of(*wordings: str) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{wording})" for wording in wordings), re.IGNORECASE)
+def _any_of(*wordings: str) -> str:
+    return "|".join(f"(?:{wording})" for wording in wordings)
 
 
 _OF_THE_REQUEST: Final = frozenset({0, 200, 400, 413, 422})
@@ -77,7 +76,7 @@ _OF_THE_REQUEST: Final = frozenset({0, 200, 400, 413, 422})
 CONSIDER_RETRYING: Final = RefusalRow(
     name="consider-retrying",
     statuses=frozenset({400}),
-    words=_any_of(r"\bconsider retrying\b"),
+    words=re.compile(_any_of(r"\bconsider retrying\b"), re.IGNORECASE),
     passes=True,
     advice="Try again.",
     sources="docs/wire/errors.md#passing-failures",
@@ -87,12 +86,15 @@ CONSIDER_RETRYING: Final = RefusalRow(
 CONTENT_FILTER: Final = RefusalRow(
     name="content-filter",
     statuses=frozenset({*_OF_THE_REQUEST, 403}),
-    words=_any_of(
-        r"\b(?:input|output) guardrail\b",
-        r"\bblocked by (?:a |an |the |our )?[\w '\"-]{0,60}\b(?:guardrails?|service polic(?:y|ies)|content filter)",
-        r"\bguardrails? (?:has |have )?(?:blocked|triggered|failed)\b",
-        r"\bcontent management policy\b",
-        r"\bcontent[ _]filter(?:ing)? policy\b",
+    words=re.compile(
+        _any_of(
+            r"\b(?:input|output) guardrail\b",
+            r"\bblocked by (?:a |an |the |our )?[\w '\"-]{0,60}\b(?:guardrails?|service polic(?:y|ies)|content filter)",
+            r"\bguardrails? (?:has |have )?(?:blocked|triggered|failed)\b",
+            r"\bcontent management policy\b",
+            r"\bcontent[ _]filter(?:ing)? policy\b",
+        ),
+        re.IGNORECASE,
     ),
     error=ContentFilterError,
     sources="docs/wire/errors.md#guardrails",
@@ -104,29 +106,35 @@ _SIZES: Final = r"(?:window|length|size|limit)"
 OVERFLOW: Final = RefusalRow(
     name="overflow",
     statuses=_OF_THE_REQUEST,
-    words=_any_of(
-        r"(?<![.\w])(?:prompt|input)\b(?: prompt)?(?: \([^()\n]{0,60}\))? (?:is )?too long\b",
-        rf"\bexceed(?:s|ed|ing)? (?:the )?(?:[\w-]+(?:'s)? )?(?:maximum |available |model's )?context(?: {_SIZES})?",
-        rf"\bcontext[_ ]{_SIZES}[_ ](?:is )?(?:exceeded|overflow)",
-        rf"\bcontext {_SIZES} exceeds limit\b",
-        r"\bcontext limit\b",
-        r"\bmaximum (?:context length|prompt length|model length|input length|context window)\b",
-        r"\binput token count (?:(?!input token count | exceeds| but ).)*+ (?:exceeds|but model only supports up to)\b",
-        rf"\b(?:input|prompt) tokens?\b{_COUNT}\bexceeds? (?:the )?(?:configured |maximum |model's )*(?:limit|number|context)",
-        r"\breduce the length of (?:the|your) (?:messages|prompt|input)\b",
-        rf"\bprompt\b{_COUNT}\btoo large for model\b",
-        r"\blonger than the (?:maximum model|context|model's context) (?:length|window)\b",
-        rf"\bgreater than the context {_SIZES}\b",
-        r"`inputs` tokens \+ `max_new_tokens` must be <=",
-        r"`inputs` must have less than \d+ tokens",
-        r"\btotal number of tokens in the prompt cannot exceed\b",
-        r"\bexceeded model token limit\b",
-        r"\bmax(?:imum)? tokens allowed in (?:the )?(?:request|prompt)\b|\btokens in request more than max tokens allowed\b",
+    words=re.compile(
+        _any_of(
+            r"(?<![.\w])(?:prompt|input)\b(?: prompt)?(?: \([^()\n]{0,60}\))? (?:is )?too long\b",
+            rf"\bexceed(?:s|ed|ing)? (?:the )?(?:[\w-]+(?:'s)? )?(?:maximum |available |model's )?context(?: {_SIZES})?",
+            rf"\bcontext[_ ]{_SIZES}[_ ](?:is )?(?:exceeded|overflow)",
+            rf"\bcontext {_SIZES} exceeds limit\b",
+            r"\bcontext limit\b",
+            r"\bmaximum (?:context length|prompt length|model length|input length|context window)\b",
+            r"\binput token count (?:(?!input token count | exceeds| but ).)*+ (?:exceeds|but model only supports up to)\b",
+            rf"\b(?:input|prompt) tokens?\b{_COUNT}\bexceeds? (?:the )?(?:configured |maximum |model's )*(?:limit|number|context)",
+            r"\breduce the length of (?:the|your) (?:messages|prompt|input)\b",
+            rf"\bprompt\b{_COUNT}\btoo large for model\b",
+            r"\blonger than the (?:maximum model|context|model's context) (?:length|window)\b",
+            rf"\bgreater than the context {_SIZES}\b",
+            r"`inputs` tokens \+ `max_new_tokens` must be <=",
+            r"`inputs` must have less than \d+ tokens",
+            r"\btotal number of tokens in the prompt cannot exceed\b",
+            r"\bexceeded model token limit\b",
+            r"\bmax(?:imum)? tokens allowed in (?:the )?(?:request|prompt)\b|\btokens in request more than max tokens allowed\b",
+        ),
+        re.IGNORECASE,
     ),
-    unless=_any_of(
-        r"\b(?:max_(?:completion_|output_|new_)?tokens|maxOutputTokens)\b\W{0,3}(?:or [`'\"]?max_\w+[`'\"]? )?is too (?:large|high)\b",
-        r"\btokens?(?: usage)?[ -]per[ -](?:minute|hour|day|second)\b|\b[IO]?TPM\b|\brate[ _-]?limit",
-        r"\bmaximum (?:allowed )?(?:number of )?output tokens\b",
+    unless=re.compile(
+        _any_of(
+            r"\b(?:max_(?:completion_|output_|new_)?tokens|maxOutputTokens)\b\W{0,3}(?:or [`'\"]?max_\w+[`'\"]? )?is too (?:large|high)\b",
+            r"\btokens?(?: usage)?[ -]per[ -](?:minute|hour|day|second)\b|\b[IO]?TPM\b|\brate[ _-]?limit",
+            r"\bmaximum (?:allowed )?(?:number of )?output tokens\b",
+        ),
+        re.IGNORECASE,
     ),
     codes=frozenset({"context_window_exceeded", "exceed_context_size_error"}),
     error=ContextOverflowError,
@@ -140,13 +148,16 @@ What is said about the tokens of the answer, or about tokens a minute, is anothe
 TOKEN_PROBLEM: Final = RefusalRow(
     name="token-problem",
     statuses=frozenset({400, 403}),
-    words=_any_of(
-        # The whole of what is said: the words stand in other sentences too, about JSON, stop tokens or permissions.
-        r"^\W*(?:(?:error|\d{3}|(?-i:[A-Z_]{5,40})): )?(?:the )?(?:provided )?(?:"
-        r"(?:invalid|expired|unknown|revoked) (?:oauth |access |bearer |authentication |auth )?token(?: \*{3})?"
-        r"|(?:oauth |access |bearer |authentication |auth )?token(?: \*{3})? (?:(?:is|was|has been|has)(?: already)? )?"
-        r"(?:expiring|expired|invalid|revoked|not valid)(?: (?:soon|(?:with)?in \d+ ?s(?:ec(?:ond)?s?)?))?"
-        r")\s*[.!]?\s*(?:\[[^\]\n]{0,200}\]\W*)?$",
+    words=re.compile(
+        _any_of(
+            # The whole of what is said: the words stand in other sentences too, about JSON, stop tokens or permissions.
+            r"^\W*(?:(?:error|\d{3}|(?-i:[A-Z_]{5,40})): )?(?:the )?(?:provided )?(?:"
+            r"(?:invalid|expired|unknown|revoked) (?:oauth |access |bearer |authentication |auth )?token(?: \*{3})?"
+            r"|(?:oauth |access |bearer |authentication |auth )?token(?: \*{3})? (?:(?:is|was|has been|has)(?: already)? )?"
+            r"(?:expiring|expired|invalid|revoked|not valid)(?: (?:soon|(?:with)?in \d+ ?s(?:ec(?:ond)?s?)?))?"
+            r")\s*[.!]?\s*(?:\[[^\]\n]{0,200}\]\W*)?$",
+        ),
+        re.IGNORECASE,
     ),
     error=AuthenticationError,
     sources="docs/wire/errors.md#token-problems",
@@ -156,7 +167,7 @@ TOKEN_PROBLEM: Final = RefusalRow(
 MODEL_SERVICES_ONLY: Final = RefusalRow(
     name="model-services-only",
     statuses=frozenset({501}),
-    words=_any_of(r"\bmodel services \(v3\)", r"\buse unity catalog model services\b"),
+    words=re.compile(_any_of(r"\bmodel services \(v3\)", r"\buse unity catalog model services\b"), re.IGNORECASE),
     error=NotFoundError,
     advice="This workspace serves models under the names of their model services only (system.ai.…): list them with "
     "`dbx-gateway models`, and give that name as model=.",
@@ -167,7 +178,7 @@ MODEL_SERVICES_ONLY: Final = RefusalRow(
 NOT_IMPLEMENTED: Final = RefusalRow(
     name="not-implemented",
     statuses=frozenset({501}),
-    words=_any_of(r""),
+    words=re.compile(_any_of(r""), re.IGNORECASE),
     passes=False,
     advice="The server does not do this at all: choose another surface= or api=, or another model.",
     sources="docs/wire/errors.md#statuses",
@@ -176,7 +187,7 @@ NOT_IMPLEMENTED: Final = RefusalRow(
 FEATURE_DISABLED: Final = RefusalRow(
     name="gateway-disabled",
     statuses=frozenset({0, 200, 400, 403, 404, 501, 503}),
-    words=_any_of(r"\bAI Gateway is not (?:available|enabled) for this workspace\b"),
+    words=re.compile(_any_of(r"\bAI Gateway is not (?:available|enabled) for this workspace\b"), re.IGNORECASE),
     codes=frozenset({"FEATURE_DISABLED"}),
     error=NotFoundError,
     advice="This workspace has no AI Gateway: leave surface= at 'auto', or set surface='model-serving'.",
@@ -186,10 +197,13 @@ FEATURE_DISABLED: Final = RefusalRow(
 RESPONSES_ONLY: Final = RefusalRow(
     name="responses-only",
     statuses=frozenset({400, 404, 422}),
-    words=_any_of(
-        r"\bonly supports? the responses api\b",
-        r"\bonly supported in v1/responses\b",
-        r"\buse /?(?:[\w-]+/){0,3}responses instead\b",
+    words=re.compile(
+        _any_of(
+            r"\bonly supports? the responses api\b",
+            r"\bonly supported in v1/responses\b",
+            r"\buse /?(?:[\w-]+/){0,3}responses instead\b",
+        ),
+        re.IGNORECASE,
     ),
     advice="Leave api= at 'auto', or set api='responses'.",
     sources="docs/wire/errors.md#another-api",
@@ -198,8 +212,13 @@ RESPONSES_ONLY: Final = RefusalRow(
 MEDIUM_BY_URL: Final = RefusalRow(
     name="medium-by-url",
     statuses=frozenset({400, 413, 422}),
-    words=_any_of(
-        r"\bURL sources are not supported\b", r"\bexternal image URLs are not supported\b", r"\bunsupported file uri\b"
+    words=re.compile(
+        _any_of(
+            r"\bURL sources are not supported\b",
+            r"\bexternal image URLs are not supported\b",
+            r"\bunsupported file uri\b",
+        ),
+        re.IGNORECASE,
     ),
     advice="Give the bytes of the picture or file in base64 instead of its URL.",
     sources="docs/wire/comparison.md#media-by-url",
@@ -208,12 +227,15 @@ MEDIUM_BY_URL: Final = RefusalRow(
 REFUSED_PROOFS: Final = RefusalRow(
     name="refused-proofs",
     statuses=frozenset({400, 422}),
-    words=_any_of(
-        r"\binvalid `?signature`? in `?thinking`? block",
-        r"\bthinking\.signature`?: field required\b",
-        r"\binvalid `?data`? in `?redacted_thinking`?",
-        r"\bthe encrypted content\b[^\n]{0,200}?\bcould not be (?:verified|decrypted|decoded)\b",
-        r"\b(?:corrupted|invalid) thought[_ ]signature\b|\bthought[_ ]signature is not valid\b",
+    words=re.compile(
+        _any_of(
+            r"\binvalid `?signature`? in `?thinking`? block",
+            r"\bthinking\.signature`?: field required\b",
+            r"\binvalid `?data`? in `?redacted_thinking`?",
+            r"\bthe encrypted content\b[^\n]{0,200}?\bcould not be (?:verified|decrypted|decoded)\b",
+            r"\b(?:corrupted|invalid) thought[_ ]signature\b|\bthought[_ ]signature is not valid\b",
+        ),
+        re.IGNORECASE,
     ),
     codes=frozenset({"invalid_encrypted_content"}),
     advice="Leave the reasoning of earlier answers out of the conversation.",
@@ -244,6 +266,3 @@ def refusal_row(status: int | None, codes: frozenset[str], words: str) -> Refusa
         words: what it says.
     """
     return next((row for row in ROWS if row.means(status, codes, words)), None)
-
-
-BY_NAME: Final[Mapping[str, RefusalRow]] = {row.name: row for row in ROWS}

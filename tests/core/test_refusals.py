@@ -20,7 +20,7 @@ from dbx_gateway.errors import (
     RateLimitError,
     ServerError,
 )
-from dbx_gateway.refusals import BY_NAME, NOT_IMPLEMENTED, ROWS
+from dbx_gateway.refusals import NOT_IMPLEMENTED, ROWS
 
 ASKED = RequestTarget("team-chat", "model-serving chat-completions https://ws/x")
 
@@ -32,7 +32,7 @@ def failed(status, body) -> APIError:
 
 
 def test_each_row_has_a_name_and_a_source_of_its_own():
-    assert list(BY_NAME) == [row.name for row in ROWS]
+    assert len({row.name for row in ROWS}) == len(ROWS)
     assert all(row.sources.startswith("docs/wire/") for row in ROWS)
 
 
