@@ -21,6 +21,7 @@ from dbx_gateway.errors import (
 __all__ = [
     "FEATURE_DISABLED",
     "MODEL_SERVICES_ONLY",
+    "NOT_IMPLEMENTED",
     "REFUSED_PROOFS",
     "RESPONSES_ONLY",
     "ROWS",
@@ -35,7 +36,7 @@ class RefusalRow:
     """One meaning of a refusal.
 
     Args:
-        name: what it is called, in ``docs/refusals.md``.
+        name: what it is called.
         statuses: where it counts; a failure inside an answer of status 200 has none, and is written as 0.
         words: the wordings, searched in what the server says.
         unless: wordings that mean something else though ``words`` are found in them.
@@ -43,7 +44,7 @@ class RefusalRow:
         error: the class, where it is not the status's.
         passes: whether the same request may be taken later; None where the class says it.
         advice: what the user should do; empty where the class says it.
-        sources: pages of the documentation.
+        source: a section of the documentation.
     """
 
     name: str
@@ -54,7 +55,7 @@ class RefusalRow:
     error: type[APIError] | None = None
     passes: bool | None = None
     advice: str = ""
-    sources: str
+    source: str
 
     def means(self, status: int | None, codes: frozenset[str], words: str) -> bool:
         """Whether a refusal of this status, with these codes and words, has this meaning."""
@@ -79,7 +80,7 @@ CONSIDER_RETRYING: Final = RefusalRow(
     words=re.compile(_any_of(r"\bconsider retrying\b"), re.IGNORECASE),
     passes=True,
     advice="Try again.",
-    sources="docs/wire/errors.md#passing-failures",
+    source="docs/wire/errors.md#passing-failures",
 )
 """A failure of the model, not of the request."""
 
@@ -97,7 +98,7 @@ CONTENT_FILTER: Final = RefusalRow(
         re.IGNORECASE,
     ),
     error=ContentFilterError,
-    sources="docs/wire/errors.md#guardrails",
+    source="docs/wire/errors.md#guardrails",
 )
 
 _COUNT: Final = r"[^.\n]{0,80}?"
@@ -138,7 +139,7 @@ OVERFLOW: Final = RefusalRow(
     ),
     codes=frozenset({"context_window_exceeded", "exceed_context_size_error"}),
     error=ContextOverflowError,
-    sources="docs/wire/errors.md#overflow",
+    source="docs/wire/errors.md#overflow",
 )
 """Wordings of Anthropic, OpenAI, Google, xAI, Bedrock, Mistral, Cohere, Moonshot, vLLM, TGI and llama.cpp.
 
@@ -160,7 +161,7 @@ TOKEN_PROBLEM: Final = RefusalRow(
         re.IGNORECASE,
     ),
     error=AuthenticationError,
-    sources="docs/wire/errors.md#token-problems",
+    source="docs/wire/errors.md#token-problems",
 )
 """What other servers answer with 401."""
 
@@ -171,7 +172,7 @@ MODEL_SERVICES_ONLY: Final = RefusalRow(
     error=NotFoundError,
     advice="This workspace serves models under the names of their model services only (system.ai.…): list them with "
     "`dbx-gateway models`, and give that name as model=.",
-    sources="docs/wire/surfaces.md#which-surface",
+    source="docs/wire/surfaces.md#which-surface",
 )
 """The name of an endpoint where the workspace enforces model services; it does not pass."""
 
@@ -181,7 +182,7 @@ NOT_IMPLEMENTED: Final = RefusalRow(
     words=re.compile(_any_of(r""), re.IGNORECASE),
     passes=False,
     advice="The server does not do this at all: choose another surface= or api=, or another model.",
-    sources="docs/wire/errors.md#statuses",
+    source="docs/wire/errors.md#statuses",
 )
 
 FEATURE_DISABLED: Final = RefusalRow(
@@ -191,7 +192,7 @@ FEATURE_DISABLED: Final = RefusalRow(
     codes=frozenset({"FEATURE_DISABLED"}),
     error=NotFoundError,
     advice="This workspace has no AI Gateway: leave surface= at 'auto', or set surface='model-serving'.",
-    sources="docs/wire/surfaces.md#which-surface",
+    source="docs/wire/surfaces.md#which-surface",
 )
 
 RESPONSES_ONLY: Final = RefusalRow(
@@ -206,7 +207,7 @@ RESPONSES_ONLY: Final = RefusalRow(
         re.IGNORECASE,
     ),
     advice="Leave api= at 'auto', or set api='responses'.",
-    sources="docs/wire/errors.md#another-api",
+    source="docs/wire/errors.md#another-api",
 )
 
 MEDIUM_BY_URL: Final = RefusalRow(
@@ -221,7 +222,7 @@ MEDIUM_BY_URL: Final = RefusalRow(
         re.IGNORECASE,
     ),
     advice="Give the bytes of the picture or file in base64 instead of its URL.",
-    sources="docs/wire/comparison.md#media-by-url",
+    source="docs/wire/comparison.md#media-by-url",
 )
 
 REFUSED_PROOFS: Final = RefusalRow(
@@ -239,7 +240,7 @@ REFUSED_PROOFS: Final = RefusalRow(
     ),
     codes=frozenset({"invalid_encrypted_content"}),
     advice="Leave the reasoning of earlier answers out of the conversation.",
-    sources="docs/wire/errors.md#proofs-refused",
+    source="docs/wire/errors.md#proofs-refused",
 )
 """What proves a model's earlier reasoning is not taken any more, and never will be."""
 

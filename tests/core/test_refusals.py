@@ -33,7 +33,7 @@ def failed(status, body) -> APIError:
 
 def test_each_row_has_a_name_and_a_source_of_its_own():
     assert len({row.name for row in ROWS}) == len(ROWS)
-    assert all(row.sources.startswith("docs/wire/") for row in ROWS)
+    assert all(row.source.startswith("docs/wire/") for row in ROWS)
 
 
 def test_what_an_error_advises_is_read_as_no_refusal():

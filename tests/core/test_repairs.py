@@ -5,7 +5,7 @@ import pytest
 from support.promises import promise
 
 from dbx_gateway.call.repairs import Repair, learned_quirks, repair_for
-from dbx_gateway.errors import BadRequestError, ContextOverflowError, NotFoundError
+from dbx_gateway.errors import BadRequestError, ContentFilterError, ContextOverflowError, NotFoundError
 from dbx_gateway.models.profile import Profile
 from dbx_gateway.notices import forget_notices
 from dbx_gateway.quirks.quirk import Context
@@ -282,6 +282,7 @@ def test_only_a_refusal_of_the_request_is_repaired():
     assert repair_for(refusal(words, 413), body, at()) is None
     assert repair_for(NotFoundError(words, status=404), body, at()) is None
     assert repair_for(ContextOverflowError(words, status=400), body, at()) is None
+    assert repair_for(ContentFilterError(words, status=400), body, at()) is None
 
 
 def test_all_quirks_off_means_no_repair_either():

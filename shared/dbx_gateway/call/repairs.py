@@ -1,8 +1,8 @@
 """What to change in a request that a server refused, so that it takes it: decided from the server's own words.
 
 Only a refusal (400 or 422) that names an optional field of the request is repaired, by leaving that field out or by
-bringing it to a value the server names. What is asked and said, the tools, the model and whether the answer is streamed
-are never touched (docs/wire/errors.md#refused-fields).
+bringing it to a value the server names. What is asked and said, the tools, the form of the answer, the model and whether the
+answer is streamed are never touched (docs/wire/errors.md#refused-fields).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dbx_gateway.call.forms import (
     offers_answer,
 )
 from dbx_gateway.chat import JsonObject
-from dbx_gateway.errors import APIError, BadRequestError, ContextOverflowError
+from dbx_gateway.errors import APIError, BadRequestError, ContentFilterError, ContextOverflowError
 from dbx_gateway.quirks import oss_output_cap, tool_choice_required
 from dbx_gateway.quirks.catalogue import ALL, QUIRKS, quirk_named
 from dbx_gateway.quirks.quirk import Context, Quirk
@@ -208,7 +208,7 @@ def repair_for(
     """Return the repair that the server's words call for, or None where there is none.
 
     A reactive quirk that knows the words comes first, else a field that they name is left out or clamped. A prompt that
-    is too long is never repaired.
+    is too long, or that a guardrail blocks, is never repaired.
 
     Args:
         error: the refusal.
@@ -218,7 +218,7 @@ def repair_for(
         disabled: quirks the caller turned off; ``all`` among them turns every repair off.
     """
     refused = isinstance(error, BadRequestError) and error.status in (400, 422)
-    if not refused or isinstance(error, ContextOverflowError) or ALL in disabled:
+    if not refused or isinstance(error, ContextOverflowError | ContentFilterError) or ALL in disabled:
         return None
     for quirk in QUIRKS:
         if quirk.name not in disabled and _recognises(quirk, error, context):
