@@ -92,13 +92,11 @@ class Accounts:
             return Login(issued.user, oauth=True)
 
     def _refusal(self, text: str) -> Refused:
-        match self._refused_by:
-            case 401:
-                return _unauthenticated(text)
-            case 403:
-                return Refused(403, text, body={"error_code": 403, "message": text})
-            case 400:
-                return Refused(400, text, body={"error_code": "400", "message": "Invalid Token"})
+        if self._refused_by == 403:
+            return Refused(403, text, body={"error_code": 403, "message": text})
+        if self._refused_by == 400:
+            return Refused(400, text, body={"error_code": "400", "message": "Invalid Token"})
+        return _unauthenticated(text)
 
     def user_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the user of a request's credential, which is not used by that; None for one that is not taken."""
