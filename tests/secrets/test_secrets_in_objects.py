@@ -11,7 +11,7 @@ from support.secret_finding import holds, holds_issued_token, shown
 
 from dbx_gateway import Client
 from dbx_gateway.settings import Settings
-from dbx_gateway.transport.deadlines import NO_DEADLINE
+from dbx_gateway.transport.sending import HttpRequest
 
 HEADER = "s3cret-of-a-header"
 SAID = "You said: Hello"
@@ -66,7 +66,7 @@ def test_no_form_of_settings_or_credentials_shows_a_secret(signed_in):
     check(shown(Settings.of(signed_in.fields)), tokens(signed_in))
     check(shown(client._credentials), [*signed_in.secrets, granted.headers["Authorization"].split()[1]])
     assert granted.headers["Authorization"].split()[1] not in repr(granted) + str(
-        client._driver._transport(NO_DEADLINE)
+        client._driver._transport(HttpRequest(method="GET", url="https://ws.example.com/x", headers={}))
     )
 
 

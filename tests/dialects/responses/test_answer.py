@@ -10,6 +10,7 @@ from dbx_gateway.dialects.responses.dialect import Responses
 from dbx_gateway.errors import (
     APIError,
     BadRequestError,
+    ContentFilterError,
     ContextOverflowError,
     IncompleteStreamError,
     InvalidResponseError,
@@ -239,7 +240,7 @@ def test_an_answer_without_output_is_empty():
         ("something_new", ServerError, 500),
         ("rate_limit_exceeded", RateLimitError, 429),
         ("invalid_prompt", BadRequestError, 400),
-        ("image_content_policy_violation", BadRequestError, 400),
+        ("image_content_policy_violation", ContentFilterError, 400),
         ("context_length_exceeded", ContextOverflowError, 400),
     ],
 )
