@@ -10,10 +10,11 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import ModelRetryMiddleware
 from langchain_core import exceptions
 from langchain_core.exceptions import ModelError
+from langchain_core.messages import HumanMessage
 from support.promises import promise
 
 from dbx_gateway import errors
-from dbx_gateway.testing import Fault
+from dbx_gateway.testing import REFUSALS, Fault
 from langchain_dbx_gateway import ChatDbxGateway
 from langchain_dbx_gateway.errors import _KINDS, translated
 
@@ -38,6 +39,45 @@ def test_an_error_is_ours_and_langchains(make_llm, workspace, status, code, ours
     assert isinstance(caught.value, theirs)
     assert caught.value.status == caught.value.status_code == status
     assert caught.value.is_retryable == (status in (429, 503))
+
+
+REFUSED = {
+    "expired token: 403": exceptions.ModelAuthenticationError,
+    "expired token: 400": exceptions.ModelAuthenticationError,
+    "model services (v3)": exceptions.ModelNotFoundError,
+    "not implemented": exceptions.ModelAPIError,
+    "no gateway": exceptions.ModelNotFoundError,
+    "overflow: Bedrock": exceptions.ContextOverflowError,
+    "external model: overflow": exceptions.ContextOverflowError,
+    "external model: filtered": exceptions.ModelInvalidRequestError,
+    "input guardrail": exceptions.ModelInvalidRequestError,
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), REFUSED.items(), ids=REFUSED)
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+def test_a_refusal_is_what_it_means_in_langchain_too_and_none_of_these_is_tried_again(
+    make_llm, workspace, name, kind, way
+):
+    workspace.inject(REFUSALS[name].fault, times=None, where="/ai-gateway/")
+    llm = make_llm(max_retries=2)
+
+    with pytest.raises(kind) as caught:
+        list(llm.stream("Hello")) if way == "stream" else llm.invoke("Hello")
+
+    assert caught.value.is_retryable is False
+
+
+@pytest.mark.parametrize("version", ["v0", "v1"])
+def test_a_thread_whose_proofs_of_reasoning_are_refused_goes_on(make_llm, workspace, version):
+    llm = make_llm(thinking=2048, max_tokens=9000, output_version=version)
+    thread = [HumanMessage("Hello"), llm.invoke("Hello"), HumanMessage("And now?")]
+    workspace.retire_proofs()
+    answers = [llm.invoke(thread), llm.invoke(thread)]
+
+    assert [answer.text for answer in answers] == ["You said: And now?"] * 2
+    posts = [entry.status for entry in workspace.ledger.entries("messages") if entry.method == "POST"]
+    assert posts == [200, 400, 200, 200]
 
 
 @pytest.mark.parametrize("kind", _KINDS, ids=lambda kind: kind.__name__)

@@ -29,3 +29,16 @@ def test_each_call_goes_back_behind_its_own_reasoning(make_llm, stream):
     ]
     answer = llm.chat_with_tools(tools, chat_history=[*thread, response.message, *results])
     assert answer.message.content == "The tools answered: sun; sun"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_conversation_whose_proofs_of_reasoning_are_refused_goes_on(make_llm, workspace, stream):
+    llm = make_llm("databricks-gpt-5-2", reasoning_effort="low")
+    thread = [ChatMessage("Hello")]
+    thread += [llm.chat(thread).message, ChatMessage("And now?")]
+    workspace.retire_proofs()
+    for _ in range(2):
+        answer = [*llm.stream_chat(thread)][-1] if stream else llm.chat(thread)
+        assert answer.message.content == "You said: And now?"
+    statuses = [entry.status for entry in workspace.ledger.entries("responses") if entry.method == "POST"]
+    assert statuses == [200, 400, 200, 200]
