@@ -158,9 +158,10 @@ def _check_error(front: FrontEnd, outcome: Outcome, expect: Fails) -> None:
 
 
 def _may_succeed_later(expect: Fails) -> bool:
-    """A redirect comes again; what passes by its status or by its class does not."""
+    """A redirect comes again, and what a server does not do at all; what passes by its status or by its class does not."""
     passing = (RateLimitError, ServerError, APIConnectionError, IncompleteStreamError)
-    return expect.code != "redirect" and (issubclass(expect.kind, passing) or expect.status in PASSING)
+    for_good = expect.code == "redirect" or expect.status == 501
+    return not for_good and (issubclass(expect.kind, passing) or expect.status in PASSING)
 
 
 def _check_partial(partial: ChatResponse | None, expect: Fails, given: Given | None) -> None:
