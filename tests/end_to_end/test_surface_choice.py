@@ -228,3 +228,34 @@ def test_a_databricks_app_is_refused_with_the_remedy(site):
     with pytest.raises(InvalidRequestError, match="endpoint_url="):
         site.client("apps/my-agent").chat("Hello")
     assert site.asked() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "path"),
+    [
+        ({"status": 429, "error_code": "REQUEST_LIMIT_EXCEEDED"}, GATEWAY_MESSAGES),
+        ({"status": 501, "error_code": "NOT_IMPLEMENTED"}, SERVING_MESSAGES),
+        ({"status": 400, "error_code": "FEATURE_DISABLED"}, SERVING_MESSAGES),
+        ({"status": 403, "error_code": "FEATURE_DISABLED"}, SERVING_MESSAGES),
+        ({"status": 400, "error_code": "ENDPOINT_NOT_FOUND"}, SERVING_MESSAGES),
+    ],
+)
+async def test_a_refused_probe_that_says_whether_there_is_a_gateway_settles_it_for_an_hour(
+    site, warned, seen, clock, answer, path
+):
+    site.fail(where=PROBE, **answer)
+    client = site.client(observations=seen)
+    client.chat("Hello")
+    clock.advance(3500)
+    await site.async_client(observations=seen).chat("Hello")
+    assert len(site.asked(PROBE)) == 1
+    assert site.paths() == [path, path]
+    assert warned() == []
+
+
+@pytest.mark.parametrize(("status", "words"), [(403, "Invalid access token."), (400, "Invalid Token")])
+def test_a_probe_whose_token_is_refused_in_words_is_an_authentication_error(site, status, words):
+    site.fail(where=PROBE, times=None, status=status, body={"error_code": status, "message": words})
+    with pytest.raises(AuthenticationError):
+        site.client().chat("Hello")
+    assert site.posts() == []
