@@ -13,7 +13,7 @@ from core.sign_in import GivenConfig, bearer
 from end_to_end.site import CLAUDE, GEMINI, GPT, LLAMA
 from support.pacing import quick_pacing
 
-from dbx_gateway import APIError, Client, Message, OutputFormat, forget, user
+from dbx_gateway import APIError, Client, DbxGatewayError, Message, OutputFormat, forget, user
 from dbx_gateway.testing import KnownRefusal, Workspace, workspace_transport
 
 __all__ = ["Outcome", "outcome_of"]
@@ -115,14 +115,17 @@ def outcome_of(refusal: KnownRefusal) -> Outcome:
         _, sends, does = _play(refusal, asked, times=1)
         forget()
         error, _, _ = _play(refusal, asked, times=None)
-    assert isinstance(error, APIError), refusal.name
+    assert isinstance(error, DbxGatewayError), refusal.name
     assert sends, refusal.name
     kind = type(error).__name__
-    advice = error.message.partition("[request id ")[2].partition("] ")[2]
+    if isinstance(error, APIError):
+        advice = error.message.partition("[request id ")[2].partition("] ")[2]
+    else:
+        advice = error.message.partition("nothing was sent there. ")[2]
     return Outcome(does, kind, error.retryable, advice)
 
 
-def _play(refusal: KnownRefusal, asked: Request, *, times: int | None) -> tuple[APIError | None, int, str]:
+def _play(refusal: KnownRefusal, asked: Request, *, times: int | None) -> tuple[DbxGatewayError | None, int, str]:
     workspace = Workspace()
     surface = "ai-gateway" if asked.model == CLAUDE or refusal.name == "no endpoint" else "model-serving"
     credentials = (
@@ -142,7 +145,7 @@ def _play(refusal: KnownRefusal, asked: Request, *, times: int | None) -> tuple[
         workspace.inject(refusal.fault, times=times, where=_WHERE[surface])
         try:
             answer = client.chat(conversation, output=asked.output)
-        except APIError as error:
+        except DbxGatewayError as error:
             return error, len(_posts(workspace)) - before, _nothing(times)
         return None, len(_posts(workspace)) - before, _did(workspace, before, answer.exchange.repairs, asked)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dbx_gateway.testing.faults.faults import Fault
@@ -22,6 +22,7 @@ class KnownRefusal:
         words: the message.
         code: ``error_code`` of a body of Databricks; None: the body has none.
         body: all of the body, where it has another form; it holds the words.
+        headers: of the answer.
         source: a section of the documentation.
     """
 
@@ -31,13 +32,14 @@ class KnownRefusal:
     words: str
     code: str | int | None = "BAD_REQUEST"
     body: dict[str, Any] | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     source: str
 
     @property
     def fault(self) -> Fault:
         """The fault that answers a request in this way."""
         code = {} if self.code is None else {"error_code": self.code}
-        return Fault(status=self.status, body=self.body or {**code, "message": self.words})
+        return Fault(status=self.status, body=self.body or {**code, "message": self.words}, headers=dict(self.headers))
 
 
 _OVERFLOW: Final = "docs/wire/errors.md#overflow"
@@ -210,6 +212,15 @@ _ROWS: Final = (
         "Databricks",
         "Model m only supports the Responses API. Please use /serving-endpoints/responses instead.",
         _OTHER_API,
+    ),
+    _row(
+        "login page",
+        "a custom account URL",
+        "See Other",
+        "docs/wire/auth.md#login-pages",
+        303,
+        body="<html><title>See Other</title></html>",
+        headers={"location": "/login"},
     ),
     # --- guardrails
     _row("input guardrail", "Databricks", "Request blocked by input guardrail 'no-pii'", _GUARDS),
