@@ -6,6 +6,7 @@ The rows are in :mod:`dbx_gateway.models.profile_rows`, which ``shared/profile_d
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -69,13 +70,19 @@ def profile_of(model: str, family: Family | None = None, identities: tuple[str, 
         return replace(row, model=model)
     family = family or family_of(model) or "other"
     nearest = _nearest((model, *identities), family) or _row_of_family(family)
-    if family == nearest.family == "gpt" and any(_PLAIN_GPT.search(one.lower()) for one in (model, *identities)):
+    older = _BEFORE_REASONING.get(family)
+    if older is not None and any(older.search(name.lower()) for name in (model, *identities)):
         nearest = replace(nearest, reasoning=False, efforts=(), sampling=True, responses_only=False)
     return replace(nearest, model=model, known=False, input_dbu=None, output_dbu=None, cache_read_dbu=None)
 
 
-_PLAIN_GPT = re.compile(r"(?<![a-z\d])(?:chat)?gpt[-_]?(?:3[.-]?5|4o|4[.-][15]|4)(?![a-z\d])")
-"""GPT 3.5, 4, 4o, 4.1 and 4.5 do not reason, unlike every model of the table (docs/wire/errors.md#refused-fields)."""
+_BEFORE_REASONING: Mapping[Family, re.Pattern[str]] = {
+    "gpt": re.compile(r"(?<![a-z\d])(?:chat)?gpt[-_]?(?:3[.-]?5|4o|4[.-][15]|4)(?![a-z\d])"),
+}
+"""Names of models that do not reason, in families whose models of the table all do.
+
+Source: docs/wire/errors.md#refused-fields, the encrypted content that GPT 3.5, 4, 4o and 4.1 refuse.
+"""
 
 
 def _nearest(names: tuple[str, ...], family: Family) -> Profile | None:
