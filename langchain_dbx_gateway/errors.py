@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from langchain_core import exceptions
 
 from dbx_gateway import errors
+
+if TYPE_CHECKING:
+    from langchain_core.exceptions import ModelRefusalError as Refused
+    from langchain_core.messages import BaseMessage
+else:
+    Refused = getattr(exceptions, "ModelRefusalError", exceptions.ModelError)  # langchain-core has it from 1.7.5 on
 
 __all__ = ["translated"]
 
@@ -37,8 +43,11 @@ class ChatContextOverflowError(errors.ContextOverflowError, exceptions.ContextOv
     """The prompt is longer than the model's context window."""
 
 
-class ChatContentFilterError(errors.ContentFilterError, exceptions.ModelInvalidRequestError):
-    """A guardrail or content filter blocked the request or its answer."""
+class ChatContentFilterError(errors.ContentFilterError, exceptions.ModelInvalidRequestError, Refused):
+    """A guardrail or content filter blocked the request or its answer: it is handled where refusals of models are."""
+
+    raw_message: BaseMessage | None = None
+    """There is no message of a model."""
 
 
 class ChatAPIError(errors.APIError, exceptions.ModelError):

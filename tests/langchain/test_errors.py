@@ -125,6 +125,15 @@ def test_each_error_of_the_core_is_raised_as_langchains_kind(kind):
     assert (caught.value.message, caught.value.status, caught.value.request_id) == ("no", 400, "1")
 
 
+def test_what_a_filter_blocked_is_caught_where_refusals_of_models_are():
+    with pytest.raises(getattr(exceptions, "ModelRefusalError", ModelError)) as caught, translated():
+        raise errors.ContentFilterError("blocked by a filter", status=400)
+    assert (str(caught.value), caught.value.raw_message) == (
+        str(errors.ContentFilterError("blocked by a filter", status=400)),
+        None,
+    )
+
+
 @promise("langchain-kinds")
 def test_every_error_of_the_core_that_a_call_can_raise_has_a_kind():
     kinds = {kind for name in errors.__all__ if isinstance(kind := getattr(errors, name), type)}
