@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final, cast
-from urllib.parse import unquote
+from urllib.parse import unquote, urljoin
 
 from pydantic import JsonValue
 from pydantic_core import to_json
@@ -71,6 +71,8 @@ _HOLDS_MAP: Final = frozenset(
     {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
 )
 _DEFINITIONS: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$defs", "definitions"})
+_NAMES: Final = ("$anchor", "$dynamicAnchor", "$id", "id")
+"""Keywords by which a schema has a name; before ``$anchor``, an id of nothing but ``#name`` was one (drafts 4 to 7)."""
 
 _ANNOTATIONS: Final = frozenset(
     {"default", "deprecated", "description", "example", "examples", "nullable", "readOnly", "title", "writeOnly"}
@@ -242,7 +244,7 @@ def lost_reference(schema: JsonObject) -> str | None:
         if not isinstance(node, dict):
             continue
         reference = node.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#") and inlining.names_nothing(reference):
+        if isinstance(reference, str) and reference.startswith("#") and inlining.names_nothing(reference, node):
             return reference
         pending.extend(_children(node))
     return None
@@ -262,6 +264,8 @@ class _Inlining:
         self._size = 0
         self._lengths: dict[int, int] = {}
         self._anchors: dict[str, JsonObject] | None = None
+        self._resources: dict[int, JsonObject] = {}
+        """The nearest schema with an ``$id`` around each schema, else the root: paths begin there."""
         self._recursive = self._cycles() if keep_cycles else {}
         self._kept: dict[int, str] = {}
         self._definitions: JsonObject = {}
@@ -283,7 +287,7 @@ class _Inlining:
                 continue
             followed: list[JsonObject] = [child for child in _children(node) if isinstance(child, dict)]
             if isinstance(reference := _reference(node), str):
-                target = self._target(reference)
+                target = self._target(reference, node)
                 if isinstance(target, dict):
                     names.setdefault(id(target), reference.rpartition("/")[2])
                     followed.append(target)
@@ -321,7 +325,7 @@ class _Inlining:
         node = map_children({key: item for key, item in value.items() if key not in _DEFINITIONS}, self.inlined)
         reference = _reference(value)
         if reference is not None:
-            found = self._measured(self._target(reference))
+            found = self._measured(self._target(reference, value))
             at_root = value is self._root
             target = self._expanded(found) if at_root else self.inlined(found)
             node = conjoin(node, target) if isinstance(target, dict) else node
@@ -343,45 +347,66 @@ class _Inlining:
                 raise _too_large()
         return target
 
-    def names_nothing(self, reference: str) -> bool:
-        """Whether a reference names no schema of the root."""
-        return self._target(reference) is _ANY_OBJECT
+    def names_nothing(self, reference: str, holder: JsonObject) -> bool:
+        """Whether a reference in ``holder`` names no schema of the root."""
+        return self._target(reference, holder) is _ANY_OBJECT
 
-    def _target(self, reference: JsonValue) -> JsonValue:
+    def _target(self, reference: JsonValue, holder: JsonObject) -> JsonValue:
         """Return the schema that a reference names: by its path, its ``$anchor``, or its ``$id``; else any object."""
-        lost = _ANY_OBJECT
         if not isinstance(reference, str):
-            return lost
-        base, hash_mark, fragment = reference.partition("#")
-        own = self._root.get("$id", self._root.get("id"))
-        if base and (not isinstance(own, str) or base != own.partition("#")[0]):
-            return self._named(reference, lost)
-        if hash_mark and fragment and not fragment.startswith("/"):
-            return self._named(unquote(fragment), lost)
-        value: JsonValue = self._root
-        for step in fragment.split("/")[1:]:
-            name = unquote(step).replace("~1", "/").replace("~0", "~")
-            if isinstance(value, dict) and name in value:
-                value = value[name]
-            elif isinstance(value, list) and name.isdecimal() and name.isascii() and int(name) < len(value):
-                value = value[int(name)]
-            else:
-                return lost
-        return value if isinstance(value, dict | bool) else lost
+            return _ANY_OBJECT
+        names = self._index()
+        base, _, fragment = reference.partition("#")
+        around = self._resources.get(id(holder), self._root)
+        if base:
+            around = names.get(urljoin(_id_of(around), base), names.get(base))
+            if around is None:
+                return _ANY_OBJECT
+        if fragment and not fragment.startswith("/"):
+            return names.get(unquote(fragment), _ANY_OBJECT)
+        for start in (around, self._root):  # a path that passes over an id is read by many from the root
+            if (found := _at(start, fragment)) is not None:
+                return found
+        return _ANY_OBJECT
 
-    def _named(self, name: str, lost: JsonValue) -> JsonValue:
-        """Return the schema whose ``$anchor`` or ``$id`` is ``name``."""
+    def _index(self) -> dict[str, JsonObject]:
+        """Return the schemas that have a name, by it, and note which are within one that has an ``$id``."""
         if self._anchors is None:
             self._anchors = {}
-            pending: list[JsonValue] = [self._root]
+            pending: list[tuple[JsonValue, JsonObject]] = [(self._root, self._root)]
             while pending:
-                node = pending.pop()
-                if isinstance(node, dict):
-                    for key in ("$anchor", "$dynamicAnchor", "$id"):
-                        if isinstance(given := node.get(key), str):
-                            self._anchors.setdefault(given, node)
-                    pending.extend(_children(node))
-        return self._anchors.get(name, lost)
+                node, around = pending.pop()
+                if not isinstance(node, dict):
+                    continue
+                for key in _NAMES:
+                    if isinstance(name := node.get(key), str):
+                        self._anchors.setdefault(name.removeprefix("#"), node)
+                if name := _id_of(node):
+                    self._anchors.setdefault(urljoin(_id_of(around), name).removesuffix("#"), node)
+                    around = node
+                self._resources[id(node)] = around
+                pending.extend((child, around) for child in _children(node))
+        return self._anchors
+
+
+def _id_of(schema: JsonObject) -> str:
+    """Return the address of a schema within which paths begin anew; empty where it has none."""
+    name = schema.get("$id")
+    return name if isinstance(name, str) and not name.startswith("#") else ""
+
+
+def _at(start: JsonObject, path: str) -> JsonValue:
+    """Return the schema at a path of a reference; None where there is none."""
+    value: JsonValue = start
+    for step in path.split("/")[1:]:
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict) and (name in value or step in value):
+            value = value[name if name in value else step]
+        elif isinstance(value, list) and name.isdecimal() and name.isascii() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value if isinstance(value, dict | bool) else None
 
 
 _NOT_IN_A_DEFINITION: Final = re.compile(r"[^a-zA-Z0-9_.-]+")

@@ -8,7 +8,15 @@ from core.schema_like import schema_like
 from hypothesis import given, settings
 
 from dbx_gateway.errors import InvalidRequestError
-from dbx_gateway.json_schema import check_schema, conjoin, distinct, drop_keywords, inline_refs, with_note
+from dbx_gateway.json_schema import (
+    check_schema,
+    conjoin,
+    distinct,
+    drop_keywords,
+    inline_refs,
+    lost_reference,
+    with_note,
+)
 
 
 @settings(max_examples=80, deadline=None)
@@ -209,3 +217,45 @@ def test_a_schema_that_holds_itself_is_refused():
 
 def test_a_good_schema_passes():
     check_schema({"type": "object", "properties": {"a": {"enum": ["é", 1, None, 1.5, True]}}}, "tool")
+
+
+INNER = {"type": "object", "properties": {"x": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("reference", "rest"),
+    [
+        ("#inner", {"definitions": {"A": {**INNER, "$id": "#inner"}}}),
+        ("#inner", {"definitions": {"A": {**INNER, "id": "#inner"}}}),
+        ("#/$defs/A%20B", {"$defs": {"A%20B": INNER}}),
+        (
+            "inner.json",
+            {"$id": "https://x.test/root.json", "$defs": {"A": {**INNER, "$id": "https://x.test/inner.json"}}},
+        ),
+        ("root.json#/$defs/A", {"$id": "https://x.test/root.json", "$defs": {"A": INNER}}),
+        ("other.json#/$defs/A", {"$defs": {"O": {"$id": "other.json", "$defs": {"A": INNER}}}}),
+        ("other.json#inner", {"$defs": {"O": {"$id": "other.json", "$defs": {"A": {**INNER, "$anchor": "inner"}}}}}),
+    ],
+)
+def test_what_a_reference_names_is_found_by_every_legal_name_of_it(reference, rest):
+    schema = {"type": "object", "properties": {"a": {"$ref": reference}}, **rest}
+    assert lost_reference(schema) is None
+    inlined = inline_refs(schema)["properties"]["a"]
+    assert {key: inlined.get(key) for key in INNER} == INNER
+
+
+@pytest.mark.parametrize("word", ["$id", "id"])
+def test_a_path_in_a_schema_with_an_id_begins_there_or_at_the_root(word):
+    other = {
+        word: "other.json",
+        "type": "object",
+        "properties": {"here": {"$ref": "#/$defs/In"}, "root": {"$ref": "#/$defs/Out"}},
+    }
+    if word == "$id":
+        other["$defs"] = {"In": INNER}
+    schema = {"properties": {"a": {"$ref": "#/$defs/Other"}}, "$defs": {"Other": other, "Out": INNER}}
+    if word == "id":
+        schema["$defs"]["In"] = INNER
+    assert lost_reference(schema) is None
+    inlined = inline_refs(schema)["properties"]["a"]
+    assert inlined["properties"] == {"here": INNER, "root": INNER}
