@@ -70,7 +70,20 @@ _HOLDS_LIST: Final = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems
 _HOLDS_MAP: Final = frozenset(
     {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
 )
-_DEFINITIONS: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$defs", "definitions"})
+_DEFINITIONS: Final = frozenset(
+    {
+        "$ref",
+        "$dynamicRef",
+        "$recursiveRef",
+        "$defs",
+        "definitions",
+        "$anchor",
+        "$dynamicAnchor",
+        "$recursiveAnchor",
+        "$id",
+    }
+)
+"""What serves references alone. Written out several times, a name would be of several schemas, and turn paths in it."""
 _NAMES: Final = ("$anchor", "$dynamicAnchor", "$id", "id")
 """Keywords by which a schema has a name; before ``$anchor``, an id of nothing but ``#name`` was one (drafts 4 to 7)."""
 

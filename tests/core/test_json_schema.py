@@ -259,3 +259,13 @@ def test_a_path_in_a_schema_with_an_id_begins_there_or_at_the_root(word):
     assert lost_reference(schema) is None
     inlined = inline_refs(schema)["properties"]["a"]
     assert inlined["properties"] == {"here": INNER, "root": INNER}
+
+
+def test_a_schema_that_is_written_out_has_no_name_left_that_several_would_have():
+    cat = {"$id": "cat.json", "$anchor": "cat", "type": "object", "properties": {"kitten": {"$ref": "#cat"}}}
+    schema = {"properties": {"a": {"$ref": "cat.json"}, "b": {"$ref": "#cat"}}, "$defs": {"Cat": cat}}
+    inlined = inline_refs(schema, keep_cycles=True)
+    (name,) = inlined["$defs"]
+    kept = {"$ref": f"#/$defs/{name}"}
+    assert inlined["properties"] == {"a": kept, "b": kept}
+    assert inlined["$defs"][name] == {"type": "object", "properties": {"kitten": kept}}
