@@ -8,7 +8,7 @@ from core.schema_like import schema_like
 from hypothesis import example, given
 from support.promises import promise
 
-from dbx_gateway import BadRequestError, Client, OutputFormat, ToolSpec
+from dbx_gateway import BadRequestError, Client, OutputFormat, ToolSpec, user
 from dbx_gateway.json_schema import keywords_in
 from dbx_gateway.schemas import chain
 from dbx_gateway.schemas.chain import STEPS, Place, fitted
@@ -184,3 +184,54 @@ def test_strict_schemas_are_closed_but_for_free_keys():
     assert strict["properties"]["more"]["additionalProperties"] == TEXT
     assert strict["properties"]["when"] == TEXT
     assert keywords_in(strict).isdisjoint({"oneOf", "default", "discriminator"})
+
+
+def offered(model, schema, *, strict, **settings):
+    """The tools that a workspace as strict as a real one was sent."""
+    workspace = Workspace()
+    transport = workspace_transport(workspace)
+    fields = {"host": "https://ws.example.com", "token": workspace.token, "surface": "ai-gateway", "max_retries": 0}
+    with httpx.Client(transport=transport) as http:
+        tool = ToolSpec(name="look", description="Look.", parameters=schema, strict=strict)
+        Client(model=model, http_client=http, **fields | settings).chat([user("Look.")], tools=(tool,))
+    return workspace.ledger.model_calls()[-1].body["tools"]
+
+
+WHOSE = {
+    "claude": {"model": "databricks-claude-sonnet-4-6"},
+    "claude on chat": {"model": "databricks-claude-sonnet-4-6", "api": "chat-completions"},
+    "gpt": {"model": "databricks-gpt-5-4"},
+    "gpt on chat": {"model": "databricks-gpt-5-1", "api": "chat-completions"},
+    "gemini": {"model": "databricks-gemini-2-5-pro"},
+    "llama": {"model": "databricks-meta-llama-3-3-70b-instruct"},
+    "qwen": {"model": "databricks-qwen35-122b-a10b"},
+}
+LEGAL = {
+    "no schema": {},
+    "no properties": of(),
+    "an id within, where paths begin": {
+        **of(a={"$ref": "#/definitions/A"}),
+        "definitions": {
+            "A": {"$id": "https://x.test/a", **of(q={"$ref": "#/definitions/In"}), "definitions": {"In": CAT}}
+        },
+    },
+    "an old id": {**of(a={"$ref": "#cat"}), "definitions": {"Cat": {"$id": "#cat", **CAT}}},
+    "a relative address": {
+        "$id": "https://x.test/root.json",
+        **of(a={"$ref": "cat.json"}),
+        "$defs": {"Cat": {"$id": "https://x.test/cat.json", **CAT}},
+    },
+}
+
+
+@pytest.mark.parametrize("whose", WHOSE)
+@pytest.mark.parametrize("name", LEGAL)
+@pytest.mark.parametrize("strict", [None, True])
+def test_a_legal_schema_is_taken_by_every_family(whose, name, strict):
+    tools = offered(schema=LEGAL[name], strict=strict, **WHOSE[whose])
+    assert ("lives" in str(tools)) is (not name.startswith("no "))
+
+
+@pytest.mark.parametrize("whose", [one for one in WHOSE if one != "gemini"])
+def test_a_boolean_is_a_definition_too(whose):
+    assert offered(schema={**of(a={"$ref": "#/$defs/Any"}), "$defs": {"Any": True}}, strict=None, **WHOSE[whose])

@@ -99,6 +99,8 @@ def _refers_plainly(value: JsonValue) -> bool:
             reference = node.get("$ref")
             if isinstance(reference, str) and _PLAIN_REFERENCE.match(reference) is None:
                 return False
+            if node is not value and isinstance(node.get("$id"), str):
+                return False  # paths within begin there, which not all that read them know
             pending.extend(node.values())
         elif isinstance(node, list):
             pending.extend(node)
@@ -198,7 +200,7 @@ def fit_schemas(request: ChatRequest, family: Family, api: Api) -> ChatRequest:
     changed = [
         (number, schema)
         for number, tool in enumerate(request.tools)
-        if tool.native is None and not tool.custom and tool.parameters
+        if tool.native is None and not tool.custom and (tool.parameters or tool.strict)
         if (schema := _of_tool(tool, steps[bool(tool.strict)])) is not tool.parameters
     ]
     if changed:
@@ -216,6 +218,6 @@ def fit_schemas(request: ChatRequest, family: Family, api: Api) -> ChatRequest:
 
 def _of_tool(tool: ToolSpec, steps: list[SchemaStep]) -> JsonObject:
     try:
-        return _through(steps, tool.parameters)
+        return _through(steps, tool.parameters or {"type": "object", "properties": {}})
     except InvalidRequestError as error:
         raise InvalidRequestError(f"tool {tool.name!r}: {error.message}") from None

@@ -42,7 +42,7 @@ def lost_reference(schema: Any) -> str | None:
     """Return the first ``$ref`` of a schema that names nothing in it, read letter by letter, or None."""
     for node in _within(schema):
         reference = node.get("$ref")
-        if isinstance(reference, str) and not is_object(_named(schema, reference)):
+        if isinstance(reference, str) and not isinstance(_named(schema, reference), dict | bool):
             return reference
     return None
 

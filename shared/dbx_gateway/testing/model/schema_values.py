@@ -16,6 +16,7 @@ _QUOTED = re.compile(r"\"([^\"]+)\"|'([^']+)'(?!\w)|“([^”]+)”")
 _NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?![\w])")
 _NAME = re.compile(r"(?<=[a-z,:] )[A-Z][\w-]+(?: [A-Z][\w-]+)*")
 _DEEPEST = 6
+_GIVEN_UP = 50
 _LONGEST = 64
 
 _FORMATS = {
@@ -155,7 +156,7 @@ class _Maker:
         return {
             name: self.make(inner, name, depth + 1)
             for name, inner in properties.items()
-            if name in required or (depth < _DEEPEST and self._is_hinted(inner))
+            if (name in required and depth < _GIVEN_UP) or (depth < _DEEPEST and self._is_hinted(inner))
         }
 
     def _pairs(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
