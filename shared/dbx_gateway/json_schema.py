@@ -372,9 +372,10 @@ class _Inlining:
         base, _, fragment = reference.partition("#")
         around = self._resources.get(id(holder), self._root)
         if base:
-            around = names.get(urljoin(_id_of(around), base), names.get(base))
-            if around is None:
+            other = names.get(urljoin(_id_of(around), base), names.get(base))
+            if other is None:
                 return _ANY_OBJECT
+            around = other
         if fragment and not fragment.startswith("/"):
             return names.get(unquote(fragment), _ANY_OBJECT)
         for start in (around, self._root):  # a path that passes over an id is read by many from the root

@@ -27,7 +27,13 @@ _BY_BYTES: Final[tuple[tuple[re.Pattern[bytes], str, frozenset[str]], ...]] = tu
         (rb".{4}ftyp(?:avif|avis)", "image/avif"),
         (rb"%PDF-", "application/pdf"),
         (rb"RIFF....WAVE", "audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"),
-        (rb"ID3[\x02-\x04][\x00-\xfe]|\xff[\xfa\xfb\xf2\xf3]", "audio/mp3", "audio/mpeg", "audio/mpeg3", "audio/x-mpeg-3"),
+        (
+            rb"ID3[\x02-\x04][\x00-\xfe]|\xff[\xfa\xfb\xf2\xf3]",
+            "audio/mp3",
+            "audio/mpeg",
+            "audio/mpeg3",
+            "audio/x-mpeg-3",
+        ),
         (rb"fLaC", "audio/flac", "audio/x-flac"),
     )
 )

@@ -201,6 +201,8 @@ def test_a_sound_as_a_file_is_a_sound():
     }
 
 
-@pytest.mark.parametrize("text", ["ID3 tags are what a sound begins with", "ID3", "BM is short for benchmark, and goes on"])
+@pytest.mark.parametrize(
+    "text", ["ID3 tags are what a sound begins with", "ID3", "BM is short for benchmark, and goes on"]
+)
 def test_a_text_that_begins_like_a_sound_or_a_picture_is_a_text(text):
     assert media_type(Blob(data=base64.b64encode(text.encode()).decode(), mime="text/plain")) == "text/plain"

@@ -12,6 +12,7 @@ from dbx_gateway import BadRequestError, Client, OutputFormat, ToolSpec, user
 from dbx_gateway.json_schema import keywords_in
 from dbx_gateway.schemas import chain
 from dbx_gateway.schemas.chain import STEPS, Place, fitted
+from dbx_gateway.schemas.limits import beyond_limits
 from dbx_gateway.testing import Workspace
 from dbx_gateway.testing.in_process import workspace_transport
 
@@ -235,3 +236,15 @@ def test_a_legal_schema_is_taken_by_every_family(whose, name, strict):
 @pytest.mark.parametrize("whose", [one for one in WHOSE if one != "gemini"])
 def test_a_boolean_is_a_definition_too(whose):
     assert offered(schema={**of(a={"$ref": "#/$defs/Any"}), "$defs": {"Any": True}}, strict=None, **WHOSE[whose])
+
+
+@pytest.mark.parametrize(("steps", "width"), [(60, 2), (2000, 1)])
+def test_definitions_that_are_named_often_are_looked_at_once_each(steps, width):
+    def names(at):
+        return of(**{f"p{one}": {"$ref": f"#/$defs/d{at + 1}"} for one in range(width)})
+
+    schema = {**names(-1), "$defs": {f"d{at}": names(at) for at in range(steps)} | {f"d{steps}": TEXT}}
+    body = {"tools": [{"name": "look", "input_schema": schema, "strict": True}]}
+    assert beyond_limits(body, "claude", "messages") is None
+    schema["$defs"][f"d{steps}"] = {"$ref": "#/$defs/d0"}
+    assert "contains itself" in beyond_limits(body, "claude", "messages")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 from pydantic import JsonValue
@@ -71,21 +72,28 @@ def _free_keys(schema: JsonObject) -> str | None:
 
 
 def _recursion(schema: JsonObject) -> str | None:
-    if not _leads_back(schema, schema, ()):
-        return None
-    return "it contains itself, which strict mode does not take; leave strict out, or write the levels out"
+    references: dict[str, list[str]] = {}
+    pending = ["#"]
+    while pending:
+        reference = pending.pop()
+        if reference not in references:
+            found = (inner.get("$ref") for inner in _within(_definition(schema, reference)))
+            references[reference] = [one for one in found if isinstance(one, str)]
+            pending += references[reference]
+    try:
+        TopologicalSorter(references).prepare()
+    except CycleError:
+        return "it contains itself, which strict mode does not take; leave strict out, or write the levels out"
+    return None
 
 
-def _leads_back(node: JsonValue, root: JsonObject, above: tuple[str, ...]) -> bool:
-    for inner in _within(node):
-        reference = inner.get("$ref")
-        if isinstance(reference, str):
-            definitions = root.get("$defs", root.get("definitions"))
-            name = reference.rpartition("/")[2]
-            target = definitions.get(name) if isinstance(definitions, dict) else None
-            if reference in above or reference == "#" or _leads_back(target, root, (*above, reference)):
-                return True
-    return False
+def _definition(root: JsonObject, reference: str) -> JsonValue:
+    """Return what a reference in its plain form names."""
+    if reference == "#":
+        return root
+    home, _, name = reference.removeprefix("#/").partition("/")
+    definitions = root.get(home)
+    return definitions.get(name) if isinstance(definitions, dict) else None
 
 
 def _within(node: JsonValue) -> Iterator[JsonObject]:
