@@ -8,7 +8,7 @@ import os
 import hypothesis
 import pytest
 from pytest_socket import socket_allow_hosts
-from support.parts import is_quick, is_thorough
+from support.parts import is_program, is_quick, is_thorough
 
 from dbx_gateway import forget
 from dbx_gateway.transport.sending import close_connections
@@ -18,14 +18,17 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 _QUICK = "quick"
+_PROGRAMS = "programs"
 _SETTINGS = ("DATABRICKS_", "DBX_GATEWAY_", "ARM_", "AZURE_", "GOOGLE_", "OPENAI_", "ANTHROPIC_", "IS_IN_D")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Do not even import what the quick part leaves out."""
-    return (config.getoption("markexpr") == _QUICK and is_thorough(collection_path)) or None
+    """Do not even import what the quick part leaves out, and real programs but where they are installed."""
+    part = config.getoption("markexpr")
+    left_out = (part == _QUICK and is_thorough(collection_path)) or (part != _PROGRAMS and is_program(collection_path))
+    return left_out or None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,6 +37,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if is_quick(item.path, {mark.name for mark in item.iter_markers()}):
             item.add_marker(_QUICK)
+        if is_program(item.path):
+            item.add_marker(_PROGRAMS)
 
 
 def pytest_collection_finish():

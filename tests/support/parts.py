@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["TESTS", "THOROUGH", "is_quick", "is_thorough"]
+__all__ = ["TESTS", "THOROUGH", "is_program", "is_quick", "is_thorough"]
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -27,6 +27,7 @@ THOROUGH = {
     "many_users": "users by the hundred, and many examples",
     "notebooks": "starts notebooks",
     "platforms": "starts programs",
+    "programs": "other packages, which the gate does not install",
     "saved_objects/test_import_paths.py": "starts programs",
     "secrets/test_other_origins.py": "each kind of redirect through each front end",
     "secrets/test_secrets_in_logs.py": "each logger through each front end",
@@ -41,6 +42,11 @@ def is_thorough(path: Path) -> bool:
     """Whether a file or folder of tests is left out of the quick part."""
     place = path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else ""
     return any(place == name or place.startswith(f"{name}/") for name in THOROUGH)
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file or folder of tests runs programs of other packages, in the environment of the step ``programs``."""
+    return path.is_relative_to(TESTS / "programs")
 
 
 def is_quick(path: Path, marks: set[str]) -> bool:
