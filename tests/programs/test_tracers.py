@@ -80,7 +80,7 @@ def langsmith_endpoint():
             self.end_headers()
             self.wfile.write(b"{}")
 
-        do_PATCH = do_POST
+        do_PATCH = do_POST  # noqa: N815  # the name is http.server's
 
         def log_message(self, *_):
             """Says nothing."""
