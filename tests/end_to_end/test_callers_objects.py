@@ -114,18 +114,21 @@ def test_sync_callers_of_one_object_are_each_signed_in_on_their_own_thread(share
 
 @promise("objects-sign-for-the-caller")
 def test_an_object_of_databricks_sdk_is_asked_on_the_thread_of_the_call(shared_site):
-    from databricks.sdk import WorkspaceClient
+    from databricks.sdk import WorkspaceClient, credentials_provider
     from databricks.sdk.core import Config
-    from databricks.sdk.credentials_provider import CredentialsStrategy
 
-    class OnBehalfOf(CredentialsStrategy):
+    old = not hasattr(credentials_provider, "CredentialsStrategy")  # the names of older releases
+    base = credentials_provider.CredentialsProvider if old else credentials_provider.CredentialsStrategy
+
+    class OnBehalfOf(base):
         def auth_type(self):
             return "obo"
 
         def __call__(self, _):
             return lambda: {"Authorization": f"Bearer dapi-token-of-{thread_user()}"}
 
-    config = Config(host=shared_site.url, credentials_strategy=OnBehalfOf())
+    setting = "credentials_provider" if old else "credentials_strategy"
+    config = Config(host=shared_site.url, **{setting: OnBehalfOf()})
     client = Client(model=LLAMA, surface="model-serving", workspace_client=WorkspaceClient(config=config))
 
     def ask(number: int) -> None:

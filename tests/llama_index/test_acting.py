@@ -7,6 +7,7 @@ import gc
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -103,6 +104,14 @@ async def test_an_async_stream_takes_the_block_of_its_first_item_whoever_reads_o
     assert users() == ["ann"]
 
 
+async def sync_tools_inherit() -> bool:
+    """Whether this release of LlamaIndex runs the function of a sync tool in the agent's context, as the later ones do."""
+    inside = ContextVar("inside", default=False)
+    inside.set(True)
+    said = await FunctionTool.from_defaults(lambda: bool(inside.get()), name="look", description="Looks.").acall()
+    return bool(said.raw_output)
+
+
 @promise("acting-as-executors")
 async def test_an_agent_and_its_tools_inherit_the_block(make_llm, users):
     llm = make_llm()
@@ -119,7 +128,8 @@ async def test_an_agent_and_its_tools_inherit_the_block(make_llm, users):
         agent = FunctionAgent(llm=llm, tools=[FunctionTool.from_defaults(function)])
         with acting_as(ANN):
             await agent.run(f"{function.__name__} 'Rome' please")
-    assert users() == ["ann"] * 6
+    of_sync_tool = "ann" if await sync_tools_inherit() else "user@example.com"
+    assert users() == ["ann", of_sync_tool, "ann", *["ann"] * 3]
 
 
 @promise("acting-as-executors")

@@ -113,9 +113,9 @@ class Judge:
         met = self._workspace.met()
         sent, self.volume = self._network.taken()
         assert sent == {call: len(names) for call, names in met.items()}
-        assert met.keys() == endings.keys()
+        assert {call: ending for call, ending in endings.items() if call not in met} == {}
         problems = {call: problem(ending, answer(call), met[call]) for call, ending in endings.items()}
-        assert {call: (met[call], wrong) for call, wrong in problems.items() if wrong is not None} == {}
+        assert {call: (met[call], endings[call], wrong) for call, wrong in problems.items() if wrong is not None} == {}
         self.faults.update(name for names in met.values() for name in names)
         forget()  # each request has a token of its own here: what is known of so many users is bounded, but not flat yet
         self.memory.append(Memory.now())

@@ -167,5 +167,6 @@ print(written)
 @promise("workspace-bounds")
 def test_it_writes_no_file_whatever_the_names_in_requests_are():
     text = WRITES_NOTHING.replace("NAMES", repr(HOSTILE_NAMES))
-    ran = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120, check=False)
+    # -B: a module that is imported on first use would be compiled, and kept.
+    ran = subprocess.run([sys.executable, "-B", "-c", text], capture_output=True, text=True, timeout=120, check=False)
     assert (ran.returncode, ran.stdout) == (0, "[]\n"), ran.stderr
