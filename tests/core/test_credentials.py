@@ -1,11 +1,13 @@
 """Whose credentials are taken, what tells them apart, and what copies and pickles of them hold."""
 
 import copy
+import itertools
 import os
 import pickle
 import subprocess
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import pytest
@@ -256,3 +258,23 @@ def test_a_loaded_pickle_of_credentials_from_the_environment_reads_the_environme
 def test_a_loaded_pickle_keeps_the_names_it_was_found_by():
     loaded = pickle.loads(pickle.dumps(resolve(host=HOST, config_profile="team", environ={})))
     assert loaded.source == f"databricks-sdk (host {HOST}, profile team)"
+
+
+def test_threads_that_sign_at_once_with_ever_new_tokens_never_disturb_each_other():
+    numbers = itertools.count()
+    config = types.SimpleNamespace(
+        host=HOST, authenticate=lambda: {"Authorization": f"Bearer dapi-{next(numbers):08d}"}
+    )
+    credentials = resolve(sdk_config=config)
+
+    def sign() -> set[str]:
+        return {credentials.fetch().headers["Authorization"] for _ in range(300)}
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # seconds: threads take turns within the comparison of two secrets
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            signed = [one.result() for one in [pool.submit(sign) for _ in range(8)]]
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(set().union(*signed)) == 2400

@@ -192,7 +192,8 @@ class Credentials(ABC):
         for name, value in granted.headers.items():
             secret = SecretStr(value.rpartition(" ")[2])
             names_a_secret = any(word in name.lower() for word in _SECRET_HEADERS)
-            if names_a_secret and len(secret) >= _SHORTEST_SECRET and secret not in self._secrets:
+            # A copy, as another thread may add one while they are compared.
+            if names_a_secret and len(secret) >= _SHORTEST_SECRET and secret not in tuple(self._secrets):
                 self._secrets.append(secret)
         return granted
 
