@@ -72,7 +72,7 @@ def refused(target, data):
 def test_definitions_that_double_cost_what_the_bound_allows_and_no_more(target, depth, monkeypatch):
     monkeypatch.setattr(json_schema, "_MOST_SCHEMAS", 1000)
     data = doubling(depth, {"type": "string"})
-    assert steps_of(lambda: refused(target, data)) <= 50 * 1000
+    assert steps_of(lambda: refused(target, data)) <= 60 * 1000  # a reference by an inner id is looked for too
 
 
 @pytest.mark.parametrize("target", ["schema-gemini", "schema-open-models"])
