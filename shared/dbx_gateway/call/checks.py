@@ -87,9 +87,8 @@ def _digest(tools: tuple[ToolSpec, ...]) -> bytes | None:
     """Return a digest that no other tools have, whatever types their values are of; None where there is none."""
     fields = [(one.name, one.description, one.parameters, one.native, one.extras, one.custom) for one in tools]
     try:
-        written = marshal.dumps(
-            fields, 2
-        )  # of its own types only, and equal values are written alike up to this version
+        # It takes plain values only, tells their types apart, and up to this version writes equal ones alike.
+        written = marshal.dumps(fields, 2)
     except ValueError:
         return None
     return hashlib.blake2b(written, digest_size=16).digest()

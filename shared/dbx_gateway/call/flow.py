@@ -8,7 +8,7 @@ sync and the async client carry these out and share all that is decided here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
@@ -377,43 +377,32 @@ class Call(Generic[H]):
         encoded = dialect.encode(keys.outward(fit), profile)
         if not route.model_in_body:
             encoded.pop("model", None)
-        body = fix_request(encoded, context, quirks)
-        applied = [
-            one
-            for one in repairs
-            if (one.kind == "quirk" and one.apply(encoded, context) is not encoded)
-            or (asked is not request and (one.kind == "form" or one.name == tool_choice_required.QUIRK.name))
-        ]
+        applied = _changed_before(encoded, repairs, context, asked_otherwise=asked is not request)
         applied += [repair for repair in fresh if repair.kind == "proofs"][:1]
-        for repair in repairs:
-            repaired = repair.apply(body, context) if repair.kind in _IN_BODIES else body
-            if repaired is not body:
-                body = repaired
-                applied.append(repair)
+        body, changed = _repaired(fix_request(encoded, context, quirks), repairs, context)
+        sent = body | request.extra_body
         target = RequestTarget(route.model, str(route))
         http = self._post(
             route.stream_url if request.stream else route.url,
-            body | request.extra_body,
+            sent,
             API_HEADERS.get(route.api, {}),
             self._deadline.streaming(self._longest_silence()) if request.stream else self._deadline,
             target,
             may_act=route.may_act,
         )
-        fix = answer_fixes(encoded, context, quirks)
-        # An agent may take no notice of stop sequences. It is left to finish its work, as further answers are to end.
-        stop = unsent(request.stop, {} if route.may_act else body | request.extra_body, route.api)
-        closes = not route.may_act and request.n in (None, 1)
         reading = Reading(
             dialect,
-            fix,
+            answer_fixes(encoded, context, quirks),
             names,
             target,
             undemanding=undemanding_tools(request),
             joined=self._settings.coalesce_deltas,
             translations=tuple(one for one in (keys or None, form, MintedIds.of(request)) if one is not None),
-            stop=StopSequences(stop, closes=closes) if stop else None,
+            stop=_stop_here(request, sent, route),
         )
-        return _Encoded(http=http, body=body, context=context, reading=reading, target=target, repairs=tuple(applied))
+        return _Encoded(
+            http=http, body=body, context=context, reading=reading, target=target, repairs=(*applied, *changed)
+        )
 
     def _send(
         self, encoded: _Encoded, request: ChatRequest, route: Route, turn: Turn
@@ -608,6 +597,38 @@ def _error_in(
     if outcome.status >= 300:
         return api_error(outcome.status, outcome.headers, outcome.body, target)
     return None
+
+
+def _changed_before(
+    encoded: JsonObject, repairs: Iterable[Repair], context: Context, *, asked_otherwise: bool
+) -> list[Repair]:
+    """Return the repairs that act in other ways than on the finished body: by a quirk, or by the form of the question."""
+    return [
+        one
+        for one in repairs
+        if (one.kind == "quirk" and one.apply(encoded, context) is not encoded)
+        or (asked_otherwise and (one.kind == "form" or one.name == tool_choice_required.QUIRK.name))
+    ]
+
+
+def _repaired(body: JsonObject, repairs: Iterable[Repair], context: Context) -> tuple[JsonObject, list[Repair]]:
+    """Return the body with what is known to be refused changed, and the repairs that changed something."""
+    applied: list[Repair] = []
+    for repair in repairs:
+        repaired = repair.apply(body, context) if repair.kind in _IN_BODIES else body
+        if repaired is not body:
+            body = repaired
+            applied.append(repair)
+    return body, applied
+
+
+def _stop_here(request: ChatRequest, sent: JsonObject, route: Route) -> StopSequences | None:
+    """Return the stop sequences to cut the answer at, those that the server was not sent; None where there are none.
+
+    An agent may take no notice of those that it was sent. It is left to finish its work, as further answers are to end.
+    """
+    words = unsent(request.stop, {} if route.may_act else sent, route.api)
+    return StopSequences(words, closes=not route.may_act and request.n in (None, 1)) if words else None
 
 
 def _warn_of(repairs: tuple[Repair, ...], route: Route) -> None:
